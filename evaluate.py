@@ -1,0 +1,24 @@
+"""Score a finished run: `python evaluate.py run_dir=RUN split=test checkpoint=best`."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
+def main(chosen: DictConfig) -> None:
+    """Rebuild the run from its directory, evaluate one split, print and keep the metrics."""
+    from variformer.cli.evaluate import evaluate_run
+
+    try:
+        metrics = evaluate_run(**OmegaConf.to_container(chosen))  # type: ignore[arg-type]
+    except (FileNotFoundError, ValueError) as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    for name, value in metrics.items():
+        print(f"{chosen.split}/{name}: {value:.6g}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""What a model costs: parameters, floating-point operations, and what the machine could do."""
+
+import copy
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Parameters, shared ones once."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def training_flops(model: nn.Module, objective: nn.Module, batch: dict[str, Any]) -> float:
+    """FLOPs of the matrix products in one forward and backward pass, counted without computing anything."""
+    ghost = copy.deepcopy(model).to("meta").train()
+    on_meta = {name: x.to("meta") if isinstance(x, Tensor) else x for name, x in batch.items()}
+    with FlopCounterMode(display=False) as counter:
+        objective(ghost, on_meta).loss.backward()
+    return float(counter.get_total_flops())
+
+
+def peak_flops(device: torch.device, dtype: torch.dtype, size: int | None = None, seconds: float = 0.3) -> float:
+    """FLOP/s of a square matrix product, the best of as many as fit into `seconds` (at least two)."""
+    size = size or (8192 if device.type == "cuda" else 1024)
+    a = torch.ones(size, size, device=device, dtype=dtype)
+    best, deadline, runs = float("inf"), time.perf_counter() + seconds, 0
+    while runs < 2 or time.perf_counter() < deadline:
+        began = time.perf_counter()
+        a @ a
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        best, runs = min(best, time.perf_counter() - began), runs + 1
+    return 2 * size**3 / best

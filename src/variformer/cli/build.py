@@ -1,0 +1,123 @@
+"""From a checked config to the objects of a run. Hydra and OmegaConf end here: below, everything is plain arguments."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from ..config import instantiate
+from ..config.schema import TrainerSettings
+from ..data import Pretrained
+from ..objectives.objective import Objective
+from ..training.callbacks import RandomState
+from ..training.checkpoint_io import WholeCheckpointIO
+from ..training.data_module import DataModule
+from ..training.loggers import CSV
+from ..training.module import Training
+from ..training.optimizer import decay_groups
+from ..training.run_directory import RunDirectory
+
+Config = dict[str, Any]
+
+
+@dataclass
+class Task:
+    """What is learned from what: prepared data and the objective that reads it."""
+
+    data: Any
+    objective: Objective
+    tokenizer: Any | None
+
+
+def build_task(config: Config, tokenizer_folder: Path | None = None) -> Task:
+    """Prepare the data. With `tokenizer_folder`, that tokenizer takes the place of the config's."""
+    recipe = instantiate(config.get("tokenizer"), "tokenizer")
+    if recipe is not None and tokenizer_folder is not None:
+        recipe = Pretrained(str(tokenizer_folder))
+    given = {} if recipe is None else {"tokenizer_recipe": recipe}
+    data = instantiate(config["data"], "data", **given)
+    data = data() if config["data"].get("_partial_") else data
+    data.prepare()
+    tokenizer = None if recipe is None else data.tokenizer
+    if tokenizer is not None and tokenizer.size > config["model"]["vocab_size"]:
+        raise ValueError(
+            f"the tokenizer has {tokenizer.size} tokens, model.vocab_size={config['model']['vocab_size']}: "
+            "raise the latter, or train a smaller tokenizer"
+        )
+    described = data if tokenizer is None else tokenizer
+    objective = instantiate(config["objective"], "objective")(described, config.get("length"))
+    return Task(data, objective, tokenizer)
+
+
+def build_module(config: Config, task: Task) -> Training:
+    return Training(
+        instantiate(config["model"], "model"),
+        task.objective,
+        instantiate(config["optimizer"], "optimizer"),
+        instantiate(config["schedule"], "schedule"),
+        parameter_groups=decay_groups,
+        clip=config["clip"],
+        compile=config["compile"],
+        checkpointing=config["checkpointing"],
+    )
+
+
+def build_data_module(config: Config, task: Task, devices: int) -> DataModule:
+    return DataModule(
+        task.data,
+        task.objective,
+        seed=config["seed"],
+        global_batch=config["global_batch"],
+        micro_batch=micro_batch(config, devices),
+        eval_batch=config["eval_batch"] or micro_batch(config, devices),
+        max_steps=steps(config, task),
+        workers=config["trainer"]["workers"],
+    )
+
+
+def build_trainer(config: Config, run: RunDirectory, max_steps: int, resume_step: int | None = None) -> L.Trainer:
+    """Lightning's Trainer, with the global batch's accumulation derived from the number of devices."""
+    settings = TrainerSettings(**config["trainer"])
+    callbacks = [instantiate(node, f"callbacks.{name}") for name, node in config["callbacks"].items() if node]
+    loggers = [instantiate(node, f"logger.{name}")(str(run.path)) for name, node in config["logger"].items() if node]
+    trainer = L.Trainer(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.nodes,
+        strategy=settings.strategy,
+        precision=config["precision"],
+        max_epochs=-1,
+        max_steps=max_steps,
+        check_val_every_n_epoch=None,
+        limit_val_batches=settings.validation_batches,
+        log_every_n_steps=settings.log_every,
+        num_sanity_val_steps=0,
+        deterministic=settings.deterministic,
+        callbacks=[*callbacks, RandomState(config["seed"])],
+        logger=[CSV(run.curves, resume_step), *loggers],
+        plugins=[WholeCheckpointIO()],
+        default_root_dir=run.path,
+        enable_checkpointing=False,
+        enable_progress_bar=settings.progress,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    micro = micro_batch(config, trainer.world_size)
+    trainer.accumulate_grad_batches = config["global_batch"] // (micro * trainer.world_size)
+    every = settings.validate_every or max_steps
+    trainer.val_check_interval = every * trainer.accumulate_grad_batches
+    return trainer
+
+
+def micro_batch(config: Config, devices: int) -> int:
+    return config["micro_batch"] or max(config["global_batch"] // devices, 1)
+
+
+def steps(config: Config, task: Task) -> int:
+    """`max_steps`, or `max_epochs` converted."""
+    if config["max_steps"] is not None:
+        return config["max_steps"]
+    samples = len(task.objective.view(task.data.split("train")))
+    return max(1, math.ceil(config["max_epochs"] * samples / config["global_batch"]))

@@ -1,0 +1,159 @@
+"""Values that are fine alone and wrong together.
+
+Each rule asks only which keys are there, never what a model is called.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Config = dict[str, Any]
+Rule = Callable[[Config], Iterator[str]]
+
+SIZES = {"width", "depth", "heads", "head_width", "hidden", "max_length", "vocab_size"} | {
+    *("image_size", "patch_size", "channels", "classes", "length"),
+    *("global_batch", "micro_batch", "eval_batch", "max_steps", "max_epochs"),
+}
+RATES = {
+    "dropout",
+    "rate",
+    "label_smoothing",
+    "probability",
+    "fraction",
+    "held_out",
+    "validation",
+    "test",
+    "floor",
+}
+
+
+def inconsistencies(config: Config) -> Iterator[str]:
+    """Problems of a plain config, completed with defaults; each names its keys and a cure."""
+    for rule in RULES:
+        yield from rule(config)
+
+
+def at(config: Config, path: str) -> Any:
+    """The value at a dotted path, or None."""
+    value: Any = config
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def number(config: Config, path: str) -> int | None:
+    """The positive integer at a dotted path, or None; what is not one is reported elsewhere."""
+    value = at(config, path)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, str, Any]]:
+    """(full key, name, value) of every value that holds no other."""
+    for name, each in value.items() if isinstance(value, dict) else ():
+        full = f"{key}.{name}" if key else str(name)
+        if isinstance(each, dict):
+            yield from leaves(each, full)
+        else:
+            yield full, str(name), each
+
+
+def sizes_are_positive(config: Config) -> Iterator[str]:
+    for key, name, value in leaves(config):
+        if name in SIZES and isinstance(value, int | float) and value <= 0:
+            yield f"{key}: {value} must be positive"
+
+
+def rates_lie_between_0_and_1(config: Config) -> Iterator[str]:
+    for key, name, value in leaves(config):
+        is_rate = name in RATES or name.endswith(("_probability", "_dropout", "_fraction"))
+        if is_rate and isinstance(value, int | float) and not 0 <= value <= 1:
+            yield f"{key}: {value} must lie between 0 and 1"
+
+
+def seed_fits_32_bits(config: Config) -> Iterator[str]:
+    seed = at(config, "seed")
+    if isinstance(seed, int) and not 0 <= seed < 2**32:
+        yield f"seed: {seed} must lie between 0 and 2^32 - 1"
+
+
+def heads_share_the_width(config: Config) -> Iterator[str]:
+    width, heads = number(config, "model.width"), number(config, "model.heads")
+    if width and heads and width % heads and not at(config, "model.head_width"):
+        yield f"model.width: {width} is not divisible by model.heads={heads}; change one of them"
+
+
+def rotation_needs_pairs(config: Config) -> Iterator[str]:
+    width, heads = number(config, "model.width"), number(config, "model.heads")
+    head_width = number(config, "model.head_width") or (width // heads if width and heads else 0)
+    if str(at(config, "model.positions._target_")).endswith(".RotaryPositions") and head_width % 2:
+        yield (
+            f"model.positions: rotary positions turn pairs, but heads are {head_width} wide; "
+            "make model.width / model.heads (or model.head_width) even"
+        )
+
+
+def samples_fit_the_model(config: Config) -> Iterator[str]:
+    length, longest = number(config, "length"), number(config, "model.max_length")
+    if length and longest and length > longest:
+        yield f"length: {length} exceeds model.max_length={longest}; shorten one or raise the other"
+
+
+def patches_tile_the_image(config: Config) -> Iterator[str]:
+    image, patch = number(config, "model.image_size"), number(config, "model.patch_size")
+    if image and patch and image % patch:
+        yield f"model.image_size: {image} is not divisible by model.patch_size={patch}; change one of them"
+
+
+def images_fit_the_model(config: Config) -> Iterator[str]:
+    for name in ("image_size", "channels", "classes"):
+        given, expected = number(config, f"data.{name}"), number(config, f"model.{name}")
+        if given and expected and given != expected:
+            yield f"model.{name}: {expected} differs from data.{name}={given}; set model.{name}={given}"
+
+
+def vocabulary_fits_the_model(config: Config) -> Iterator[str]:
+    given, expected = number(config, "tokenizer.vocab_size"), number(config, "model.vocab_size")
+    if given and expected and given > expected:
+        yield (
+            f"tokenizer.vocab_size: {given} exceeds model.vocab_size={expected}; "
+            f"set model.vocab_size to {given} or more"
+        )
+
+
+def batches_divide(config: Config) -> Iterator[str]:
+    whole, micro = number(config, "global_batch"), number(config, "micro_batch") or 1
+    devices = (number(config, "trainer.devices") or 1) * (number(config, "trainer.nodes") or 1)
+    if whole and whole % (micro * devices):
+        yield (
+            f"global_batch: {whole} is not divisible by {micro * devices}, which is micro_batch={micro} "
+            f"on {devices} device(s); change one of them"
+        )
+
+
+def one_limit_on_training(config: Config) -> Iterator[str]:
+    given = [name for name in ("max_steps", "max_epochs") if at(config, name) is not None]
+    if len(given) != 1:
+        yield f"max_steps, max_epochs: {'both are' if given else 'neither is'} given; give exactly one"
+
+
+def warmup_ends_in_time(config: Config) -> Iterator[str]:
+    warmup = number(config, "schedule.warmup")
+    for limit in ("max_steps", "schedule.total"):
+        steps = number(config, limit)
+        if warmup and steps and warmup > steps:
+            yield f"schedule.warmup: {warmup} exceeds {limit}={steps}; shorten the warm-up or train longer"
+
+
+RULES: tuple[Rule, ...] = (
+    sizes_are_positive,
+    rates_lie_between_0_and_1,
+    seed_fits_32_bits,
+    heads_share_the_width,
+    rotation_needs_pairs,
+    samples_fit_the_model,
+    patches_tile_the_image,
+    images_fit_the_model,
+    vocabulary_fits_the_model,
+    batches_divide,
+    one_limit_on_training,
+    warmup_ends_in_time,
+)

@@ -1,0 +1,53 @@
+"""The keys of an experiment: what `conf/train.yaml` composes to, and nothing else."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+# Whatever is built: a dict with `_target_`. The check reads this name, not its meaning.
+Node: TypeAlias = Any
+
+
+@dataclass
+class TrainerSettings:
+    """What Lightning's Trainer is told, as far as a run may choose it."""
+
+    accelerator: str = "auto"
+    devices: int | Literal["auto"] = 1
+    nodes: int = 1
+    strategy: str = "auto"
+    validate_every: int | None = None  # optimizer steps
+    validation_batches: int | None = None  # None: the whole split
+    save_every: int | None = None  # optimizer steps
+    log_every: int = 10  # optimizer steps
+    workers: int = 0  # of each data loader
+    deterministic: bool = True
+    progress: bool = True
+
+
+@dataclass
+class Experiment:
+    """One run. Batches count samples; steps are optimizer steps."""
+
+    model: Node
+    objective: Node
+    data: Node
+    optimizer: Node
+    schedule: Node | None = None
+    tokenizer: Node | None = None
+    seed: int = 0
+    name: str = "run"
+    run_dir: str = "runs/run"
+    resume: bool = False
+    length: int | None = None  # tokens in a sample; None where samples are images
+    global_batch: int = 32
+    micro_batch: int | None = None  # samples on one device at a time; None: as many as there are
+    eval_batch: int | None = None
+    max_steps: int | None = None
+    max_epochs: float | None = None
+    clip: float | None = None  # largest norm of the gradient
+    precision: Literal["32-true", "bf16-mixed", "bf16-true", "16-mixed"] = "32-true"
+    compile: Literal["none", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"] = "none"
+    checkpointing: bool = False  # keep only the blocks' inputs, and compute the rest again in the backward pass
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    callbacks: dict[str, Node | None] = field(default_factory=dict)
+    logger: dict[str, Node | None] = field(default_factory=dict)

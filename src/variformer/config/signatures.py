@@ -1,0 +1,97 @@
+"""What a class or function takes, read from its source text: importing torch to ask would take seconds."""
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+from .targets import Definition, resolve
+
+REQUIRED = object()  # the default of a parameter that has none
+COMPUTED = object()  # a default that is more than a literal, such as a class
+
+
+@dataclass(frozen=True)
+class Parameter:
+    module: str  # where the names in its annotation are looked up
+    annotation: ast.expr | None
+    default: Any  # the literal, or REQUIRED, or COMPUTED
+
+
+@dataclass
+class Signature:
+    """The parameters that can be given by name; `is_open` if any other name is taken too."""
+
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    is_open: bool = False
+
+
+def signature(definition: Definition) -> Signature:
+    """Of a function, of a dataclass's fields, or of the first `__init__` among a class and its bases."""
+    node = definition.node
+    if isinstance(node, ast.FunctionDef):
+        return of_function(definition.module, node)
+    if not isinstance(node, ast.ClassDef):
+        return Signature(is_open=True)
+    if is_dataclass(node):
+        return of_dataclass(definition)
+    constructors = [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+    if not constructors:
+        return of_bases(definition)
+    own = of_function(definition.module, constructors[-1])  # the last: those before it are overloads
+    own.parameters.pop(next(iter(own.parameters), ""), None)  # self
+    if own.is_open:  # **others go to the base class
+        inherited = of_bases(definition)
+        return Signature(inherited.parameters | own.parameters, inherited.is_open or not inherited.parameters)
+    return own
+
+
+def of_bases(definition: Definition) -> Signature:
+    """Of the first base class that takes anything. A base outside of the allowed packages takes nothing."""
+    for base in bases(definition):
+        inherited = signature(base)
+        if inherited.parameters or inherited.is_open:
+            return inherited
+    return Signature()
+
+
+def of_function(module: str, node: ast.FunctionDef) -> Signature:
+    arguments = node.args
+    positional = arguments.posonlyargs + arguments.args
+    absent: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
+    defaults = absent + arguments.defaults + arguments.kw_defaults
+    pairs = zip(positional + arguments.kwonlyargs, defaults, strict=True)
+    parameters = {each.arg: Parameter(module, each.annotation, literal(default)) for each, default in pairs}
+    return Signature(parameters, is_open=arguments.kwarg is not None)
+
+
+def of_dataclass(definition: Definition) -> Signature:
+    """Fields of its bases first; class variables are none."""
+    parameters: dict[str, Parameter] = {}
+    for base in reversed(bases(definition)):
+        parameters |= signature(base).parameters
+    assert isinstance(definition.node, ast.ClassDef)
+    fields = [each for each in definition.node.body if isinstance(each, ast.AnnAssign)]
+    for each in fields:
+        if isinstance(each.target, ast.Name) and "ClassVar" not in ast.unparse(each.annotation):
+            parameters[each.target.id] = Parameter(definition.module, each.annotation, literal(each.value))
+    return Signature(parameters)
+
+
+def bases(definition: Definition) -> list[Definition]:
+    assert isinstance(definition.node, ast.ClassDef)
+    names = [base.id for base in definition.node.bases if isinstance(base, ast.Name)]
+    found = [resolve(definition.module, name) for name in names]
+    return [base for base in found if base is not None and isinstance(base.node, ast.ClassDef)]
+
+
+def is_dataclass(node: ast.AST) -> bool:
+    return isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(each) for each in node.decorator_list)
+
+
+def literal(default: ast.expr | None) -> Any:
+    if default is None:
+        return REQUIRED
+    try:
+        return ast.literal_eval(default)
+    except ValueError:
+        return COMPUTED

@@ -1,0 +1,44 @@
+"""Data: documents and images, from where they lie to the samples that a loader reads.
+
+Importing this package is cheap: torch, datasets and torchvision are imported where they are used.
+"""
+
+from variformer.data.corpus import Corpus
+from variformer.data.hub_text import HubText
+from variformer.data.python_docs import PythonDocs
+from variformer.data.sources import Document, Source, TextFiles
+from variformer.data.text import TextData
+from variformer.data.tokenizer import Tokenizer
+from variformer.data.tokenizer_recipes import (
+    ByteLevel,
+    ByteLevelBPE,
+    CharacterLevel,
+    Pretrained,
+    Recipe,
+    RobertaBPE,
+    Unigram,
+    WordPiece,
+)
+from variformer.data.views import Pairs, View, Windows
+
+__all__ = [
+    "ByteLevel",
+    "ByteLevelBPE",
+    "CharacterLevel",
+    "Corpus",
+    "Document",
+    "HubText",
+    "Pairs",
+    "Pretrained",
+    "PythonDocs",
+    "Recipe",
+    "RobertaBPE",
+    "Source",
+    "TextData",
+    "TextFiles",
+    "Tokenizer",
+    "Unigram",
+    "View",
+    "Windows",
+    "WordPiece",
+]

@@ -1,0 +1,125 @@
+"""Random changes to training images, and the fixed steps that every image goes through."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+# Shapes: C channels, H height, W width, S the side of what the model sees.
+
+
+class Augmentation:
+    """What is done to a training image; everything is off by default.
+
+    crop: "none" as in evaluation; "pad" adds `padding` pixels of zeros and cuts a random square out (He et
+        al., 2015, section 4.2); "resized" resizes a random part of at least `area` (Szegedy et al., 2014)
+    flip: probability of mirroring left and right
+    rotate, shift: the furthest turn in degrees, and the furthest move as a share of the side
+    operations, magnitude: RandAugment (Cubuk et al., 2019): how many operations, and how strong, from 0 to 30
+    erase: probability of erasing a random box (Zhong et al., 2017)
+    """
+
+    def __init__(
+        self,
+        *,
+        crop: Literal["none", "pad", "resized"] = "none",
+        padding: int = 4,
+        area: float = 0.08,
+        flip: float = 0.0,
+        rotate: float = 0.0,
+        shift: float = 0.0,
+        operations: int = 0,
+        magnitude: int = 9,
+        erase: float = 0.0,
+    ):
+        if crop not in ("none", "pad", "resized"):
+            raise ValueError(f"crop is none, pad or resized, not {crop!r}")
+        _require(0 < area <= 1, f"area is a share in (0, 1], not {area}")
+        _require(0 <= shift <= 1, f"shift is a share of the side in [0, 1], not {shift}")
+        _require(0 <= magnitude <= 30, f"magnitude goes from 0 to 30, not {magnitude}")
+        for name, value in {"flip": flip, "erase": erase}.items():
+            _require(0 <= value <= 1, f"{name} is a probability in [0, 1], not {value}")
+        for name, amount in {"padding": padding, "rotate": rotate, "operations": operations}.items():
+            _require(amount >= 0, f"{name} must not be negative, but is {amount}")
+        self.crop, self.padding, self.area = crop, padding, area
+        self.flip, self.rotate, self.shift = flip, rotate, shift
+        self.operations, self.magnitude, self.erase = operations, magnitude, erase
+
+    def settings(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def fit(self, size: int, centre: float) -> list[nn.Module]:
+        """The steps that bring an image to its size."""
+        from torchvision.transforms import v2
+
+        bicubic = v2.InterpolationMode.BICUBIC
+        if self.crop == "resized":
+            return [v2.RandomResizedCrop(size, (self.area, 1.0), interpolation=bicubic)]
+        return [v2.Resize(round(size / centre), interpolation=bicubic), v2.CenterCrop(size)]
+
+    def on_pixels(self, size: int) -> list[nn.Module]:
+        """The steps on 8-bit images that have their size."""
+        from torchvision.transforms import v2
+
+        steps: list[nn.Module] = []
+        if self.crop == "pad":
+            steps.append(v2.RandomCrop(size, padding=self.padding))
+        if self.flip:
+            steps.append(v2.RandomHorizontalFlip(self.flip))
+        if self.rotate or self.shift:
+            move, smooth = (self.shift, self.shift), v2.InterpolationMode.BILINEAR
+            steps.append(v2.RandomAffine(self.rotate, translate=move, interpolation=smooth))
+        if self.operations:
+            steps.append(v2.RandAugment(self.operations, self.magnitude))
+        return steps
+
+    def on_values(self) -> list[nn.Module]:
+        """The steps after normalisation, where zero is the mean colour."""
+        from torchvision.transforms import v2
+
+        return [v2.RandomErasing(self.erase)] if self.erase else []
+
+
+class Steps:
+    """From an image as stored, (1 or 3, H, W) uint8, to what a model sees, (C, S, S) float.
+
+    Without augmentation the image is resized and its centre cut out: the share `centre` of the shorter side.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        channels: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        centre: float = 1.0,
+        augmentation: Augmentation | None = None,
+    ):
+        from torchvision.transforms import v2
+
+        augmentation = augmentation or Augmentation()
+        self.shape = (channels, size, size)
+        self.fit = v2.Compose([v2.RGB() if channels == 3 else v2.Grayscale(), *augmentation.fit(size, centre)])
+        self.may_fit_already = augmentation.crop != "resized" and centre == 1
+        self.on_pixels, self.on_values = augmentation.on_pixels(size), augmentation.on_values()
+        self.mean, self.std = (255 * torch.tensor(values)[:, None, None] for values in (mean, std))
+
+    def __call__(self, image: Tensor, key: int) -> Tensor:
+        """A pure function of (image, key)."""
+        with torch.random.fork_rng(devices=[]):
+            # Not torch.manual_seed: that would reseed the GPU too, and with it the dropout of training.
+            torch.default_generator.manual_seed(key)
+            if not (self.may_fit_already and image.shape == self.shape):
+                image = self.fit(image)
+            for step in self.on_pixels:
+                image = step(image)
+            image = (image - self.mean) / self.std
+            for step in self.on_values:
+                image = step(image)
+        return image
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)

@@ -1,0 +1,169 @@
+"""Images with one label each: a source, checked, and the splits that a loader reads."""
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import chain
+from typing import Any, Literal
+
+from torch import Tensor
+
+from .augmentation import Augmentation, Steps
+from .image_sources import BadImage, ImageSource, RawImages
+from .sources import Split
+
+# Shapes: C channels, S side of the square that the model sees.
+
+
+class ImageView:
+    """One split: sample(index, key) is a pure function, and all its randomness comes from `key`.
+
+    With on_bad="skip" a bad image is replaced by the next good one, so that length and order never change.
+    """
+
+    def __init__(self, images: RawImages, steps: Steps, classes: int, on_bad: Literal["error", "skip"]):
+        self.images = images
+        self.steps = steps
+        self.on_bad = on_bad
+        outside = (images.labels < 0) | (images.labels >= classes)
+        self.bad = {  # position -> what is wrong; grows as images are read
+            index: f"{images.name(index)} has label {images.labels[index]}, which is not in 0..{classes - 1}"
+            for index in outside.nonzero()[0].tolist()
+        }
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def sample(self, index: int, key: int) -> dict[str, Any]:
+        """{"image": (C, S, S) float, "label": int}"""
+        index, pixels = self._read(index)
+        return {"image": self.steps(pixels, key), "label": int(self.images.labels[index])}
+
+    def _read(self, index: int) -> tuple[int, Tensor]:
+        for candidate in chain(range(index, len(self)), range(index)):
+            if candidate not in self.bad:
+                try:
+                    return candidate, self.images.pixels(candidate)
+                except BadImage as problem:
+                    self.bad[candidate] = str(problem)
+                    warnings.warn(f"bad image: {problem}", stacklevel=2)
+            if self.on_bad == "error":
+                raise BadImage(self.bad[candidate])
+        raise BadImage(f"none of {len(self)} images is good; the first: {self.bad[0]}")
+
+    def verify(self) -> None:
+        """Decode every image once, and note those that are bad."""
+        from rich.progress import track
+
+        def problem(index: int) -> str | None:
+            try:
+                self.images.pixels(index)
+            except BadImage as bad:
+                return str(bad)
+            return None
+
+        starts = range(0, len(self), 1024)  # at a time, because the pool would queue millions at once
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in track(starts, "verifying images", transient=True):
+                some = range(start, min(start + 1024, len(self)))
+                reasons = zip(some, pool.map(problem, some), strict=True)
+                self.bad |= {index: reason for index, reason in reasons if reason}
+
+
+class ImageData:
+    """An image data set, ready for a model.
+
+    image_size: side of the square, in pixels, that the model sees
+    channels: 1 (grey) or 3 (red, green, blue); images are converted
+    augmentation: what happens to training images; None: what happens in evaluation
+    mean, std: of each channel, in [0, 1], used to normalise; one number serves all channels
+    centre: the share of an image's shorter side that is kept in evaluation; 0.875 is usual for photographs
+    on_bad: "error" stops at an image or label that cannot be used; "skip" takes the next good one, and counts
+    verify: decode every image once in `prepare`, instead of meeting a bad one hours later
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        *,
+        image_size: int,
+        channels: int,
+        classes: int,
+        augmentation: Augmentation | None = None,
+        mean: Sequence[float] = (0.5,),
+        std: Sequence[float] = (0.5,),
+        centre: float = 1.0,
+        on_bad: Literal["error", "skip"] = "error",
+        verify: bool = False,
+    ):
+        if channels not in (1, 3):
+            raise ValueError(f"data.channels is 1 (grey) or 3 (colour), not {channels}")
+        if len(mean) not in (1, channels) or len(std) != len(mean) or min(std) <= 0:
+            raise ValueError(f"data.mean, data.std need 1 or {channels} numbers, std above 0: {mean}, {std}")
+        if on_bad not in ("error", "skip"):
+            raise ValueError(f"data.on_bad is error or skip, not {on_bad!r}")
+        if image_size < 1 or classes < 1 or not 0 < centre <= 1:
+            raise ValueError(f"{image_size=}, {classes=}, {centre=}; need sizes >= 1, centre in (0, 1]")
+        self.source = source
+        self.image_size, self.channels, self.classes = image_size, channels, classes
+        self.augmentation = augmentation
+        self.mean, self.std, self.centre = mean, std, centre
+        self.on_bad, self.verify = on_bad, verify
+
+    def prepare(self) -> None:
+        """Fetch and check the data. Raises ValueError with the problems found."""
+        for view in self._views.values():
+            if self.verify:
+                view.verify()
+            if view.bad and self.on_bad == "error":
+                raise BadImage(_list_problems(view.bad.values()))
+        unseen = sorted(set(range(self.classes)) - set(self._views["train"].images.labels.tolist()))
+        if unseen:
+            numbers = ", ".join(map(str, unseen[:8]))
+            question = f"is data.classes={self.classes} right?"
+            warnings.warn(f"no training image has label {numbers}; {question}", stacklevel=2)
+
+    def split(self, name: Split) -> ImageView:
+        if name not in ("train", "val", "test"):
+            raise ValueError(f"a split is train, val or test, not {name!r}")
+        return self._views[name]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that decides which numbers reach the model."""
+        settings = {
+            "images": {name: view.images.fingerprint() for name, view in self._views.items()},
+            "shape": [self.image_size, self.channels, self.classes, self.centre],
+            "normal": [list(self.mean), list(self.std)],
+            "augmentation": self.augmentation and self.augmentation.settings(),
+            "on_bad": self.on_bad,
+        }
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def report(self) -> dict[str, dict[str, int]]:
+        """How many images each split has, and how many of them are known to be bad."""
+        return {name: {"images": len(view), "bad": len(view.bad)} for name, view in self._views.items()}
+
+    @cached_property
+    def _views(self) -> dict[Split, ImageView]:
+        raw = self.source.read()
+        for name, images in raw.items():
+            if not len(images):
+                raise ValueError(f"the {name} split of the image data is empty")
+        shape = (self.image_size, self.channels, self.mean, self.std, self.centre)
+        plain, augmented = Steps(*shape), Steps(*shape, self.augmentation)
+        return {
+            name: ImageView(images, augmented if name == "train" else plain, self.classes, self.on_bad)
+            for name, images in raw.items()
+        }
+
+
+def _list_problems(problems: Iterable[str]) -> str:
+    lines = list(problems)
+    shown = "\n".join(lines[:10]) + (f"\n... and {len(lines) - 10} more" if len(lines) > 10 else "")
+    return f"{shown}\nRepair or remove these, correct data.classes, or leave them out by data.on_bad=skip."

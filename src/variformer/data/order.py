@@ -1,0 +1,71 @@
+"""The order of samples: a pure function of seed and position, however often the run was interrupted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+# One position per sample ever shown: position p is sample p % size, in the order of epoch p // size.
+
+Index = tuple[int, int]  # (epoch, index within the split)
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of every global batch one process reads: every `world`-th sample from `rank` on, `micro` at a time."""
+
+    micro: int
+    rank: int = 0
+    world: int = 1
+
+
+class TrainingOrder:
+    """Batches of (epoch, index) pairs without an end of epoch: each epoch a new permutation, one after the other.
+
+    `size` samples, `steps` global batches of `batch` in all, of which the first `start` samples are already seen.
+    """
+
+    def __init__(self, size: int, *, seed: int, batch: int, steps: int, share: Share, start: int = 0):
+        if batch % (share.micro * share.world):
+            raise ValueError(
+                f"global_batch={batch} is not a multiple of micro_batch={share.micro} x {share.world} devices"
+            )
+        self.size, self.seed, self.batch, self.steps, self.share, self.start = (
+            size,
+            seed,
+            batch,
+            steps,
+            share,
+            start,
+        )
+
+    def __len__(self) -> int:
+        """Micro batches of the whole run, those already seen included: Lightning counts from the run's beginning."""
+        return self.steps * self.batch // (self.share.micro * self.share.world)
+
+    def __iter__(self) -> Iterator[list[Index]]:
+        epoch, permutation = -1, np.empty(0, dtype=int)
+        for first in range(self.start, self.steps * self.batch, self.batch):
+            indices: list[Index] = []
+            for position in range(first + self.share.rank, first + self.batch, self.share.world):
+                if position // self.size != epoch:
+                    epoch = position // self.size
+                    permutation = np.random.default_rng((self.seed, epoch)).permutation(self.size)
+                indices.append((epoch, int(permutation[position % self.size])))
+            for begin in range(0, len(indices), self.share.micro):
+                yield indices[begin : begin + self.share.micro]
+
+
+class EvaluationOrder:
+    """Every sample once, as it lies there; devices take turns, and the last batches may be short."""
+
+    def __init__(self, size: int, share: Share):
+        self.indices = range(share.rank, size, share.world)
+        self.micro = share.micro
+
+    def __len__(self) -> int:
+        return -(-len(self.indices) // self.micro)
+
+    def __iter__(self) -> Iterator[list[Index]]:
+        for begin in range(0, len(self.indices), self.micro):
+            yield [(0, index) for index in self.indices[begin : begin + self.micro]]

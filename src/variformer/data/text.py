@@ -1,0 +1,120 @@
+"""A text data set: from a source and a kind of tokenizer to memory-mapped tokens, each step made once."""
+
+import json
+import logging
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from variformer.data import cleaning, corpus, store
+from variformer.data.cache import build_once, cache_folder, digest_of
+from variformer.data.corpus import Corpus
+from variformer.data.sources import Source, Split
+from variformer.data.tokenizer import Tokenizer
+from variformer.data.tokenizer_recipes import Recipe
+
+log = logging.getLogger(__name__)
+
+
+class TextData:
+    """Documents of a source, cleaned, split, tokenised and cached.
+
+    `validation` and `test` are the fractions of the training documents to set aside where the source gives no
+    such split. `on_bad` says what to do with documents that are empty, not UTF-8 or longer than
+    `max_document_bytes`: stop with an error, or leave them out and count them in the report. `cache` defaults
+    to $VARIFORMER_CACHE, else ~/.cache/variformer.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        tokenizer_recipe: Recipe,
+        *,
+        validation: float = 0.05,
+        test: float = 0.05,
+        on_bad: Literal["error", "skip"] = "skip",
+        max_document_bytes: int = 64 * 2**20,
+        cache: str | None = None,
+    ) -> None:
+        if not (validation >= 0 and test >= 0 and validation + test < 1):
+            raise ValueError(
+                f"validation={validation} and test={test} must be fractions that leave something to train on"
+            )
+        self.source, self.recipe = source, tokenizer_recipe
+        self.validation, self.test = validation, test
+        self.on_bad, self.max_document_bytes = on_bad, max_document_bytes
+        self.cache = cache_folder(cache)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the tokens of any split would; the same however the tokenizer was come by."""
+        return digest_of(self._store_key, self.tokenizer.fingerprint, corpus.VERSION)
+
+    def prepare(self) -> None:
+        """Do all that is not in the cache yet."""
+        build_once(self._folder, self._build)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        key = digest_of(self._store_key, self.recipe.fingerprint())
+
+        def train(folder: Path) -> None:
+            self.recipe.train(self._texts.texts("train")).save(folder)
+
+        return Tokenizer.load(build_once(self.cache / "tokenizers" / key[:32], train))
+
+    def split(self, name: Split) -> Corpus:
+        """One split; ValueError if it has no documents."""
+        if name not in store.SPLITS:
+            raise ValueError(f"no split {name!r}; there are: {', '.join(store.SPLITS)}")
+        self.prepare()
+        if not (self._folder / name).is_dir():
+            raise ValueError(
+                f"the {name} split of {self.source} has no documents: give it files of its own, raise its "
+                f"fraction (validation={self.validation}, test={self.test}), or cut long texts by a "
+                "document_separator"
+            )
+        return Corpus.open(self._folder / name, self.tokenizer)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """{"train": {"documents", "tokens", "bytes", ...}, ..., "skipped": {reason: documents}}."""
+        self.prepare()
+        splits = [name for name in store.SPLITS if (self._folder / name).is_dir()]
+        counts = {name: json.loads((self._folder / name / "meta.json").read_text()) for name in splits}
+        return {**counts, **json.loads((self._folder / "meta.json").read_text())}
+
+    @cached_property
+    def _store_key(self) -> str:
+        settings = [self.validation, self.test, self.on_bad, self.max_document_bytes]
+        return digest_of(self.source.fingerprint(self.cache), settings, cleaning.VERSION, store.VERSION)
+
+    @cached_property
+    def _folder(self) -> Path:
+        return self.cache / "corpora" / self.fingerprint[:32]
+
+    def _build(self, folder: Path) -> None:
+        self.tokenizer.save(folder / "tokenizer")  # so that the folder explains itself
+        for name in store.SPLITS:
+            if len(self._texts.texts(name)):
+                (folder / name).mkdir()
+                _tokenise(folder / name, self._texts.texts(name), self.tokenizer)
+        (folder / "meta.json").write_text(json.dumps({"skipped": self._texts.skipped}, indent=2))
+
+    @cached_property
+    def _texts(self) -> store.TextStore:
+        return store.TextStore(build_once(self.cache / "texts" / self._store_key[:32], self._build_store))
+
+    def _build_store(self, folder: Path) -> None:
+        cleaner = cleaning.Cleaner(self.on_bad, self.max_document_bytes)
+        store.write_store(folder, self.source, cleaner, self.validation, self.test)
+
+
+def _tokenise(folder: Path, texts: store.Texts, tokenizer: Tokenizer) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(f"tokenising {folder.name}", total=len(texts))
+        corpus.write_corpus(folder, texts, tokenizer, lambda documents: progress.advance(task, documents))

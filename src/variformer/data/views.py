@@ -1,0 +1,163 @@
+"""What a loader reads: samples by index, each a pure function of its index and its key."""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from variformer import randomness
+
+if TYPE_CHECKING:
+    from variformer.data.corpus import Corpus
+
+
+class View(Protocol):
+    def __len__(self) -> int: ...
+
+    def sample(self, index: int, key: int) -> dict[str, Any]:
+        """Arrays and numbers, by name; all randomness comes from `key`."""
+
+
+class Windows:
+    """Stretches of `length` tokens of the whole text, each `stride` after the one before.
+
+    The text is every document in turn, each with the tokenizer's `end` before it. A window is {"tokens",
+    "document"}, both (length,) int64; `document` is the running number of each token's document. The last
+    window is padded with -1 in both. With stride = length every token occurs once; with stride = length - 1
+    every pair of neighbours does, for language models.
+    """
+
+    def __init__(self, corpus: "Corpus", length: int, stride: int | None = None) -> None:
+        stride = length if stride is None else stride
+        if not 1 <= stride <= length:
+            raise ValueError(f"stride must be in 1..length={length}, not {stride}")
+        self.corpus, self.length, self.stride = corpus, length, stride
+        self._end: int | None = corpus.tokenizer.end
+        self._extra = 0 if self._end is None else 1  # tokens before each document
+        numbers = np.arange(len(corpus.documents) - 1)
+        self._starts = np.asarray(corpus.documents[:-1]) + numbers * self._extra  # of each document in the stream
+        self.tokens = int(corpus.documents[-1]) + len(numbers) * self._extra  # in the whole stream
+
+    def __len__(self) -> int:
+        overlap = self.length - self.stride
+        return max(1, -(-(self.tokens - overlap) // self.stride))
+
+    def sample(self, index: int, key: int = 0) -> dict[str, np.ndarray]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"window {index} of {len(self)}")
+        begin = index * self.stride
+        places = np.arange(begin, min(begin + self.length, self.tokens))
+        first = int(np.searchsorted(self._starts, begin, side="right")) - 1
+        last = int(np.searchsorted(self._starts, places[-1], side="right"))
+        starts = self._starts[first:last]  # of the few documents in this window: cheaper to search than all
+        document = first + np.searchsorted(starts, places, side="right") - 1
+        tokens = np.full(self.length, -1, dtype=np.int64)
+        numbers = np.full(self.length, -1, dtype=np.int64)
+        # An `end` has the place of the last token before its document, which it then overwrites.
+        sources = np.maximum(places - (document + 1) * self._extra, 0)
+        tokens[: len(places)] = self.corpus.tokens[sources[0] : sources[-1] + 1][sources - sources[0]]
+        numbers[: len(places)] = document
+        if self._end is not None:
+            tokens[starts[starts >= begin] - begin] = self._end
+        return {"tokens": tokens, "document": numbers}
+
+
+class Pairs:
+    """Two stretches of text, of which the second truly follows the first in half of the samples.
+
+    Devlin et al., 2018, section 3.1 and appendix A.2. Documents are cut once into chunks of consecutive
+    sentences, at least two and at most `length` tokens. A sample cuts a chunk between two sentences into
+    `first` and `second`; with probability 1/2 `second` is replaced by as long a stretch of another document.
+    With `short_probability` the pair is shortened to a random length, so that the model knows short inputs
+    too. `length` leaves out special tokens. A sample is {"first": ids, "second": ids, "is_next": 0 or 1};
+    both have at least one token.
+    """
+
+    def __init__(self, corpus: "Corpus", length: int, short_probability: float = 0.1) -> None:
+        if length < 2:
+            raise ValueError(f"a pair needs a length of at least 2, not {length}")
+        if len(corpus.documents) < 3:
+            raise ValueError("pairs need at least two documents; for one long text, set a document_separator")
+        self.corpus, self.length, self.short_probability = corpus, length, short_probability
+        self._pieces = _cut_sentences(np.asarray(corpus.sentences), length // 2)
+        self._chunks, self.dropped = _cut_chunks(self._pieces, np.asarray(corpus.documents), length)
+        if len(self._chunks) == 0:
+            raise ValueError("pairs need documents of at least two sentences or lines; there is none")
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def sample(self, index: int, key: int) -> dict[str, Any]:
+        begin, end = self._chunks[index]  # of the chunk, in pieces
+        follows, short, size, cut, document, place = randomness.uniform(np.array([key], dtype=np.uint64), 6)[0]
+        boundary = int(self._pieces[begin + 1 + int(cut * (end - begin - 1))])
+        first = self.corpus.tokens[self._pieces[begin] : boundary]
+        second = self.corpus.tokens[boundary : self._pieces[end]]
+        is_next = int(follows < 0.5)
+        if not is_next:
+            second = self._from_another_document(boundary, len(second), document, place)
+        budget = self.length if short >= self.short_probability else 2 + int(size * (self.length - 1))
+        keep_first, keep_second = _fit(len(first), len(second), budget)
+        return {
+            "first": first[:keep_first].astype(np.int64),
+            "second": second[:keep_second].astype(np.int64),
+            "is_next": is_next,
+        }
+
+    def _from_another_document(self, position: int, length: int, document: float, place: float) -> np.ndarray:
+        """At most `length` tokens from a random sentence on, of a document other than the one at `position`.
+
+        The sentence leaves room for all of `length` where the document is long enough: else short seconds
+        would give away that they are not the next.
+        """
+        documents, sentences = self.corpus.documents, self.corpus.sentences
+        own = int(np.searchsorted(documents, position, side="right")) - 1
+        other = int(document * (len(documents) - 2))
+        other += other >= own
+        start, end = int(documents[other]), int(documents[other + 1])
+        low, high = np.searchsorted(sentences, [start, max(end - length, start)], side="right") - 1
+        begin = int(sentences[low + int(place * (high - low + 1))])
+        return self.corpus.tokens[begin : min(begin + length, end)]
+
+
+def _fit(first: int, second: int, budget: int) -> tuple[int, int]:
+    """Lengths of two stretches cut to `budget` together, the longer one first."""
+    if first + second <= budget:
+        return first, second
+    half = budget // 2
+    if second <= half:
+        return budget - second, second
+    return (first, budget - first) if first <= half else (budget - half, half)
+
+
+def _cut_sentences(sentences: np.ndarray, most: int) -> np.ndarray:
+    """Offsets of sentences -> offsets of pieces of at most `most` tokens; a sentence is cut evenly."""
+    lengths = np.diff(sentences)
+    parts = -(-lengths // most)
+    owner = np.repeat(np.arange(len(lengths)), parts)
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(parts) - parts, parts)
+    starts = sentences[:-1][owner] + lengths[owner] * number // parts[owner]
+    return np.append(starts, sentences[-1])
+
+
+def _cut_chunks(pieces: np.ndarray, documents: np.ndarray, length: int) -> tuple[np.ndarray, int]:
+    """Greedy runs of pieces of one document -> (chunks, 2) boundaries, and how many pieces were dropped.
+
+    Pieces have at most length / 2 tokens, so that any two neighbours fit; only the last chunk of a document
+    can have one piece alone. It takes another from a neighbour that has three, or is dropped.
+    """
+    ends = np.searchsorted(pieces, documents)[1:]  # the boundary at each document's end
+    document_end = np.repeat(ends, np.diff(ends, prepend=0))  # for each piece
+    furthest = np.searchsorted(pieces, pieces[:-1] + length, side="right") - 1
+    following = np.minimum(furthest, document_end).tolist()
+    starts, begin = [], 0
+    while begin < len(following):
+        starts.append(begin)
+        begin = following[begin]
+    cuts = np.array([*starts, len(following)])
+    alone = np.diff(cuts) == 1
+    roomy = np.append(False, np.diff(cuts)[:-1] >= 3)
+    same = np.append(False, document_end[cuts[:-2]] == document_end[cuts[1:-1]])
+    begins = cuts[:-1] - (alone & roomy & same)
+    stops = np.append(begins[1:], cuts[-1])
+    kept = stops - begins >= 2
+    return np.stack([begins, stops], axis=1)[kept], int((~kept).sum())

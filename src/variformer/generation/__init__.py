@@ -1,0 +1,7 @@
+"""Decoding: how tokens are chosen, the loop over the cache, and texts that show what a model has learned."""
+
+from .decode import continue_tokens, write_target
+from .sampling import Sampling
+from .writers import Continuations, FilledBlanks, FilledSpans
+
+__all__ = ["Continuations", "FilledBlanks", "FilledSpans", "Sampling", "continue_tokens", "write_target"]

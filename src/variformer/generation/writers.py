@@ -1,0 +1,112 @@
+"""What a model has learned, as a text to read: one writer for each way to train on text."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .decode import continue_tokens, write_target
+from .sampling import Sampling
+
+BLANK = "____"  # what a prompt writes where the model is to fill something in
+
+
+class Continuations:
+    """A causal model goes on from each prompt for `count` tokens."""
+
+    def __init__(
+        self,
+        prompts: list[str],
+        count: int = 120,
+        temperature: float = 0.8,
+        top_k: int | None = 50,
+        top_p: float = 1.0,
+        seed: int = 0,
+    ):
+        self.prompts, self.count, self.seed = prompts, count, seed
+        self.sampling = Sampling(temperature, top_k, top_p)
+
+    def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:
+        with plain_evaluation(model) as device:
+            generator = torch.Generator(device).manual_seed(self.seed)
+            texts = []
+            for prompt in self.prompts:
+                ids = [tokenizer.end, *tokenizer.encode(prompt)]
+                tokens = continue_tokens(
+                    model,
+                    torch.tensor([ids], device=device),
+                    self.count,
+                    sampling=self.sampling,
+                    generator=generator,
+                    longest=longest,
+                )
+                texts.append(tokenizer.decode(tokens[0, 1:].tolist(), skip_special=False))
+            return "\n\n---\n\n".join(texts)
+
+
+class FilledBlanks:
+    """A masked language model fills each ____ of the prompts with its `choices` likeliest tokens."""
+
+    def __init__(self, prompts: list[str], choices: int = 3):
+        self.prompts, self.choices = prompts, choices
+
+    def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:
+        with plain_evaluation(model) as device:
+            return "\n".join(self.fill(model, tokenizer, prompt, device) for prompt in self.prompts)
+
+    @torch.inference_mode()
+    def fill(self, model: nn.Module, tokenizer: Any, prompt: str, device: torch.device) -> str:
+        ids = [tokenizer.start]
+        for number, piece in enumerate(prompt.split(BLANK)):
+            ids += ([tokenizer.mask] if number else []) + tokenizer.encode(piece)
+        tokens = torch.tensor([[*ids, tokenizer.end]], device=device)
+        places = (tokens[0] == tokenizer.mask).nonzero().squeeze(1)
+        likeliest = model(tokens, predict=places).tokens.softmax(-1).topk(self.choices)
+        lines = [prompt]
+        for shares, choices in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True):
+            told = (
+                f"{tokenizer.decode([token]).strip()} {share:.0%}" for share, token in zip(shares, choices, strict=True)
+            )
+            lines.append("    " + ", ".join(told))
+        return "\n".join(lines)
+
+
+class FilledSpans:
+    """An encoder-decoder writes what each ____ of the prompts stands for, behind the sentinels."""
+
+    def __init__(self, prompts: list[str], count: int = 40):
+        self.prompts, self.count = prompts, count
+
+    def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:
+        with plain_evaluation(model) as device:
+            return "\n".join(self.fill(model, tokenizer, prompt, device) for prompt in self.prompts)
+
+    def fill(self, model: nn.Module, tokenizer: Any, prompt: str, device: torch.device) -> str:
+        ids: list[int] = []
+        for number, piece in enumerate(prompt.split(BLANK)):
+            ids += ([int(tokenizer.sentinels[number - 1])] if number else []) + tokenizer.encode(piece)
+        source: Tensor = torch.tensor([[*ids, tokenizer.end]], device=device)
+        written = write_target(
+            model,
+            source,
+            self.count,
+            start=tokenizer.pad,
+            end=tokenizer.end,
+            sampling=Sampling(temperature=0),
+            generator=torch.Generator(device),
+        )
+        return f"{prompt}\n    {tokenizer.decode(written[0].tolist(), skip_special=False)}"
+
+
+@contextmanager
+def plain_evaluation(model: nn.Module) -> Iterator[torch.device]:
+    """Evaluation mode, uncompiled (lengths change at every token); then as before. Gives the model's device."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.compiler.set_stance("force_eager"):
+            yield next(model.parameters()).device
+    finally:
+        model.train(training)

@@ -1,0 +1,47 @@
+"""The parts that every model is made of."""
+
+from . import initialise
+from .attention import Attention, KeyValues, record_attention
+from .block import Block, PostNormBlock, PreNormBlock
+from .embedding import PatchEmbedding, TokenEmbedding
+from .feed_forward import ACTIVATIONS, Activation, FeedForward, GatedFeedForward
+from .heads import PooledHead, TokenHead
+from .positions import (
+    LearnedPositions,
+    LinearBiasPositions,
+    Order,
+    Positions,
+    RelativePositions,
+    RotaryPositions,
+    SinusoidalPositions,
+    Sizes,
+)
+from .transformer import Cache, Transformer
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "Attention",
+    "Block",
+    "Cache",
+    "FeedForward",
+    "GatedFeedForward",
+    "KeyValues",
+    "LearnedPositions",
+    "LinearBiasPositions",
+    "Order",
+    "PatchEmbedding",
+    "PooledHead",
+    "Positions",
+    "PostNormBlock",
+    "PreNormBlock",
+    "RelativePositions",
+    "RotaryPositions",
+    "SinusoidalPositions",
+    "Sizes",
+    "TokenEmbedding",
+    "TokenHead",
+    "Transformer",
+    "initialise",
+    "record_attention",
+]

@@ -1,0 +1,90 @@
+"""A transformer block: attention, cross-attention if there is something to read, feed-forward."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+from .attention import Attention, KeyValues
+
+# Shapes: B batch, T tokens, M tokens of the memory, D model width, W head width.
+
+
+class Context(NamedTuple):
+    """What a block needs besides its input; the same for every block of a transformer."""
+
+    mask: Tensor | None = None  # for self-attention: bool, or added to the scores
+    causal: bool = False
+    rotation: Tensor | None = None  # (2, T, W)
+    memory: Tensor | None = None  # (B, M, D), the encoder's output
+    memory_mask: Tensor | None = None
+
+
+@dataclass
+class BlockCache:
+    """What one block remembers while it decodes step by step."""
+
+    self_attention: KeyValues = field(default_factory=KeyValues)
+    cross_attention: KeyValues = field(default_factory=KeyValues)
+
+
+class Block(nn.Module):
+    """The parts of a block. Subclasses say where the norms and the residuals go."""
+
+    ends_normalised: ClassVar[bool]
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        self_attention: Attention,
+        feed_forward: nn.Module,
+        norm: Callable[[int], nn.Module],
+        cross_attention: Attention | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.self_attention, self.self_norm = self_attention, norm(width)
+        self.cross_attention, self.cross_norm = cross_attention, norm(width) if cross_attention else nn.Identity()
+        self.feed_forward, self.feed_forward_norm = feed_forward, norm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def attend(self, x: Tensor, context: Context, cache: BlockCache | None) -> Tensor:
+        kv = cache.self_attention if cache else None
+        y = self.self_attention(x, mask=context.mask, causal=context.causal, rotation=context.rotation, cache=kv)
+        return self.dropout(y)
+
+    def attend_memory(self, x: Tensor, context: Context, cache: BlockCache | None) -> Tensor:
+        kv = cache.cross_attention if cache else None
+        y = self.cross_attention(x, context.memory, mask=context.memory_mask, cache=kv)  # type: ignore[misc]
+        return self.dropout(y)
+
+    def feed(self, x: Tensor) -> Tensor:
+        return self.dropout(self.feed_forward(x))
+
+
+class PreNormBlock(Block):
+    """x + f(norm(x)): GPT-2, T5, ViT."""
+
+    ends_normalised = False
+
+    def forward(self, x: Tensor, context: Context, cache: BlockCache | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        x = x + self.attend(self.self_norm(x), context, cache)
+        if self.cross_attention is not None:
+            x = x + self.attend_memory(self.cross_norm(x), context, cache)
+        return x + self.feed(self.feed_forward_norm(x))
+
+
+class PostNormBlock(Block):
+    """norm(x + f(x)): the original transformer, BERT, BART."""
+
+    ends_normalised = True
+
+    def forward(self, x: Tensor, context: Context, cache: BlockCache | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        x = self.self_norm(x + self.attend(x, context, cache))
+        if self.cross_attention is not None:
+            x = self.cross_norm(x + self.attend_memory(x, context, cache))
+        return self.feed_forward_norm(x + self.feed(x))

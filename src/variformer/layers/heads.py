@@ -1,0 +1,43 @@
+"""What turns final states into predictions."""
+
+from torch import Tensor, nn
+
+# Shapes: B batch, T tokens, D model width, V vocabulary.
+
+
+class TokenHead(nn.Module):
+    """States -> scores over the vocabulary, usually with the embedding's own weights (Press and Wolf, 2016)."""
+
+    def __init__(
+        self,
+        width: int,
+        vocab_size: int,
+        *,
+        tied_to: nn.Embedding | None = None,
+        transform: nn.Module | None = None,
+        bias: bool = False,
+        scale: float = 1.0,
+    ):
+        super().__init__()
+        self.transform = transform or nn.Identity()
+        self.scores = nn.Linear(width, vocab_size, bias)
+        self.scale = scale
+        if tied_to is not None:
+            self.scores.weight = tied_to.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) -> (..., V)."""
+        return self.scores(self.transform(x) * self.scale)
+
+
+class PooledHead(nn.Module):
+    """The first token's state -> tanh -> class scores (BERT's pooler and pair classifier)."""
+
+    def __init__(self, width: int, classes: int):
+        super().__init__()
+        self.pool = nn.Linear(width, width)
+        self.scores = nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, classes)."""
+        return self.scores(self.pool(x[:, 0]).tanh())

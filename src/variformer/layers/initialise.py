@@ -1,0 +1,72 @@
+"""Initial weights, as the papers and their reference code draw them. Biases start at zero, norms at one."""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+from .attention import Attention
+from .block import Block
+from .embedding import PatchEmbedding
+from .feed_forward import FeedForward, GatedFeedForward
+from .positions import RelativePositions
+
+Draw = Callable[[Tensor], Tensor]
+
+
+def draw_all(model: nn.Module, draw: Draw) -> None:
+    """Every matrix, embedding and convolution from one distribution, every bias zero."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Embedding | nn.Conv2d):
+            for name, parameter in module.named_parameters(recurse=False):
+                nn.init.zeros_(parameter) if name == "bias" else draw(parameter)
+
+
+def bert(model: nn.Module, std: float = 0.02) -> None:
+    """Normal, cut off at two standard deviations (Devlin et al., 2018; their `initializer_range`)."""
+    draw_all(model, partial(nn.init.trunc_normal_, std=std, a=-2 * std, b=2 * std))
+
+
+def gpt2(model: nn.Module, depth: int, std: float = 0.02) -> None:
+    """Normal, and smaller where 2 * depth layers add up in the residual stream (Radford et al., 2019, section 2.3)."""
+    draw_all(model, partial(nn.init.normal_, std=std))
+    for module in model.modules():
+        if isinstance(module, Attention):
+            nn.init.normal_(module.output.weight, std=std / (2 * depth) ** 0.5)
+        elif isinstance(module, FeedForward):
+            nn.init.normal_(module.narrow.weight, std=std / (2 * depth) ** 0.5)
+
+
+def t5(model: nn.Module, width: int) -> None:
+    """Each matrix by what it reads: activations keep unit variance without a scaled product (Raffel et al., 2019).
+
+    The factors are those of the reference code: embeddings 1, queries (D W)^-1/2, keys and values D^-1/2, outputs
+    (H W)^-1/2, feed-forward D^-1/2 and F^-1/2, position scores D^-1/2, and an untied head D^-1/2.
+    """
+    draw_all(model, partial(nn.init.normal_, std=1.0))
+    for module in model.modules():
+        if isinstance(module, Attention):
+            inner = module.query.out_features
+            nn.init.normal_(module.query.weight, std=(width * inner / module.heads) ** -0.5)
+            nn.init.normal_(module.key.weight, std=width**-0.5)
+            nn.init.normal_(module.value.weight, std=width**-0.5)
+            nn.init.normal_(module.output.weight, std=inner**-0.5)
+        elif isinstance(module, FeedForward):
+            nn.init.normal_(module.widen.weight, std=width**-0.5)
+            nn.init.normal_(module.narrow.weight, std=module.narrow.in_features**-0.5)
+            if isinstance(module, GatedFeedForward):
+                nn.init.normal_(module.gate.weight, std=width**-0.5)
+        elif isinstance(module, RelativePositions):
+            nn.init.normal_(module.scores.weight, std=width**-0.5)
+
+
+def vit(model: nn.Module) -> None:
+    """Glorot for the blocks, LeCun for the patches, positions normal 0.02 (Dosovitskiy et al., 2020; their code)."""
+    draw_all(model, partial(nn.init.normal_, std=0.02))
+    for module in model.modules():
+        if isinstance(module, Block):
+            draw_all(module, nn.init.xavier_uniform_)
+        elif isinstance(module, PatchEmbedding):
+            fan_in = module.patches.weight[0].numel()
+            nn.init.trunc_normal_(module.patches.weight, std=fan_in**-0.5)
+            nn.init.zeros_(module.specials)

@@ -1,0 +1,144 @@
+"""Positional schemes: every way the library can tell a transformer the order of its input.
+
+A scheme turns a range of positions into an `Order`, and fills one of its three fields. What can be computed is
+computed, in float32: a scheme without parameters has no state, no longest length and loses nothing in bfloat16.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+# Shapes: B batch, T positions asked for, K positions up to the last of them, E embedding width, H heads, W head width.
+
+
+class Sizes(NamedTuple):
+    """What a scheme may need to know of the transformer it serves."""
+
+    width: int  # of the embedding
+    heads: int
+    head_width: int
+    max_length: int
+    causal: bool
+
+
+class Order(NamedTuple):
+    """Three ways to tell a transformer the order; a scheme uses one."""
+
+    added: Tensor | None = None  # (T, E) added to the embeddings
+    rotation: Tensor | None = None  # (2, T, W) cosines and sines that turn queries and keys
+    bias: Tensor | None = None  # (H, T, K) added to the attention scores
+
+
+class Positions(nn.Module):
+    """No order at all: what every scheme starts from."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__()
+
+    def forward(self, length: int, start: int, device: torch.device) -> Order:
+        """The order of positions start ... start + length - 1."""
+        return Order()
+
+
+class LearnedPositions(Positions):
+    """One trained vector for each position (BERT, GPT-2, ViT)."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__(sizes)
+        self.table = nn.Embedding(sizes.max_length, sizes.width)
+
+    def forward(self, length: int, start: int, device: torch.device) -> Order:
+        """Raises ValueError past the table's end: a position that was never trained has no vector."""
+        longest = self.table.num_embeddings
+        if start + length > longest:
+            raise ValueError(f"{start + length} positions, but the model has learned {longest} (model.max_length)")
+        return Order(added=self.table(torch.arange(start, start + length, device=device)))
+
+
+class SinusoidalPositions(Positions):
+    """Sines and cosines of geometrically spaced frequencies (Vaswani et al., 2017, section 3.5)."""
+
+    def __init__(self, sizes: Sizes, *, base: float = 10000.0):
+        super().__init__(sizes)
+        self.width, self.base = sizes.width, base
+
+    def forward(self, length: int, start: int, device: torch.device) -> Order:
+        angles = angles_of(length, start, self.width, self.base, device)
+        return Order(added=torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, : self.width])
+
+
+class RotaryPositions(Positions):
+    """Queries and keys turned by an angle that grows with position (RoFormer, Su et al., 2021, section 3.2)."""
+
+    def __init__(self, sizes: Sizes, *, base: float = 10000.0):
+        super().__init__(sizes)
+        if sizes.head_width % 2:
+            raise ValueError(f"rotary positions turn pairs, but heads are {sizes.head_width} wide (an odd number)")
+        self.head_width, self.base = sizes.head_width, base
+
+    def forward(self, length: int, start: int, device: torch.device) -> Order:
+        angles = angles_of(length, start, self.head_width, self.base, device).repeat(1, 2)
+        return Order(rotation=torch.stack([angles.cos(), angles.sin()]))
+
+
+class RelativePositions(Positions):
+    """A learned score for each bucket of distances, one per head (T5, Raffel et al., 2019, section 2.1)."""
+
+    def __init__(self, sizes: Sizes, *, buckets: int = 32, max_distance: int = 128):
+        super().__init__(sizes)
+        self.causal, self.buckets, self.max_distance = sizes.causal, buckets, max_distance
+        self.scores = nn.Embedding(buckets, sizes.heads)
+
+    def forward(self, length: int, start: int, device: torch.device) -> Order:
+        return Order(bias=self.scores(self.bucket(distances(length, start, device))).permute(2, 0, 1))
+
+    def bucket(self, distance: Tensor) -> Tensor:
+        """Half of the buckets hold one distance each, the rest grow geometrically to `max_distance`."""
+        buckets, first = self.buckets, torch.zeros_like(distance)
+        if not self.causal:  # the future gets its own half
+            buckets //= 2
+            first = (distance > 0) * buckets
+        distance = (-distance).clamp(min=0) if self.causal else distance.abs()
+        exact = buckets // 2
+        growth = torch.log(distance.clamp(min=1).float() / exact) / math.log(self.max_distance / exact)
+        far = (exact + growth * (buckets - exact)).long().clamp(max=buckets - 1)
+        return first + torch.where(distance < exact, distance, far)
+
+
+class LinearBiasPositions(Positions):
+    """A fixed penalty proportional to distance, steeper for some heads (ALiBi, Press et al., 2021, section 3)."""
+
+    def __init__(self, sizes: Sizes):
+        super().__init__(sizes)
+        self.heads = sizes.heads
+
+    def forward(self, length: int, start: int, device: torch.device) -> Order:
+        return Order(bias=-distances(length, start, device).abs() * self.slopes(device)[:, None, None])
+
+    def slopes(self, device: torch.device) -> Tensor:
+        """(H,): a geometric sequence that ends at 2^-8; what exceeds a power of two is interleaved."""
+        power = 2 ** int(math.log2(self.heads))
+        whole = 2 ** (-8.0 * torch.arange(1, power + 1, device=device) / power)
+        between = 2 ** (-4.0 * (2 * torch.arange(self.heads - power, device=device) + 1) / power)
+        return torch.cat([whole, between])
+
+
+def distances(length: int, start: int, device: torch.device) -> Tensor:
+    """(T, K): how far each key is from each query, negative for the past."""
+    keys = torch.arange(start + length, device=device)
+    return keys - keys[start:, None]
+
+
+def angles_of(length: int, start: int, width: int, base: float, device: torch.device) -> Tensor:
+    """(T, ceil(width / 2)): the angle of each position at each frequency."""
+    frequencies = base ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
+    return torch.arange(start, start + length, device=device)[:, None] * frequencies
+
+
+def rotate(x: Tensor, rotation: Tensor) -> Tensor:
+    """Turn each pair (i, i + W/2) of `x`, (B, H, T, W), by its angle."""
+    cosine, sine = rotation.to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return x * cosine + torch.cat([-second, first], -1) * sine

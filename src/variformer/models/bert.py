@@ -1,0 +1,99 @@
+"""BERT: a bidirectional transformer that fills in masked tokens and judges pairs of sentences.
+
+Devlin et al., 2018, https://arxiv.org/abs/1810.04805.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from ..layers import (
+    ACTIVATIONS,
+    Activation,
+    Attention,
+    Block,
+    FeedForward,
+    LearnedPositions,
+    PooledHead,
+    Positions,
+    PostNormBlock,
+    Sizes,
+    TokenEmbedding,
+    TokenHead,
+    Transformer,
+    initialise,
+)
+
+
+class Predictions(NamedTuple):
+    tokens: Tensor  # (B, T, V), or (N, V) for the N positions asked for
+    pair: Tensor | None  # (B, 2): class 0 for "the second segment follows the first"
+
+
+class Bert(nn.Module):
+    """The defaults are BERT base, uncased (110M)."""
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 30522,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        hidden: int = 3072,
+        max_length: int = 512,
+        dropout: float = 0.1,
+        segments: int = 2,
+        pair_classes: int = 2,
+        activation: Activation = "gelu",
+        positions: Callable[[Sizes], Positions] = LearnedPositions,
+        norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-12),
+        feed_forward: Callable[..., nn.Module] = FeedForward,
+        block: Callable[..., Block] = PostNormBlock,
+        attention: Callable[..., Attention] = Attention,
+    ):
+        super().__init__()
+        embedding = TokenEmbedding(vocab_size, width, segments=segments)
+        self.encoder = Transformer(
+            embedding=embedding,
+            positions=positions(Sizes(width, heads, width // heads, max_length, causal=False)),
+            entry=nn.Sequential(norm(width), nn.Dropout(dropout)),
+            blocks=[
+                block(
+                    width,
+                    self_attention=attention(width, heads, dropout=dropout),
+                    feed_forward=feed_forward(width, hidden, activation=activation),
+                    norm=norm,
+                    dropout=dropout,
+                )
+                for _ in range(depth)
+            ],
+            final_norm=norm(width),
+        )
+        self.token_head = TokenHead(
+            width,
+            vocab_size,
+            tied_to=embedding.tokens,
+            transform=nn.Sequential(nn.Linear(width, width), ACTIVATIONS[activation](), norm(width)),
+            bias=True,
+        )
+        self.pair_head = PooledHead(width, pair_classes) if pair_classes else None
+        initialise.bert(self)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        mask: Tensor | None = None,
+        segments: Tensor | None = None,
+        predict: Tensor | None = None,
+    ) -> Predictions:
+        """(B, T) tokens, True in `mask` where they are real -> scores of the token at each position, and of the pair.
+
+        `predict`, (N,) positions counted through the whole batch (row * T + column), asks for those scores alone:
+        the vocabulary's matrix is most of a small model's work.
+        """
+        states = self.encoder(tokens, segments, mask=mask)
+        pair = self.pair_head(states) if self.pair_head is not None else None
+        return Predictions(self.token_head(states if predict is None else states.flatten(0, 1)[predict]), pair)

@@ -1,0 +1,72 @@
+"""GPT-2: a causal transformer that predicts the next token.
+
+Radford et al., 2019, "Language Models are Unsupervised Multitask Learners".
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+from ..layers import (
+    Activation,
+    Attention,
+    Block,
+    Cache,
+    FeedForward,
+    LearnedPositions,
+    Positions,
+    PreNormBlock,
+    Sizes,
+    TokenEmbedding,
+    TokenHead,
+    Transformer,
+    initialise,
+)
+
+
+class GPT(nn.Module):
+    """The defaults are GPT-2 small (124M)."""
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 50257,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        hidden: int = 3072,
+        max_length: int = 1024,
+        dropout: float = 0.1,
+        activation: Activation = "gelu_tanh",
+        positions: Callable[[Sizes], Positions] = LearnedPositions,
+        norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-5),
+        feed_forward: Callable[..., nn.Module] = FeedForward,
+        block: Callable[..., Block] = PreNormBlock,
+        attention: Callable[..., Attention] = Attention,
+    ):
+        super().__init__()
+        embedding = TokenEmbedding(vocab_size, width)
+        self.decoder = Transformer(
+            embedding=embedding,
+            positions=positions(Sizes(width, heads, width // heads, max_length, causal=True)),
+            entry=nn.Dropout(dropout),
+            blocks=[
+                block(
+                    width,
+                    self_attention=attention(width, heads, dropout=dropout),
+                    feed_forward=feed_forward(width, hidden, activation=activation),
+                    norm=norm,
+                    dropout=dropout,
+                )
+                for _ in range(depth)
+            ],
+            final_norm=norm(width),
+            causal=True,
+        )
+        self.head = TokenHead(width, vocab_size, tied_to=embedding.tokens)
+        initialise.gpt2(self, depth)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+        """(B, T) tokens -> (B, T, V) scores of the token that follows each of them."""
+        return self.head(self.decoder(tokens, mask=mask, cache=cache))

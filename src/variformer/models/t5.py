@@ -1,0 +1,110 @@
+"""T5: an encoder reads a corrupted text, a decoder writes what is missing.
+
+Raffel et al., 2019, https://arxiv.org/abs/1910.10683. Version 1.1 (their released checkpoints of 2020) has gated
+feed-forward layers and a head of its own: `T5(tied_head=False, feed_forward=GatedFeedForward, activation="gelu_tanh")`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+from ..layers import (
+    Activation,
+    Attention,
+    Block,
+    Cache,
+    FeedForward,
+    Positions,
+    PreNormBlock,
+    RelativePositions,
+    Sizes,
+    TokenEmbedding,
+    TokenHead,
+    Transformer,
+    initialise,
+)
+
+
+class T5(nn.Module):
+    """The defaults are T5 1.0 small (60M)."""
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 32128,
+        width: int = 512,
+        depth: int = 6,
+        heads: int = 8,
+        head_width: int = 64,
+        hidden: int = 2048,
+        max_length: int = 512,
+        dropout: float = 0.1,
+        activation: Activation = "relu",
+        tied_head: bool = True,
+        positions: Callable[[Sizes], Positions] = RelativePositions,
+        norm: Callable[[int], nn.Module] = partial(nn.RMSNorm, eps=1e-6),
+        feed_forward: Callable[..., nn.Module] = FeedForward,
+        block: Callable[..., Block] = PreNormBlock,
+        attention: Callable[..., Attention] = Attention,
+    ):
+        super().__init__()
+        new_attention = partial(attention, width, heads, head_width=head_width, bias=False, dropout=dropout, scale=1.0)
+        embedding = TokenEmbedding(vocab_size, width)
+
+        def half(causal: bool, reads_memory: bool) -> Transformer:
+            return Transformer(
+                embedding=embedding,
+                positions=positions(Sizes(width, heads, head_width, max_length, causal)),
+                entry=nn.Dropout(dropout),
+                blocks=[
+                    block(
+                        width,
+                        self_attention=new_attention(),
+                        cross_attention=new_attention() if reads_memory else None,
+                        feed_forward=feed_forward(width, hidden, activation=activation, bias=False, dropout=dropout),
+                        norm=norm,
+                        dropout=dropout,
+                    )
+                    for _ in range(depth)
+                ],
+                final_norm=nn.Sequential(norm(width), nn.Dropout(dropout)),
+                causal=causal,
+            )
+
+        self.encoder = half(causal=False, reads_memory=False)
+        self.decoder = half(causal=True, reads_memory=True)
+        self.head = TokenHead(
+            width,
+            vocab_size,
+            tied_to=embedding.tokens if tied_head else None,
+            scale=width**-0.5 if tied_head else 1.0,
+        )
+        initialise.t5(self, width)
+        if not tied_head:
+            nn.init.normal_(self.head.scores.weight, std=width**-0.5)
+
+    def forward(
+        self,
+        source: Tensor,
+        target: Tensor,
+        source_mask: Tensor | None = None,
+        target_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Source (B, S), target so far (B, T) -> (B, T, V) scores of the next target token."""
+        return self.decode(target, self.encode(source, source_mask), source_mask, target_mask)
+
+    def encode(self, source: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, S) -> (B, S, D), the memory that `decode` reads."""
+        return self.encoder(source, mask=mask)
+
+    def decode(
+        self,
+        target: Tensor,
+        memory: Tensor,
+        memory_mask: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """(B, T), (B, S, D) -> (B, T, V)."""
+        return self.head(self.decoder(target, mask=mask, memory=memory, memory_mask=memory_mask, cache=cache))

@@ -1,0 +1,72 @@
+"""ViT: a bidirectional transformer over the patches of an image.
+
+Dosovitskiy et al., 2020, https://arxiv.org/abs/2010.11929.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+from ..layers import (
+    Activation,
+    Attention,
+    Block,
+    FeedForward,
+    LearnedPositions,
+    PatchEmbedding,
+    Positions,
+    PreNormBlock,
+    Sizes,
+    Transformer,
+    initialise,
+)
+
+
+class ViT(nn.Module):
+    """The defaults are ViT-B/16 (86M)."""
+
+    def __init__(
+        self,
+        *,
+        image_size: int = 224,
+        patch_size: int = 16,
+        channels: int = 3,
+        classes: int = 1000,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        hidden: int = 3072,
+        dropout: float = 0.0,
+        activation: Activation = "gelu",
+        positions: Callable[[Sizes], Positions] = LearnedPositions,
+        norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-6),
+        feed_forward: Callable[..., nn.Module] = FeedForward,
+        block: Callable[..., Block] = PreNormBlock,
+        attention: Callable[..., Attention] = Attention,
+    ):
+        super().__init__()
+        embedding = PatchEmbedding(image_size, patch_size, width, channels=channels)
+        self.encoder = Transformer(
+            embedding=embedding,
+            positions=positions(Sizes(width, heads, width // heads, embedding.length, causal=False)),
+            entry=nn.Dropout(dropout),
+            blocks=[
+                block(
+                    width,
+                    self_attention=attention(width, heads, dropout=dropout),
+                    feed_forward=feed_forward(width, hidden, activation=activation, dropout=dropout),
+                    norm=norm,
+                    dropout=dropout,
+                )
+                for _ in range(depth)
+            ],
+            final_norm=norm(width),
+        )
+        self.head = nn.Linear(width, classes)
+        initialise.vit(self)
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) images -> (B, classes) scores, read off the class token."""
+        return self.head(self.encoder(images)[:, 0])

@@ -1,0 +1,120 @@
+"""Image classification: one class for each image."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .objective import Batch, Objective, Ratio, Scores
+
+# Shapes: B batch, C channels, S side of an image, K classes.
+
+
+class ImageClassification(Objective):
+    """Cross entropy of the classes, with what the training recipes of ViT and DeiT add in training.
+
+    length: not used; every objective is built with (data, length)
+    label_smoothing: the share of a target that is spread over all classes (Szegedy et al., 2015, section 7)
+    mixup: alpha of mixup (Zhang et al., 2017): the weighted mean of two images and of their targets; 0: off
+    cutmix: alpha of CutMix (Yun et al., 2019): a box of one image pasted into another; 0: off
+    mixup_probability: how many of the batches are mixed; where both are on, half of these by each
+    """
+
+    monitor = "top1"
+    mode = "max"
+    unit = "images"
+
+    def __init__(
+        self,
+        data: Any,
+        length: int | None = None,
+        *,
+        label_smoothing: float = 0.0,
+        mixup: float = 0.0,
+        cutmix: float = 0.0,
+        mixup_probability: float = 1.0,
+    ):
+        super().__init__()
+        for name, value in {
+            "label_smoothing": label_smoothing,
+            "mixup_probability": mixup_probability,
+        }.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"objective.{name} lies in [0, 1], but is {value}")
+        for name, value in {"mixup": mixup, "cutmix": cutmix}.items():
+            if value < 0:
+                raise ValueError(f"objective.{name} is 0 (off) or more, but is {value}")
+        self.classes: int = data.classes
+        self.label_smoothing = label_smoothing
+        self.mixup, self.cutmix, self.mixup_probability = mixup, cutmix, mixup_probability
+
+    def view(self, data: Any) -> Any:
+        return data
+
+    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+        """-> images (B, C, S, S) and labels (B,); where training mixes, also the labels of `partners` (B,)
+        and the `share` () of an image that is its own."""
+        images = torch.stack([sample["image"] for sample in samples])
+        labels = torch.tensor([sample["label"] for sample in samples])
+        batch: Batch = {"images": images, "labels": labels, "count": len(samples)}
+        if train and (self.mixup or self.cutmix):
+            images, share = self._mix(images, np.random.default_rng(int(keys[0])))
+            batch |= {
+                "images": images,
+                "partners": labels.roll(1),
+                "share": torch.tensor(share, dtype=torch.float32),
+            }
+        return batch
+
+    def _mix(self, images: Tensor, random: np.random.Generator) -> tuple[Tensor, float]:
+        """Mix each image with the one before it; also says how much of each is its own."""
+        if random.random() >= self.mixup_probability:
+            return images, 1.0
+        if self.cutmix and (not self.mixup or random.random() < 0.5):
+            return cut_and_paste(images, random.beta(self.cutmix, self.cutmix), random)
+        share = float(random.beta(self.mixup, self.mixup))
+        return share * images + (1 - share) * images.roll(1, 0), share
+
+    def forward(self, model: nn.Module, batch: Batch) -> Scores:
+        """Training reports the loss that it differentiates; evaluation the plain cross entropy."""
+        scores = model(batch["images"]).float()
+        labels = batch["labels"]
+        losses = self._cross_entropy(scores, labels)
+        if "partners" in batch:
+            share, partners = batch["share"], batch["partners"]
+            losses = share * losses + (1 - share) * self._cross_entropy(scores, partners)
+            labels = torch.where(share < 0.5, partners, labels)  # a mixed image counts as what there is more of
+        count = torch.tensor(float(len(labels)), device=scores.device)
+        ratios = {
+            "loss": Ratio(losses.detach().sum(), count),
+            "top1": Ratio(count_hits(scores, labels, 1), count),
+        }
+        if self.classes > 5:
+            ratios["top5"] = Ratio(count_hits(scores, labels, 5), count)
+        return Scores(losses.mean(), ratios)
+
+    def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
+        smoothing = self.label_smoothing if self.training else 0.0
+        return F.cross_entropy(scores, labels, reduction="none", label_smoothing=smoothing)
+
+
+def cut_and_paste(images: Tensor, share: float, random: np.random.Generator) -> tuple[Tensor, float]:
+    """(B, C, S, S), the share to keep -> the images, each with a box from the one before, and the share kept.
+
+    The box is centred anywhere and clipped at the border (Yun et al., 2019, section 3.1): it may keep more.
+    """
+    height, width = images.shape[2:]
+    box_height, box_width = height * np.sqrt(1 - share), width * np.sqrt(1 - share)
+    row, column = random.integers(height), random.integers(width)
+    top, bottom = np.clip([row - box_height / 2, row + box_height / 2], 0, height).astype(int)
+    left, right = np.clip([column - box_width / 2, column + box_width / 2], 0, width).astype(int)
+    mixed = images.clone()
+    mixed[:, :, top:bottom, left:right] = images.roll(1, 0)[:, :, top:bottom, left:right]
+    return mixed, 1 - float((bottom - top) * (right - left)) / (height * width)
+
+
+def count_hits(scores: Tensor, labels: Tensor, among: int) -> Tensor:
+    """(B, K), (B,) -> how many labels are among the highest scores."""
+    return (scores.topk(among).indices == labels[:, None]).any(1).float().sum()

@@ -1,0 +1,111 @@
+"""Masked language modelling (BERT, RoBERTa): hidden tokens are predicted from both sides.
+
+Devlin et al., 2018, section 3.1 (task 1) and appendix A.1; Liu et al., 2019, section 4.1 (fresh masks in every epoch).
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import masking
+from .objective import Batch, Objective, Ratio, Scores
+from .vocabulary import Vocabulary, required
+
+# Shapes: B batch, T tokens, N predicted positions in the batch.
+
+
+class MaskedTokens(Objective):
+    """`rate` of the tokens are chosen; of these `masked` are hidden, `replaced` changed at random, the rest kept.
+
+    Special tokens and padding are never chosen, and replacements are never special. With `fixed_count`, as in BERT,
+    each sequence has exactly its share of chosen tokens and batches have static shapes; without it each token is
+    chosen independently. With `whole_words` the pieces of a word are chosen together.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        length: int,
+        *,
+        rate: float = 0.15,
+        masked: float = 0.8,
+        replaced: float = 0.1,
+        fixed_count: bool = True,
+        whole_words: bool = False,
+    ):
+        super().__init__()
+        if not 0 < rate < 1 or masked + replaced > 1:
+            raise ValueError(f"objective.rate={rate} must lie in (0, 1), and masked + replaced must not exceed 1")
+        self.vocabulary, self.length, self.rate = vocabulary, length, rate
+        self.shares = (masked, replaced)
+        self.fixed_count, self.whole_words = fixed_count, whole_words
+        self.ordinary = np.flatnonzero(~vocabulary.special)
+        self.pad, self.mask, self.start, self.end = (
+            required(vocabulary, name, self) for name in ("pad", "mask", "start", "end")
+        )
+
+    def view(self, data: Any) -> Any:
+        return data.windows(self.length - 2)
+
+    def assemble(self, samples: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+        """[start] window [end], padded: "tokens", (B, T)."""
+        tokens = np.full((len(samples), self.length), self.pad)
+        tokens[:, 0] = self.start
+        tokens[:, 1:-1] = np.stack([sample["tokens"] for sample in samples])
+        ends = (tokens >= 0).cumprod(1).sum(1).clip(max=self.length - 1)
+        tokens[tokens < 0] = self.pad
+        tokens[:, -1] = self.pad
+        tokens[np.arange(len(tokens)), ends] = self.end
+        return {"tokens": tokens}
+
+    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+        """-> tokens, (B, T), and the positions (N,) to predict with their targets (N,)."""
+        arrays = self.assemble(samples)
+        tokens = arrays["tokens"]
+        candidates = ~self.vocabulary.special[tokens]
+        words = np.cumsum(~self.vocabulary.continues_word[tokens], axis=1) - 1 if self.whole_words else None
+        words = None if words is None else words.clip(min=0)
+        choose = masking.choose_count if self.fixed_count else masking.choose
+        chosen = choose(candidates, self.rate, keys, words)
+        count = max(1, round(self.rate * self.length)) if self.fixed_count else None
+        places, valid = masking.positions(chosen, count)
+        arrays["tokens"] = masking.corrupt(
+            tokens, chosen, keys, mask=self.mask, ordinary=self.ordinary, shares=self.shares
+        )
+        real = tokens != self.pad
+        return {
+            **{name: torch.from_numpy(array) for name, array in arrays.items()},
+            "mask": None if real.all() else torch.from_numpy(real),
+            "predict": torch.from_numpy(places),
+            "targets": torch.from_numpy(np.where(valid, tokens.ravel()[places], -100)),
+            "count": int(real.sum()),
+        }
+
+    def forward(self, model: nn.Module, batch: Batch) -> Scores:
+        predictions = model(
+            batch["tokens"], mask=batch["mask"], segments=batch.get("segments"), predict=batch["predict"]
+        )
+        return self.score(predictions, batch)
+
+    def score(self, predictions: Any, batch: Batch) -> Scores:
+        ratios = token_ratios(predictions.tokens, batch["targets"])
+        return Scores(mean(ratios["masked_loss"]), ratios)
+
+    def derive(self, means: dict[str, float]) -> dict[str, float]:
+        return {"loss": sum(value for name, value in means.items() if name.endswith("_loss"))}
+
+
+def token_ratios(scores: Tensor, targets: Tensor) -> dict[str, Ratio]:
+    """Nats and hits of (N, V) scores, over the targets that are not -100."""
+    count = (targets >= 0).sum()
+    nats = F.cross_entropy(scores, targets, reduction="sum")
+    hits = (scores.argmax(-1) == targets).sum()
+    return {"masked_loss": Ratio(nats, count), "masked_accuracy": Ratio(hits, count)}
+
+
+def mean(ratio: Ratio) -> Tensor:
+    """Total over count; zero, not NaN, where there was nothing to count."""
+    return ratio.total / ratio.count.clamp(min=1)

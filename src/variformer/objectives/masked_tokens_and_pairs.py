@@ -1,0 +1,39 @@
+"""BERT's own pre-training: hidden tokens, and whether the second segment really follows the first.
+
+Devlin et al., 2018, section 3.1 (tasks 1 and 2) and appendix A.2.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch.nn.functional as F
+
+from .masked_tokens import MaskedTokens, mean, token_ratios
+from .objective import Batch, Ratio, Scores
+
+
+class MaskedTokensAndPairs(MaskedTokens):
+    """[CLS] first [SEP] second [SEP] with segment ids; half of the second segments are from another document."""
+
+    def view(self, data: Any) -> Any:
+        return data.pairs(self.length - 3)
+
+    def assemble(self, samples: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+        """ "tokens" and "segments", (B, T), and "pair", (B,): 0 where the second segment follows, as in BERT."""
+        tokens = np.full((len(samples), self.length), self.pad)
+        segments = np.zeros_like(tokens)
+        for row, sample in enumerate(samples):
+            first, second = sample["first"], sample["second"]
+            middle = len(first) + 2
+            sequence = np.concatenate([[self.start], first, [self.end], second, [self.end]])
+            tokens[row, : len(sequence)] = sequence
+            segments[row, middle : len(sequence)] = 1
+        pair = np.array([1 - sample["is_next"] for sample in samples])
+        return {"tokens": tokens, "segments": segments, "pair": pair}
+
+    def score(self, predictions: Any, batch: Batch) -> Scores:
+        ratios = token_ratios(predictions.tokens, batch["targets"])
+        pair, count = batch["pair"], batch["pair"].new_tensor(len(batch["pair"]))
+        ratios["pair_loss"] = Ratio(F.cross_entropy(predictions.pair, pair, reduction="sum"), count)
+        ratios["pair_accuracy"] = Ratio((predictions.pair.argmax(-1) == pair).sum(), count)
+        return Scores(mean(ratios["masked_loss"]) + mean(ratios["pair_loss"]), ratios)

@@ -1,0 +1,72 @@
+"""Which tokens to hide, and what stands in their place: BERT's noise, for a whole batch at once."""
+
+import numpy as np
+
+from .. import randomness
+
+# Shapes: B batch, T tokens, P positions predicted per sequence.
+
+
+def choose(candidates: np.ndarray, rate: float, keys: np.ndarray, words: np.ndarray | None) -> np.ndarray:
+    """Each candidate, (B, T) bool, independently with probability `rate`; with `words`, all of a word or none of it."""
+    return candidates & (_draws(candidates, keys, words) < rate)
+
+
+def choose_count(candidates: np.ndarray, rate: float, keys: np.ndarray, words: np.ndarray | None) -> np.ndarray:
+    """Exactly max(1, round(rate * candidates)) of each row's candidates, as in BERT's own data preparation.
+
+    With `words`, whole words in random order while they fit, which may stay a few tokens short.
+    """
+    budget = np.maximum(np.rint(candidates.sum(1, keepdims=True) * rate), 1)
+    draws = np.where(candidates, _draws(candidates, keys, words), np.inf)
+    order = np.argsort(draws, axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(order.shape[1])[None], axis=1)
+    if words is not None:  # a word's tokens stand together in the order: all count as late as its last
+        rank = _last_in_word(rank, np.where(candidates, words, -1))
+    return candidates & (rank < budget)
+
+
+def corrupt(
+    tokens: np.ndarray,
+    chosen: np.ndarray,
+    keys: np.ndarray,
+    *,
+    mask: int,
+    ordinary: np.ndarray,
+    shares: tuple,
+) -> np.ndarray:
+    """Chosen tokens become `mask` with the first share, one of the `ordinary` ids with the second, and else stay."""
+    length = tokens.shape[1]
+    fate = randomness.uniform(keys, length, stream=2)
+    strangers = ordinary[randomness.integers(keys, length, len(ordinary), stream=3)]
+    hidden = chosen & (fate < shares[0])
+    replaced = chosen & ~hidden & (fate < shares[0] + shares[1])
+    return np.where(hidden, mask, np.where(replaced, strangers, tokens))
+
+
+def positions(chosen: np.ndarray, count: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """The chosen places as positions in the flattened batch, (N,), and which of them count.
+
+    With `count`, every row gives that many, so that shapes never change; what is lacking points at its row's start.
+    """
+    if count is None:
+        places = np.flatnonzero(chosen)
+        return places, np.ones(len(places), dtype=bool)
+    order = np.argsort(~chosen, axis=1, kind="stable")[:, :count]
+    valid = np.take_along_axis(chosen, order, axis=1)
+    starts = np.arange(len(chosen))[:, None] * chosen.shape[1]
+    return (starts + np.where(valid, order, 0)).ravel(), valid.ravel()
+
+
+def _draws(candidates: np.ndarray, keys: np.ndarray, words: np.ndarray | None) -> np.ndarray:
+    draws = randomness.uniform(keys, candidates.shape[1], stream=1)
+    return draws if words is None else np.take_along_axis(draws, words, axis=1)
+
+
+def _last_in_word(rank: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """(B, T) ranks -> the largest rank within each token's word."""
+    rows = np.arange(len(rank))[:, None]
+    last = np.full((len(rank), rank.shape[1] + 1), -1)  # the extra column takes word -1
+    np.maximum.at(last, (rows, words), rank)
+    return np.take_along_axis(last, words % last.shape[1], axis=1)

@@ -1,0 +1,73 @@
+"""An exponential moving average of the weights, used for validation and kept at the end."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning import Callback
+from torch import Tensor
+
+
+class MovingAverage(Callback):
+    """average <- decay * average + (1 - decay) * weights after every step (Polyak and Juditsky, 1992; DeiT, section 6).
+
+    Early on, decay is at most (1 + step) / (10 + step), so that the first weights are soon forgotten. Evaluation and
+    best.ckpt use the average; a full checkpoint holds both, and `evaluation_weights` picks from it.
+    """
+
+    def __init__(self, decay: float = 0.999):
+        self.decay = decay
+        self.average: dict[str, Tensor] = {}
+        self.updated_step = 0
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        named = dict(module.model.named_parameters())  # type: ignore[union-attr, operator]
+        if not self.average:
+            self.average = {name: p.detach().clone() for name, p in named.items()}
+        self.average = {name: tensor.to(named[name].device) for name, tensor in self.average.items()}
+
+    @torch.no_grad()
+    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        step = trainer.global_step
+        if step == self.updated_step:
+            return
+        self.updated_step = step
+        decay = min(self.decay, (1 + step) / (10 + step))
+        weights = [p.detach() for p in module.model.parameters()]
+        torch._foreach_lerp_(list(self.average.values()), weights, 1 - decay)
+
+    def on_validation_start(self, trainer: L.Trainer, module: Any) -> None:
+        self.swap(module)
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        self.swap(module)
+
+    def on_test_start(self, trainer: L.Trainer, module: Any) -> None:
+        self.swap(module)
+
+    def on_test_end(self, trainer: L.Trainer, module: Any) -> None:
+        self.swap(module)
+
+    @torch.no_grad()
+    def swap(self, module: Any) -> None:
+        """Exchange weights and average, in place."""
+        for name, parameter in module.model.named_parameters():
+            if name not in self.average:
+                return  # nothing was trained yet
+            weights = parameter.detach().clone()
+            parameter.copy_(self.average[name])
+            self.average[name].copy_(weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"average": self.average, "updated_step": self.updated_step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.average, self.updated_step = dict(state["average"]), state["updated_step"]
+
+
+def evaluation_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """A checkpoint's weights as they were evaluated: the average where the run kept one."""
+    weights = dict(checkpoint["state_dict"])
+    for state in checkpoint.get("callbacks", {}).values():
+        weights |= {f"model.{name}": tensor for name, tensor in state.get("average", {}).items()}
+    return weights

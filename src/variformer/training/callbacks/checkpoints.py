@@ -1,0 +1,79 @@
+"""When checkpoints are written, and which are kept."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning import Callback
+
+from ..checkpoint_io import checksum_of
+from ..run_directory import RunDirectory
+
+
+class Checkpoints(Callback):
+    """Everything that a resumed run needs, every `every` steps and at the end.
+
+    The newest `keep` stay, as step-<number>.ckpt; last.ckpt is a link to the newest whole one.
+    """
+
+    def __init__(self, *, every: int | None = None, keep: int = 2):
+        self.every, self.keep = every, keep
+        self.saved_step = 0
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if self.every and step % self.every == 0 and step != self.saved_step:
+            self.save(trainer)
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.global_step != self.saved_step:
+            self.save(trainer)
+
+    def save(self, trainer: L.Trainer) -> None:
+        folder = RunDirectory(trainer.default_root_dir).checkpoints
+        self.saved_step = trainer.global_step
+        newest = folder / f"step-{trainer.global_step:08d}.ckpt"
+        trainer.save_checkpoint(newest, weights_only=False)
+        if trainer.is_global_zero:
+            _link(checksum_of(newest), folder / "last.ckpt.sha256")
+            _link(newest, folder / "last.ckpt")
+            for old in sorted(folder.glob("step-*.ckpt"))[: -self.keep]:
+                trainer.strategy.remove_checkpoint(old)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"saved_step": self.saved_step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.saved_step = state["saved_step"]
+
+
+class BestCheckpoint(Callback):
+    """The weights alone, in best.ckpt, whenever validation finds the best value so far of the objective's metric."""
+
+    def __init__(self) -> None:
+        self.value: float | None = None
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        if trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        value = module.results["val"][module.objective.monitor]
+        sign = 1 if module.objective.mode == "min" else -1
+        if self.value is None or sign * value < sign * self.value:
+            self.value = value
+            folder = RunDirectory(trainer.default_root_dir).checkpoints
+            trainer.save_checkpoint(folder / "best.ckpt", weights_only=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self.value}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.value = state["value"]
+
+
+def _link(target: Path, link: Path) -> None:
+    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    temporary.symlink_to(target.name)
+    os.replace(temporary, link)

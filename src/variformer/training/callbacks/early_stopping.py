@@ -1,0 +1,20 @@
+"""Stop when validation no longer gets better."""
+
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
+
+
+class EarlyStopping(LightningEarlyStopping):
+    """Lightning's, watching the metric that the objective names. `patience` counts validations."""
+
+    def __init__(self, *, patience: int = 5, min_delta: float = 0.0):
+        super().__init__(monitor="", patience=patience, min_delta=min_delta, verbose=True)
+
+    def setup(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
+        self.monitor, self.mode = f"val/{pl_module.objective.monitor}", pl_module.objective.mode
+        if self.best_score.isinf():
+            sign = 1 if self.mode == "min" else -1
+            self.best_score = self.best_score.abs() * sign
+        super().setup(trainer, pl_module, stage)

@@ -1,0 +1,85 @@
+"""A progress bar with the loss and the speed."""
+
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import ProgressBar
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from .curves import logs_now, steps_now
+from .throughput import Throughput
+
+
+class Bar(ProgressBar):
+    """On a terminal a moving bar; in a log file one line for each validation.
+
+    The loss is that of the last logged step, so that the bar costs no synchronisation of its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.enabled = True
+        self.bar: Progress | None = None
+        self.loss = self.speed = ""
+
+    def disable(self) -> None:
+        self.enabled = False
+
+    def enable(self) -> None:
+        self.enabled = True
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        self.console.print(*args)
+
+    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
+        if not (self.enabled and trainer.is_global_zero and self.console.is_terminal):
+            return
+        columns = [
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeElapsedColumn(),
+            TextColumn("<"),
+        ]
+        columns += [TimeRemainingColumn(), TextColumn("{task.description}")]
+        self.bar = Progress(*columns, console=self.console, refresh_per_second=4)
+        self.task = self.bar.add_task("", total=trainer.max_steps, completed=trainer.global_step)
+        self.bar.start()
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if not steps_now(trainer, batch_idx):
+            return
+        if logs_now(trainer, batch_idx):
+            self.loss = f"loss {module.latest.loss.item():.3f}"
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, Throughput):
+                    self.speed = f"{callback.speed:,.0f} {module.objective.unit}/s"
+        if self.bar is not None:
+            self.bar.update(self.task, completed=trainer.global_step, description=f"{self.loss}  {self.speed}")
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        if trainer.state.fn == "fit" and self.enabled and trainer.is_global_zero:
+            metrics = "  ".join(f"{name} {value:.4f}" for name, value in module.results["val"].items())
+            self.console.print(
+                f"step {trainer.global_step}/{trainer.max_steps}  {self.loss}  {self.speed}  validation: {metrics}"
+            )
+
+    def on_train_end(self, trainer: L.Trainer, module: Any) -> None:
+        self.close()
+
+    def on_exception(self, trainer: L.Trainer, module: Any, exception: BaseException) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None

@@ -1,0 +1,90 @@
+"""The LightningDataModule: loaders over an objective's views, and the data's position as one integer."""
+
+from typing import Any
+
+import lightning as L
+from torch.utils.data import DataLoader
+
+from ..data.loader import loader
+from ..data.order import EvaluationOrder, Share, TrainingOrder
+from ..objectives.objective import Objective
+
+
+class DataModule(L.LightningDataModule):
+    """`data` gives the splits, `objective` reads and collates them.
+
+    The global batch is what all devices see in one optimizer step; a device takes `micro` samples at a time.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        objective: Objective,
+        *,
+        seed: int,
+        global_batch: int,
+        micro_batch: int,
+        eval_batch: int,
+        max_steps: int,
+        workers: int = 0,
+    ):
+        super().__init__()
+        self.data, self.objective, self.seed = data, objective, seed
+        self.global_batch, self.micro_batch, self.eval_batch = global_batch, micro_batch, eval_batch
+        self.max_steps, self.workers = max_steps, workers
+        self.start = 0
+
+    def train_dataloader(self) -> DataLoader:
+        view = self.view("train")
+        order = TrainingOrder(
+            len(view),
+            seed=self.seed,
+            batch=self.global_batch,
+            steps=self.max_steps,
+            share=self.share(self.micro_batch),
+            start=self.start,
+        )
+        return self.loader(view, order)
+
+    def val_dataloader(self) -> DataLoader:
+        return self.evaluation_loader("val")
+
+    def test_dataloader(self) -> DataLoader:
+        return self.evaluation_loader("test")
+
+    def evaluation_loader(self, split: str) -> DataLoader:
+        view = self.view(split)
+        return self.loader(view, EvaluationOrder(len(view), self.share(self.eval_batch)))
+
+    def view(self, split: str) -> Any:
+        view = self.objective.view(self.data.split(split))
+        if len(view) == 0:
+            raise ValueError(f"the {split} split has no samples: give it more documents, or use a shorter length")
+        return view
+
+    def loader(self, view: Any, order: TrainingOrder | EvaluationOrder) -> DataLoader:
+        pin = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return loader(view, order, self.objective.collate, seed=self.seed, workers=self.workers, pin_memory=pin)
+
+    def share(self, micro: int) -> Share:
+        if self.trainer is None:
+            return Share(micro)
+        return Share(micro, self.trainer.global_rank, self.trainer.world_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        seen = self.trainer.global_step * self.global_batch if self.trainer is not None else self.start
+        return {"samples_seen": seen} | self.identity()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises ValueError where the saved position belongs to another order of samples."""
+        for name, ours in self.identity().items():
+            if state[name] != ours:
+                raise ValueError(
+                    f"the checkpoint was written with {name}={state[name]}, and this run has {ours}: "
+                    "samples would be repeated or skipped. Resume with the same, or start a new run"
+                )
+        self.start = state["samples_seen"]
+
+    def identity(self) -> dict[str, Any]:
+        """What the order of samples depends on."""
+        return {"seed": self.seed, "global_batch": self.global_batch, "data": self.data.fingerprint}

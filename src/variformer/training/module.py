@@ -1,0 +1,103 @@
+"""The one LightningModule: any model, any objective."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from ..layers import Block, Transformer
+from ..objectives.objective import Batch, Objective, Scores
+from .ratios import RatioMetric
+from .record import record
+from .schedules import Schedule
+
+Compile = Literal["none", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
+
+
+class Training(L.LightningModule):
+    """A model and the objective that trains it.
+
+    `latest` are the last training batch's scores, and `results` the metrics of each evaluated split, by name.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        schedule: Schedule,
+        *,
+        parameter_groups: Callable[[nn.Module], list[dict[str, Any]]],
+        clip: float | None = None,
+        compile: Compile = "none",
+        checkpointing: bool = False,
+    ):
+        super().__init__()
+        self.model, self.objective = model, objective
+        self.optimizer, self.schedule, self.parameter_groups = optimizer, schedule, parameter_groups
+        self.clip, self.compile_mode, self.checkpointing = clip, compile, checkpointing
+        self.sums: dict[str, RatioMetric] = {}
+        self.results: dict[str, dict[str, float]] = {}
+        self.latest: Scores | None = None
+        self.gradient_norm: Tensor | None = None
+        self.configured = False
+
+    def configure_model(self) -> None:
+        """Checkpoint and compile block by block: every block has the same code, so it compiles once.
+
+        In place, so that the names in checkpoints stay those of the model. Lightning calls this before every stage.
+        """
+        if self.configured:
+            return
+        self.configured = True
+        for module in self.model.modules():
+            if isinstance(module, Transformer):
+                module.checkpointing = self.checkpointing
+            if isinstance(module, Block) and self.compile_mode != "none":
+                module.compile(mode=self.compile_mode)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        self.latest = self.objective(self.model, batch)
+        return self.latest.loss
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Uncompiled: the last batch may be short, and a run's numbers are then those of any later evaluation."""
+        with torch.compiler.set_stance("force_eager"):
+            scores = self.objective(self.model, batch)
+        for name, ratio in scores.ratios.items():
+            if name not in self.sums:
+                self.sums[name] = RatioMetric().to(self.device)
+            self.sums[name].update(ratio.total, ratio.count)
+
+    test_step = validation_step
+
+    def on_validation_epoch_end(self) -> None:
+        self.finish("val")
+
+    def on_test_epoch_end(self) -> None:
+        self.finish("test")
+
+    def finish(self, split: str) -> None:
+        """The split's metrics, over all batches and devices, to whoever watches them."""
+        means = {name: metric.compute().item() for name, metric in self.sums.items()}
+        self.sums.clear()
+        self.results[split] = means | self.objective.derive(means)
+        named = {f"{split}/{name}": value for name, value in self.results[split].items()}
+        self.log_dict({k: torch.tensor(v) for k, v in named.items()}, logger=False)
+        record(self.trainer, named)
+
+    def configure_optimizers(self):
+        optimizer = self.optimizer(self.parameter_groups(self.model))
+        total = self.trainer.max_steps
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.schedule(step, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
+        """Clip by the global norm, which is kept for the curves; with fp16, after undoing the loss scale."""
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+            scaler.unscale_(optimizer)
+        limit = float("inf") if self.clip is None else self.clip
+        self.gradient_norm = nn.utils.clip_grad_norm_(self.parameters(), limit)

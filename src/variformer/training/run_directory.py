@@ -1,0 +1,120 @@
+"""The run directory: one folder that holds everything a run was and made, and from which everything later starts."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+SCHEMA = 1
+PACKAGES = (
+    "variformer",
+    "torch",
+    "lightning",
+    "hydra-core",
+    "tokenizers",
+    "datasets",
+    "torchvision",
+    "numpy",
+)
+Status = Literal["running", "done", "failed", "preempted"]
+
+
+class RunDirectory:
+    """Paths and small json files; every write replaces the old file at once, so that none is ever half there."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.record = self.path / "run.json"
+        self.status_file = self.path / "status.json"
+        self.metrics = self.path / "metrics.json"
+        self.curves = self.path / "metrics.csv"
+        self.checkpoints = self.path / "checkpoints"
+        self.tokenizer = self.path / "tokenizer"
+        self.figures = self.path / "figures"
+        self.samples = self.path / "samples"
+
+    def checkpoint(self, which: str = "last") -> Path:
+        """`last`, `best`, or a file's name. Raises FileNotFoundError, naming those that are there."""
+        wanted = self.checkpoints / (which if which.endswith(".ckpt") else f"{which}.ckpt")
+        if not wanted.is_file():
+            there = ", ".join(sorted(p.name for p in self.checkpoints.glob("*.ckpt"))) or "none"
+            raise FileNotFoundError(f"no checkpoint {wanted.name} in {self.checkpoints} (there: {there})")
+        return wanted
+
+    def set_status(self, status: Status, error: BaseException | None = None) -> None:
+        told = {"status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid()}
+        if error is not None:
+            told["error"] = repr(error)
+            told["traceback"] = "".join(traceback.format_exception(error))
+        write_json(self.status_file, told)
+
+    def set_record(self, **facts: Any) -> None:
+        """What it takes to repeat the run. On a resumed run, earlier sessions stay listed."""
+        earlier = json.loads(self.record.read_text()) if self.record.is_file() else {}
+        session = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": [sys.executable, *sys.argv]}
+        sessions = [*earlier.get("sessions", []), session | environment()]
+        write_json(self.record, {"schema": SCHEMA} | facts | {"sessions": sessions})
+
+
+def write_json(path: Path, value: Any) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(value, indent=2, default=str) + "\n")
+    os.replace(temporary, path)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, hardware and code state of this process."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "hardware": {
+            "cpu": _cpu(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "gpus": gpus,
+        },
+        "code": code_state(),
+    }
+
+
+def code_state() -> dict[str, Any]:
+    """The commit of the code that runs and a digest of what differs from it, or nothing outside a repository."""
+    here = Path(__file__).parent
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        difference = _git(here, "diff", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    digest = hashlib.sha256(difference.encode()).hexdigest() if difference else None
+    return {"commit": commit, "dirty": bool(difference), "diff_sha256": digest}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=20)
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,76 @@
+"""GPT-2: `GPT2LMHeadModel`. It stores its linear layers transposed, and query, key and value as one."""
+
+from collections.abc import Collection
+from functools import partial
+
+from torch import nn
+
+from ...models import GPT
+from ..table import (
+    MERGED,
+    MERGED_AND_TRANSPOSED,
+    TRANSPOSED,
+    Config,
+    Family,
+    Row,
+    activation,
+    require,
+    rows,
+)
+
+THEIRS = "transformer.h.{}"
+OURS = "decoder.blocks.{}"
+MATRICES = {
+    f"{OURS}.self_attention.output": f"{THEIRS}.attn.c_proj",
+    f"{OURS}.feed_forward.widen": f"{THEIRS}.mlp.c_fc",
+    f"{OURS}.feed_forward.narrow": f"{THEIRS}.mlp.c_proj",
+}
+NORMS = {
+    f"{OURS}.self_norm": f"{THEIRS}.ln_1",
+    f"{OURS}.feed_forward_norm": f"{THEIRS}.ln_2",
+    "decoder.final_norm": "transformer.ln_f",
+}
+ATTENTION = [f"{OURS}.self_attention.{part}" for part in ("query", "key", "value")]
+
+TABLE = [
+    *rows(
+        {"decoder.embedding.tokens": "transformer.wte", "decoder.positions.table": "transformer.wpe"},
+        "weight",
+    ),
+    *rows(NORMS, "weight", "bias"),
+    *rows(MATRICES, "weight", edit=TRANSPOSED),
+    *rows(MATRICES, "bias"),
+    Row(tuple(f"{part}.weight" for part in ATTENTION), f"{THEIRS}.attn.c_attn.weight", MERGED_AND_TRANSPOSED),
+    Row(tuple(f"{part}.bias" for part in ATTENTION), f"{THEIRS}.attn.c_attn.bias", MERGED),
+]
+
+
+def build(config: Config, names: Collection[str]) -> GPT:
+    require(
+        config,
+        scale_attn_weights=True,
+        scale_attn_by_inverse_layer_idx=False,
+        add_cross_attention=False,
+        tie_word_embeddings=True,
+    )
+    return GPT(
+        vocab_size=config["vocab_size"],
+        width=config["n_embd"],
+        depth=config["n_layer"],
+        heads=config["n_head"],
+        hidden=config.get("n_inner") or 4 * config["n_embd"],
+        max_length=config["n_positions"],
+        dropout=config.get("resid_pdrop", 0.1),
+        activation=activation(config.get("activation_function", "gelu_new")),
+        norm=partial(nn.LayerNorm, eps=config.get("layer_norm_epsilon", 1e-5)),
+    )
+
+
+GPT2 = Family(
+    model=GPT,
+    build=build,
+    table=lambda model: TABLE,
+    prefix="transformer.",
+    copies={"lm_head.weight": "transformer.wte.weight"},
+    unused=r"transformer\.h\.\d+\.attn\.(masked_)?bias",  # buffers: the mask and its score
+)

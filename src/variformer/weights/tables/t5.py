@@ -1,0 +1,85 @@
+"""T5 1.0 and 1.1: `T5ForConditionalGeneration`."""
+
+from collections.abc import Collection
+from functools import partial
+
+from torch import nn
+
+from ... import models
+from ...layers import FeedForward, GatedFeedForward, RelativePositions
+from ..table import Config, Family, Row, activation, require, rows
+
+ATTENTION = {"query": "q", "key": "k", "value": "v", "output": "o"}
+PLAIN = {"widen": "wi", "narrow": "wo"}
+GATED = {"gate": "wi_0", "widen": "wi_1", "narrow": "wo"}
+
+
+def half(name: str, sublayers: list[str], feed_forward: dict[str, str]) -> dict[str, str]:
+    """The encoder or the decoder. They number the sublayers of a block; the feed-forward one is the last."""
+    theirs, ours = f"{name}.block.{{}}.layer", f"{name}.blocks.{{}}"
+    table = {
+        # They keep it in the first block, whose scores all the others reuse.
+        f"{name}.positions.scores": f"{name}.block.0.layer.0.SelfAttention.relative_attention_bias",
+        f"{name}.final_norm.0": f"{name}.final_layer_norm",
+    }
+    parts = {"SelfAttention": "self", "EncDecAttention": "cross", "DenseReluDense": "feed_forward"}
+    for number, sublayer in enumerate(sublayers):
+        part = parts[sublayer]
+        table[f"{ours}.{part}_norm"] = f"{theirs}.{number}.layer_norm"
+        module, matrices = (part, feed_forward) if part == "feed_forward" else (f"{part}_attention", ATTENTION)
+        for mine, his in matrices.items():
+            table[f"{ours}.{module}.{mine}"] = f"{theirs}.{number}.{sublayer}.{his}"
+    return table
+
+
+def table(model: models.T5) -> list[Row]:
+    gated = any(isinstance(module, GatedFeedForward) for module in model.modules())
+    untied = model.head.scores.weight is not model.get_parameter("encoder.embedding.tokens.weight")
+    feed_forward = GATED if gated else PLAIN
+    names = {
+        "encoder.embedding.tokens": "shared",
+        **half("encoder", ["SelfAttention", "DenseReluDense"], feed_forward),
+        **half("decoder", ["SelfAttention", "EncDecAttention", "DenseReluDense"], feed_forward),
+        **({"head.scores": "lm_head"} if untied else {}),
+    }
+    return rows(names, "weight")
+
+
+def build(config: Config, names: Collection[str]) -> models.T5:
+    """1.0 scales the states before its tied head, 1.1 does neither; transformers 5 writes that down."""
+    depth = config["num_layers"]
+    require(config, num_decoder_layers=depth)
+    gate, _, function = config.get("feed_forward_proj", "relu").rpartition("-")
+    return models.T5(
+        vocab_size=config["vocab_size"],
+        width=config["d_model"],
+        depth=depth,
+        heads=config["num_heads"],
+        head_width=config["d_kv"],
+        hidden=config["d_ff"],
+        dropout=config.get("dropout_rate", 0.1),
+        activation=activation("gelu_new" if (gate, function) == ("gated", "gelu") else function),
+        tied_head=config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True)),
+        positions=partial(
+            RelativePositions,
+            buckets=config.get("relative_attention_num_buckets", 32),
+            max_distance=config.get("relative_attention_max_distance", 128),
+        ),
+        norm=partial(nn.RMSNorm, eps=config.get("layer_norm_epsilon", 1e-6)),
+        feed_forward=GatedFeedForward if gate == "gated" else FeedForward,
+    )
+
+
+T5 = Family(
+    model=models.T5,
+    build=build,
+    table=table,
+    prefix="",
+    copies={
+        "encoder.embed_tokens.weight": "shared.weight",
+        "decoder.embed_tokens.weight": "shared.weight",
+        "lm_head.weight": "shared.weight",
+    },
+    # A leftover of the first release: cross-attention has no positions.
+    unused=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",
+)

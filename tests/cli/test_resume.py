@@ -1,0 +1,108 @@
+"""A run that goes on from a checkpoint ends bit for bit where an uninterrupted one does."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from variformer.cli.train import train
+from variformer.training.checkpoint_io import WholeCheckpointIO
+from variformer.training.loggers import read_curves
+
+FAMILIES = {
+    "gpt": ["model.dropout=0.1", "tokenizer=bytes"],
+    "bert": ["model.dropout=0.1", "model.vocab_size=600", "optimizer=muon"],
+    "t5": ["model.dropout=0.1", "model.vocab_size=600", "model/size=nano"],
+    "vit": ["model.dropout=0.1", "callbacks=[default,average]"],
+}
+COMMON = ["debug=fast", "max_steps=6", "trainer.validate_every=2", "trainer.save_every=3", "seed=0"]
+
+
+def interrupted(run: Path, at: int, copy: Path) -> Path:
+    """What is left of a run that was killed right after its checkpoint at step `at`."""
+    shutil.copytree(run, copy, symlinks=True)
+    folder = copy / "checkpoints"
+    for file in folder.glob("step-*"):
+        if int(file.name[5:13]) > at:
+            file.unlink()
+    for name in ("last.ckpt", "last.ckpt.sha256"):
+        (folder / name).unlink()
+        (folder / name).symlink_to(name.replace("last", f"step-{at:08d}"))
+    return copy
+
+
+def contents(run: Path) -> dict:
+    return WholeCheckpointIO().load_checkpoint(run / "checkpoints" / "last.ckpt")
+
+
+def equal(a, b) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return a == b
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request, composed):
+    config = composed(f"experiment={request.param}", *FAMILIES[request.param], *COMMON)
+    train(config)
+    return config
+
+
+def test_resumed_equals_uninterrupted(family, tmp_path):
+    run = Path(family["run_dir"])
+    copy = interrupted(run, 3, tmp_path / "copy")
+    train(family | {"run_dir": str(copy), "resume": True})
+    whole, resumed = contents(run), contents(copy)
+    for part in (
+        "state_dict",
+        "optimizer_states",
+        "lr_schedulers",
+        "random_states",
+        "DataModule",
+        "global_step",
+    ):
+        assert equal(whole[part], resumed[part]), part
+    average = [state["average"] for state in whole["callbacks"].values() if "average" in state]
+    assert equal(average, [s["average"] for s in resumed["callbacks"].values() if "average" in s])
+    curves, again = (
+        [row for row in read_curves(path / "metrics.csv") if not row[1].startswith("speed/")] for path in (run, copy)
+    )
+    assert curves == again
+    assert (run / "metrics.json").read_text().split('"val')[1:] == (copy / "metrics.json").read_text().split('"val')[1:]
+
+
+@pytest.mark.parametrize("forget", ["random_states", "samples_seen"])
+def test_without_the_state_it_does_not(composed, tmp_path, forget):
+    """The negative control: the equality above is the state's doing."""
+    config = composed("experiment=gpt", *FAMILIES["gpt"], *COMMON)
+    train(config)
+    copy = interrupted(Path(config["run_dir"]), 3, tmp_path / "copy")
+    checkpoint = contents(copy)
+    if forget == "random_states":
+        del checkpoint["random_states"]
+    else:
+        checkpoint["DataModule"]["samples_seen"] = 0
+    WholeCheckpointIO().save_checkpoint(checkpoint, copy / "checkpoints" / "step-00000003.ckpt")
+    train(config | {"run_dir": str(copy), "resume": True})
+    assert not equal(contents(Path(config["run_dir"]))["state_dict"], contents(copy)["state_dict"])
+
+
+def test_the_same_command_twice_gives_the_same_weights(composed):
+    runs = [composed("experiment=gpt", *FAMILIES["gpt"], *COMMON) for _ in range(2)]
+    for config in runs:
+        train(config)
+    assert equal(*(contents(Path(config["run_dir"]))["state_dict"] for config in runs))
+
+
+@pytest.mark.parametrize("change", ["seed=1", "global_batch=8"])
+def test_another_order_of_samples_is_refused(composed, tmp_path, change):
+    config = composed("experiment=vit", *FAMILIES["vit"], *COMMON)
+    train(config)
+    name, value = change.split("=")
+    with pytest.raises(ValueError, match=f"{name}="):
+        train(config | {name: int(value), "resume": True, "max_steps": 8})

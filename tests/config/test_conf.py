@@ -1,0 +1,114 @@
+"""Every file of conf/ is tested by existing: it parses, says what it is, composes and passes the check."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from variformer.config import ConfigError
+from variformer.config.compose import compose as checked
+from variformer.config.compose import register_resolvers
+
+CONF = Path(__file__).parents[2] / "conf"
+FILES = sorted(str(path.relative_to(CONF)) for path in CONF.rglob("*.yaml"))
+EXPERIMENTS = [name for name in FILES if name.startswith("experiment/")]
+
+
+@cache
+def defaults(name: str) -> list[Any]:
+    return (yaml.safe_load((CONF / name).read_text()) or {}).get("defaults", [])
+
+
+def is_option(name: str) -> bool:
+    """Not a primary config, not Hydra's own, and not a piece that its neighbours include."""
+    group, _, file = name.rpartition("/")
+    neighbours = [each for each in FILES if each.rpartition("/")[0] == group]
+    included = any(file.removesuffix(".yaml") in defaults(each) for each in neighbours)
+    return bool(group) and not name.startswith("hydra/") and not included
+
+
+OPTIONS = [name for name in FILES if is_option(name) and name not in EXPERIMENTS]
+
+
+def composed(primary: str, overrides: list[str]) -> Any:
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(primary, overrides)
+
+
+def ways(name: str) -> Iterator[list[str]]:
+    """Overrides that select an option, in each experiment: a family's sizes and parts fit only that family.
+
+    Its group is in the defaults or (data/augmentation) in those of another option of its parent, or in none.
+    """
+    group, _, option = name.removesuffix(".yaml").rpartition("/")
+    parent, _, child = group.rpartition("/")
+    holders = [each for each in OPTIONS if parent and Path(each).parent == Path(parent)]
+    holders = [each for each in holders if any(child in entry for entry in defaults(each) if isinstance(entry, dict))]
+    chosen = [f"experiment={Path(experiment).stem}" for experiment in EXPERIMENTS]
+    yield from ([each, f"{group}={option}"] for each in chosen)
+    for holder in holders:
+        yield from ([each, f"{parent}={Path(holder).stem}", f"{group}={option}"] for each in chosen)
+    yield from ([each, f"+{group}={option}"] for each in chosen)
+
+
+def complaints(overrides: list[str]) -> list[str]:
+    """Of Hydra and of the check; a value that the user must give (???) is none."""
+    try:
+        checked(composed("train", overrides))
+    except ConfigError as error:
+        return [line for line in error.problems if "needs a value" not in line]
+    except HydraException as error:
+        return [str(error)]
+    return []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_says_what_it_is(name):
+    lines = [line for line in (CONF / name).read_text().splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("# @package")]
+    assert lines[0].startswith("# "), "the first line must be a comment that says what the file is"
+    assert len(lines[0]) > 10
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_parses(name):
+    text = (CONF / name).read_text()
+    assert isinstance(yaml.safe_load(text), dict | None)
+    OmegaConf.create(text)  # stricter: refuses a key that is given twice
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "/" not in name])
+def test_a_primary_config_composes(name):
+    assert composed(name.removesuffix(".yaml"), [])
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_passes(name):
+    assert complaints([f"experiment={Path(name).stem}"]) == []
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_passes_in_some_experiment(name):
+    failures = []
+    for overrides in ways(name):
+        found = complaints(overrides)
+        if not found:
+            return
+        failures += [f"{' '.join(overrides)}: {line}" for line in found]
+    pytest.fail("\n".join(failures))
+
+
+def test_the_defaults_pass():
+    assert complaints([]) == []
+
+
+def test_a_complaint_is_heard():
+    assert complaints(["model.heads=7"]) != []
+    assert complaints(["model=no_such_model"]) != []

@@ -1,0 +1,93 @@
+"""Values that are wrong together; the rules' refusals are in test_check.py, their limits here."""
+
+from typing import Any
+
+import pytest
+
+from variformer.config.consistency import RULES, inconsistencies
+
+ROTARY = {"_target_": "variformer.layers.RotaryPositions"}
+RUN = {"max_steps": 10}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"model": {"width": 12, "heads": 3}},
+        {"model": {"width": 10, "heads": 3, "head_width": 4}},
+        {"model": {"width": 12, "heads": 3, "positions": ROTARY}},
+        {"model": {"width": 9, "heads": 3, "head_width": 4, "positions": ROTARY}},
+        {"model": {"width": 9, "heads": 3, "positions": {"_target_": "variformer.layers.LearnedPositions"}}},
+        {"length": 128, "model": {"max_length": 128}},
+        {"length": 128, "model": {"width": 8}},
+        {"tokenizer": {"vocab_size": 100}, "model": {"vocab_size": 100}},
+        {"data": {"image_size": 8, "classes": 3}, "model": {"vocab_size": 100}},
+        {"global_batch": 12, "micro_batch": 3, "trainer": {"devices": 2, "nodes": 2}},
+        {"global_batch": 7, "micro_batch": None, "trainer": {"devices": "auto"}},
+        {"schedule": {"warmup": 10}},
+        {"schedule": {"warmup": 0.1}},
+        {"seed": 2**32 - 1},
+        {"model": {"dropout": 0.0}, "objective": {"rate": 1}},
+        {"model": "a string", "trainer": None, "data": [1], "global_batch": "64"},  # reported by others
+    ],
+    ids=str,
+)
+def test_consistent(config):
+    assert list(inconsistencies(RUN | config)) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        ({"model": {"width": 10, "heads": 3}}, "model.width"),
+        ({"model": {"width": 9, "heads": 3, "positions": ROTARY}}, "model.positions"),
+        ({"model": {"width": 12, "heads": 3, "head_width": 5, "positions": ROTARY}}, "model.positions"),
+        ({"length": 129, "model": {"max_length": 128}}, "length"),
+        ({"model": {"image_size": 9, "patch_size": 2}}, "model.image_size"),
+        ({"data": {"image_size": 8}, "model": {"image_size": 9}}, "model.image_size"),
+        ({"data": {"classes": 8}, "model": {"classes": 9}}, "model.classes"),
+        ({"data": {"channels": 1}, "model": {"channels": 3}}, "model.channels"),
+        ({"tokenizer": {"vocab_size": 101}, "model": {"vocab_size": 100}}, "tokenizer.vocab_size"),
+        ({"global_batch": 12, "micro_batch": 5}, "global_batch"),
+        ({"global_batch": 12, "micro_batch": 3, "trainer": {"devices": 8}}, "global_batch"),
+        ({"global_batch": 12, "trainer": {"devices": 4, "nodes": 2}}, "global_batch"),
+        ({"schedule": {"warmup": 11}}, "schedule.warmup"),
+        ({"max_epochs": 1.0}, "max_steps, max_epochs"),
+        ({"max_steps": None}, "max_steps, max_epochs"),
+        ({"seed": 2**32}, "seed"),
+        ({"model": {"depth": -1}}, "model.depth"),
+        ({"max_steps": 0}, "max_steps"),
+        ({"model": {"dropout": 1.1}}, "model.dropout"),
+        ({"objective": {"label_smoothing": -0.1}}, "objective.label_smoothing"),
+        ({"data": {"augmentation": {"flip_probability": 2}}}, "data.augmentation.flip_probability"),
+    ],
+    ids=str,
+)
+def test_inconsistent(config, key):
+    found = list(inconsistencies(RUN | config))
+    assert [line.split(":")[0] for line in found] == [key]
+
+
+def test_every_rule_can_refuse():
+    worst: dict[str, Any] = {
+        "seed": -1,
+        "length": 9,
+        "global_batch": 7,
+        "micro_batch": 2,
+        "model": {
+            "width": 10,
+            "heads": 3,
+            "positions": ROTARY,
+            "max_length": 8,
+            "vocab_size": 1,
+            "dropout": 2,
+        }
+        | {"depth": 0, "image_size": 5, "patch_size": 2},
+        "data": {"image_size": 4},
+        "tokenizer": {"vocab_size": 2},
+        "max_steps": 1,
+        "max_epochs": 1,
+        "schedule": {"warmup": 2},
+    }
+    assert [rule.__name__ for rule in RULES if not list(rule(worst))] == []

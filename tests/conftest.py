@@ -1,0 +1,58 @@
+"""Shared by all tests."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+settings.register_profile("variformer", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("variformer")
+
+
+@pytest.fixture(scope="session")
+def vocabulary():
+    """1,000 ids: 0-4 special, 100 sentinels at the end, every third ordinary one continuing a word."""
+    special = np.zeros(1000, dtype=bool)
+    special[:5] = True
+    special[-100:] = True
+    continues = np.zeros(1000, dtype=bool)
+    continues[7:900:3] = True
+    return SimpleNamespace(
+        size=1000,
+        pad=0,
+        end=1,
+        start=2,
+        mask=3,
+        unknown=4,
+        sentinels=np.arange(999, 899, -1),
+        special=special,
+        continues_word=continues,
+        byte_lengths=np.where(special, 0, np.arange(1000) % 7 + 1),
+    )
+
+
+@pytest.fixture(scope="session")
+def composed(tmp_path_factory):
+    """Overrides -> the checked config that train.py would run, its run directory under a temporary folder."""
+    from hydra import compose, initialize_config_dir
+
+    import variformer.config
+
+    variformer.config.register_resolvers()
+    runs = tmp_path_factory.mktemp("runs")
+    conf = str(Path(__file__).parents[1] / "conf")
+
+    def compose_overrides(*overrides: str) -> dict:
+        folder = runs / f"run{len(list(runs.iterdir()))}"
+        folder.mkdir()
+        with initialize_config_dir(conf, version_base="1.3"):
+            return variformer.config.compose(compose("train", overrides=[*overrides, f"run_dir={folder}"]))
+
+    return compose_overrides

@@ -1,0 +1,99 @@
+"""Step by step over the cache, packed, padded: the same numbers as all at once, alone, unpadded."""
+
+import pytest
+import torch
+from torch import nn
+
+from variformer import layers
+from variformer.models import GPT, T5, Bert
+
+SIZES = dict(vocab_size=13, width=16, depth=2, heads=4, hidden=12)
+RELATIVE = [
+    layers.Positions,
+    layers.RotaryPositions,
+    layers.RelativePositions,
+    layers.LinearBiasPositions,
+]
+SCHEMES = [*RELATIVE, layers.LearnedPositions, layers.SinusoidalPositions]
+
+
+def build(model: type[nn.Module], scheme: type, **changes) -> nn.Module:
+    torch.manual_seed(0)
+    built = model(**SIZES, max_length=20, positions=scheme, **changes).eval()
+    for parameter in built.parameters():
+        nn.init.normal_(parameter, 0.0, 0.4)
+    return built
+
+
+def assert_close(ours, expected):
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("block", [layers.PreNormBlock, layers.PostNormBlock])
+def test_cached_equals_uncached(scheme, block):
+    model = build(GPT, scheme, block=block)
+    tokens = torch.randint(13, (2, 11))
+    for steps in [1] * 11, [4, 1, 5, 1]:
+        cache = model.decoder.new_cache()
+        scores = torch.cat([model(part, cache=cache) for part in tokens.split(steps, 1)], 1)
+        assert_close(scores, model(tokens))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_cached_equals_uncached_with_a_memory(scheme):
+    model = build(T5, scheme)
+    source, target = torch.randint(13, (2, 7)), torch.randint(13, (2, 11))
+    mask = torch.arange(7) < torch.tensor([7, 3])[:, None]
+    memory = model.encode(source, mask)
+    for steps in [1] * 11, [4, 1, 5, 1]:
+        cache = model.decoder.new_cache()
+        parts = [model.decode(part, memory, mask, cache=cache) for part in target.split(steps, 1)]
+        assert_close(torch.cat(parts, 1), model(source, target, mask))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_padding_is_not_seen(scheme):
+    lengths = torch.tensor([9, 5, 1])
+    tokens, mask = torch.randint(13, (3, 9)), torch.arange(9) < lengths[:, None]
+    bert, gpt, t5 = build(Bert, scheme), build(GPT, scheme), build(T5, scheme)
+    padded = [bert(tokens, mask).tokens, gpt(tokens, mask), t5(tokens, tokens, mask, mask)]
+    pairs = bert(tokens, mask).pair
+    for row, length in enumerate(lengths):
+        alone = tokens[row : row + 1, :length]
+        for scores, expected in zip(padded, [bert(alone).tokens, gpt(alone), t5(alone, alone)], strict=True):
+            assert_close(scores[row : row + 1, :length], expected)
+        assert_close(pairs[row], bert(alone).pair[0])
+
+
+@pytest.mark.parametrize("scheme", RELATIVE)
+def test_padding_on_the_left_is_not_seen(scheme):
+    """Where only distances count. What stands before the text sees nothing at all, and must not be NaN."""
+    model = build(GPT, scheme)
+    tokens, mask = torch.randint(13, (2, 9)), torch.arange(9) >= torch.tensor([0, 4])[:, None]
+    scores = model(tokens, mask)
+    assert scores.isfinite().all()
+    assert_close(scores[1:, 4:], model(tokens[1:, 4:]))
+
+
+@pytest.mark.parametrize("scheme", RELATIVE)
+@pytest.mark.parametrize("model", [GPT, Bert])
+def test_packed_documents_equal_separate_ones(model, scheme):
+    """A (B, T, T) mask keeps documents in one row apart; a causal model stays causal within each."""
+    model = build(model, scheme)
+    predict = lambda *inputs: scores.tokens if hasattr(scores := model(*inputs), "tokens") else scores  # noqa: E731
+    tokens = torch.randint(13, (2, 12))
+    document = torch.tensor([[0] * 5 + [1] * 4 + [2] * 3, [0] * 1 + [1] * 11])
+    packed = predict(tokens, document[:, :, None] == document[:, None])
+    for row in range(2):
+        separate = [predict(tokens[row : row + 1, document[row] == number]) for number in document[row].unique()]
+        assert_close(packed[row : row + 1], torch.cat(separate, 1))
+
+
+def test_a_row_longer_than_the_learned_positions_is_refused():
+    model = build(GPT, layers.LearnedPositions)
+    cache = model.decoder.new_cache()
+    model(torch.zeros(1, 20, dtype=torch.long), cache=cache)
+    for cached in cache, None:
+        with pytest.raises(ValueError, match=r"21 positions, but the model has learned 20 \(model.max_length\)"):
+            model(torch.zeros(1, 1 if cached else 21, dtype=torch.long), cache=cached)

@@ -1,0 +1,81 @@
+"""Every family with every combination of parts: built by the constructor, trained for one step."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from variformer import layers
+from variformer.layers import ACTIVATIONS
+
+FAMILIES = ["bert", "gpt", "t5", "vit"]
+POSITIONS = [
+    layers.Positions,
+    layers.LearnedPositions,
+    layers.SinusoidalPositions,
+    layers.RotaryPositions,
+    layers.RelativePositions,
+    layers.LinearBiasPositions,
+]
+NORMS = [nn.LayerNorm, nn.RMSNorm]
+FEED_FORWARD = [layers.FeedForward, layers.GatedFeedForward]
+BLOCKS = [layers.PreNormBlock, layers.PostNormBlock]
+
+
+def has_no_gradient(name: str, positions: type) -> bool:
+    """A bias of the keys adds the same to all scores of a query, which softmax ignores; unless keys turn."""
+    return name.endswith("attention.key.bias") and positions is not layers.RotaryPositions
+
+
+@pytest.mark.parametrize(("family", "positions"), list(itertools.product(FAMILIES, POSITIONS)))
+def test_every_combination_learns(tiny, loss_of, family, positions):
+    for norm, feed_forward, block, activation in itertools.product(NORMS, FEED_FORWARD, BLOCKS, ACTIVATIONS):
+        model = tiny(
+            family,
+            positions=positions,
+            norm=norm,
+            feed_forward=feed_forward,
+            block=block,
+            activation=activation,
+        )
+        loss = loss_of(family, model)
+        loss.backward()
+        combination = (norm.__name__, feed_forward.__name__, block.__name__, activation)
+        assert loss.isfinite(), combination
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None, (name, *combination)
+            assert parameter.grad.isfinite().all(), (name, *combination)
+            assert parameter.grad.any() or has_no_gradient(name, positions), (name, *combination)
+
+
+@pytest.mark.parametrize(("family", "positions"), list(itertools.product(FAMILIES, POSITIONS)))
+def test_half_precision(tiny, scores_of, family, positions):
+    """Whole in bfloat16, and by autocast: finite, and what full precision says but for its 8 bits."""
+    model = tiny(family, positions=positions).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.bfloat16())
+        torch.manual_seed(1)
+        expected = scores_of(family, model)
+        torch.manual_seed(1)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = scores_of(family, model)
+    for ours, exact in zip(mixed, expected, strict=True):
+        assert ours.isfinite().all()
+        assert (ours - exact).abs().max() < 0.1 * exact.abs().max()
+    if family != "vit":
+        with torch.no_grad():
+            assert all(scores.isfinite().all() for scores in scores_of(family, model.bfloat16()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_activation_is_used(tiny, scores_of, family):
+    """Two models that differ in nothing but the activation predict differently."""
+    outcomes = []
+    for activation in ACTIVATIONS:
+        torch.manual_seed(0)
+        model = tiny(family, activation=activation).eval()
+        outcomes.append(scores_of(family, model)[0])
+    for one, other in itertools.combinations(outcomes, 2):
+        assert not torch.equal(one, other)

@@ -1,0 +1,35 @@
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+SIZES = dict(vocab_size=97, n_embd=20, n_layer=3, n_head=5, n_positions=31)
+SPECIAL = dict(bos_token_id=0, eos_token_id=0)
+
+
+@pytest.fixture
+def gpts(twins):
+    return lambda **changes: twins(GPT2LMHeadModel(GPT2Config(**(SIZES | SPECIAL | changes))))
+
+
+@pytest.mark.parametrize("changes", [{}, {"n_inner": 36, "layer_norm_epsilon": 1e-3, "activation_function": "relu"}])
+def test_scores(gpts, close, changes):
+    theirs, ours, _ = gpts(**changes)
+    for rows, length in (1, 1), (3, 7), (2, 31):
+        tokens = torch.randint(97, (rows, length))
+        assert close(ours(tokens), theirs(tokens).logits)
+
+
+def test_scores_with_padding(gpts, close):
+    theirs, ours, _ = gpts()
+    tokens, mask = torch.randint(97, (3, 9)), torch.arange(9) < torch.tensor([9, 6, 1])[:, None]
+    assert close(ours(tokens, mask)[mask], theirs(tokens, attention_mask=mask.long()).logits[mask])
+
+
+@pytest.mark.parametrize("steps", [[1] * 11, [6, 1, 1, 3], [11]])
+def test_cached_scores(gpts, close, steps):
+    theirs, ours, _ = gpts()
+    tokens = torch.randint(97, (2, 11))
+    cache = ours.decoder.new_cache()
+    scores = torch.cat([ours(part, cache=cache) for part in tokens.split(steps, 1)], 1)
+    assert cache.length == 11
+    assert close(scores, theirs(tokens).logits)

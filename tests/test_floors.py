@@ -1,0 +1,127 @@
+"""A module imports only from the floors below its own. Read with `ast`: nothing is imported here."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "variformer"
+FLOORS = [
+    {"randomness"},
+    {"layers"},
+    {"models", "objectives"},
+    {"data", "weights", "generation", "analysis"},
+    {"training"},
+    {"config"},
+    {"cli"},
+]
+HEIGHT = {package: height for height, packages in enumerate(FLOORS) for package in packages}
+
+# What the lower floors may import from elsewhere; a config is checked without importing torch.
+FOREIGN = {
+    "randomness": {"numpy"},
+    "layers": {"torch"},
+    "models": {"torch"},
+    "objectives": {"torch", "numpy"},
+    "generation": {"torch"},
+    "weights": {"torch", "safetensors"},
+    "config": {"hydra", "omegaconf", "pydantic", "yaml"},
+}
+ONLY_IN = {
+    "lightning": {"training", "cli"},
+    "hydra": {"config", "cli"},
+    "omegaconf": {"config", "cli"},
+    "transformers": set(),
+    "timm": set(),
+}
+SLOW = {
+    "datasets",
+    "torchvision",
+    "sklearn",
+    "wandb",
+    "matplotlib",
+}  # imported by the functions that use them
+
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def imports(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The full name of everything that a module of `package` imports, at its top or within."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            origin = (*base, *(node.module.split(".") if node.module else ()))
+            yield from ((*origin, alias.name) for alias in node.names)
+
+
+def breaches(path: Path, source: str) -> list[str]:
+    """What the module at `path`, relative to the package, imports against the rules."""
+    tree, own = ast.parse(source), path.with_suffix("").parts[0]
+    package = ("variformer", *path.parent.parts)
+    found = []
+    for name in imports(tree, package):
+        allowed = own_allows(own, name[1]) if name[0] == "variformer" else foreign_allows(own, name[0])
+        if not allowed:
+            found.append(f"{path} imports {'.'.join(name)}")
+    top = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+    return found + [f"{path} imports {name[0]} at its top" for name in imports(top, package) if name[0] in SLOW]
+
+
+def own_allows(own: str, other: str) -> bool:
+    if own == "config":
+        return other == own
+    return other == own or (own in HEIGHT and HEIGHT.get(other, len(FLOORS)) < HEIGHT[own])
+
+
+def foreign_allows(own: str, other: str) -> bool:
+    if other in sys.stdlib_module_names:
+        return True
+    return own in ONLY_IN.get(other, HEIGHT) and other in FOREIGN.get(own, {other})
+
+
+def test_every_package_has_a_floor():
+    assert {path.with_suffix("").parts[0] for path in MODULES} == HEIGHT.keys() | {"__init__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports_go_downward(path):
+    assert not breaches(path, (PACKAGE / path).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("layers/block.py", "from ..models import GPT"),
+        ("layers/block.py", "import einops"),
+        ("objectives/next_token.py", "from variformer.models import GPT"),
+        ("objectives/next_token.py", "def f():\n    from .. import models"),
+        ("weights/tables/bert.py", "from ...data import Corpus"),
+        ("training/callbacks/curves.py", "from ...cli.train import train"),
+        ("config/check.py", "from .. import randomness"),
+        ("config/check.py", "import torch"),
+        ("data/text.py", "import lightning as L"),
+        ("data/text.py", "import datasets"),
+        ("randomness.py", "from .layers import Block"),
+        ("__init__.py", "from .layers import Block"),
+        ("analysis/cost.py", "def f():\n    import transformers"),
+    ],
+)
+def test_breaches_are_seen(path, source):
+    assert breaches(Path(path), source)
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("models/gpt.py", "from ..layers import Block\nimport math\nfrom torch import nn"),
+        ("training/callbacks/curves.py", "from ...analysis import figures\nfrom ..record import record"),
+        ("data/text.py", "def f():\n    import datasets"),
+        ("cli/train.py", "import lightning as L\nfrom ..config import check"),
+    ],
+)
+def test_what_goes_downward_is_allowed(path, source):
+    assert not breaches(Path(path), source)

@@ -1,0 +1,225 @@
+import json
+import re
+
+import pytest
+import torch
+import transformers as hf
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from variformer.layers import PostNormBlock, PreNormBlock, RotaryPositions
+from variformer.models import GPT, Bert
+from variformer.weights.huggingface import fill, load, to_huggingface
+
+BERT = dict(
+    vocab_size=31,
+    hidden_size=8,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=12,
+    max_position_embeddings=9,
+)
+GPT2 = dict(vocab_size=31, n_embd=8, n_layer=2, n_head=2, n_positions=9, bos_token_id=0, eos_token_id=0)
+T5 = dict(vocab_size=31, d_model=8, d_kv=3, d_ff=12, num_layers=2, num_heads=2)
+VIT = dict(
+    hidden_size=8,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=12,
+    image_size=6,
+    patch_size=3,
+)
+
+
+def version_1_1():
+    model = hf.T5ForConditionalGeneration(hf.T5Config(**T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False))
+    model.lm_head.weight = nn.Parameter(torch.randn(31, 8))
+    return model
+
+
+THEIRS = {
+    "bert": lambda: hf.BertForPreTraining(hf.BertConfig(**BERT)),
+    "bert without pairs": lambda: hf.BertForMaskedLM(hf.BertConfig(**BERT)),
+    "gpt2": lambda: hf.GPT2LMHeadModel(hf.GPT2Config(**GPT2)),
+    "t5": lambda: hf.T5ForConditionalGeneration(hf.T5Config(**T5)),
+    "t5 1.1": version_1_1,
+    "vit": lambda: hf.ViTForImageClassification(hf.ViTConfig(**VIT)),
+}
+
+
+def same(ours, theirs) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def write(folder, tensors, **config):
+    save_file({name: tensor.clone() for name, tensor in tensors.items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture
+def gpt():
+    """A model of ours, and the config that describes it."""
+    model = GPT(vocab_size=31, width=8, depth=2, heads=2, hidden=32, max_length=9)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    return model, dict(model_type="gpt2", vocab_size=31, n_embd=8, n_layer=2, n_head=2, n_positions=9)
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_reading_and_writing_back_loses_no_bit(name, tmp_path):
+    THEIRS[name]().save_pretrained(tmp_path)
+    assert same(to_huggingface(load(tmp_path)), load_file(tmp_path / "model.safetensors"))
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_theirs_reads_what_ours_wrote(name, tmp_path):
+    theirs = THEIRS[name]()
+    theirs.save_pretrained(tmp_path)
+    ours = load(tmp_path)
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.normal_()
+    save_file(to_huggingface(ours), tmp_path / "model.safetensors", metadata={"format": "pt"})
+    again, report = type(theirs).from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values()), report
+    again.save_pretrained(tmp_path / "again")
+    assert same(load_file(tmp_path / "again" / "model.safetensors"), to_huggingface(ours))
+
+
+def test_shards_are_read_as_one(tmp_path):
+    theirs = THEIRS["bert"]()
+    theirs.save_pretrained(tmp_path / "whole")
+    theirs.save_pretrained(tmp_path / "shards", max_shard_size="2KB")
+    shards = sorted((tmp_path / "shards").glob("*.safetensors"))
+    assert len(shards) > 2
+    assert same(to_huggingface(load(tmp_path / "shards")), load_file(tmp_path / "whole" / "model.safetensors"))
+    shards[1].unlink()
+    with pytest.raises(FileNotFoundError, match=f"{shards[1].name}.*model.safetensors.index.json"):
+        load(tmp_path / "shards")
+
+
+def test_the_precision_is_the_models(gpt, tmp_path):
+    model, config = gpt
+    halves = {name: tensor.bfloat16() for name, tensor in to_huggingface(model).items()}
+    loaded = load(write(tmp_path, halves, **config))
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+    assert torch.equal(loaded.head.scores.weight, model.head.scores.weight.bfloat16().float())
+
+
+def test_a_file_as_openai_released_it(gpt, tmp_path):
+    """The hub's gpt2: no prefix, the causal mask among the weights; older files hold the tied head too."""
+    model, config = gpt
+    tensors = {name.removeprefix("transformer."): t for name, t in to_huggingface(model).items()}
+    masks = {f"h.{i}.attn.bias": torch.ones(1, 1, 9, 9).tril() for i in range(2)}
+    loaded = load(write(tmp_path, tensors | masks, **config))
+    assert same(loaded.state_dict(), model.state_dict())
+    head = {"lm_head.weight": tensors["wte.weight"]}
+    fill(loaded, {f"transformer.{name}": tensor for name, tensor in (tensors | masks).items()} | head)
+    assert same(loaded.state_dict(), model.state_dict())
+
+
+def test_a_file_as_google_released_it(tmp_path):
+    """The hub's bert-base-uncased calls the norms' weights gamma and beta."""
+    theirs = THEIRS["bert"]()
+    theirs.save_pretrained(tmp_path)
+    tensors, model = load_file(tmp_path / "model.safetensors"), load(tmp_path)
+    renamed = {
+        re.sub(r"LayerNorm\.bias$", "LayerNorm.beta", re.sub(r"LayerNorm\.weight$", "LayerNorm.gamma", name)): t
+        for name, t in tensors.items()
+    }
+    assert renamed.keys() != tensors.keys()
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert same(load(write(tmp_path, renamed, **config)).state_dict(), model.state_dict())
+
+
+def test_a_tied_tensor_must_not_differ(gpt):
+    model, _ = gpt
+    tensors = to_huggingface(model)
+    with pytest.raises(ValueError, match=r"lm_head.weight differs from transformer.wte.weight"):
+        fill(model, tensors | {"lm_head.weight": tensors["transformer.wte.weight"] + 1})
+
+
+def test_every_tensor_that_does_not_fit_is_named_and_none_is_copied(gpt):
+    model, _ = gpt
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    tensors = {name: tensor + 1 for name, tensor in to_huggingface(model).items()}
+    del tensors["transformer.h.1.attn.c_attn.weight"]
+    tensors["transformer.ln_f.bias"] = torch.zeros(7)
+    tensors["transformer.h.2.ln_1.weight"] = torch.zeros(8)
+    with pytest.raises(ValueError) as caught:
+        fill(model, tensors)
+    message = str(caught.value)
+    ours = ", ".join(f"decoder.blocks.1.self_attention.{part}.weight" for part in ("query", "key", "value"))
+    assert f"missing: transformer.h.1.attn.c_attn.weight (our {ours})" in message
+    assert "left over: transformer.h.2.ln_1.weight" in message
+    assert "transformer.ln_f.bias is (7,), our decoder.final_norm.bias asks for (8,)" in message
+    assert message.count("\n") == 3
+    assert same(model.state_dict(), before)
+
+
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        (
+            dict(positions=RotaryPositions),
+            "missing: transformer.wpe.weight (our decoder.positions.table.weight)",
+        ),
+        (dict(block=PostNormBlock), "missing: transformer.ln_f.weight (our decoder.final_norm.weight)"),
+        (dict(norm=nn.RMSNorm), "missing: transformer.h.0.ln_1.bias (our decoder.blocks.0.self_norm.bias)"),
+    ],
+)
+def test_swapped_parts_have_no_place_in_theirs(parts, named):
+    model = GPT(vocab_size=31, width=8, depth=1, heads=2, hidden=16, max_length=9, **parts)
+    with pytest.raises(ValueError, match=re.escape(named)):
+        to_huggingface(model)
+
+
+def test_parts_that_theirs_lacks_are_named():
+    model = Bert(vocab_size=31, width=8, depth=1, heads=2, hidden=16, max_length=9, block=PreNormBlock)
+    with pytest.raises(ValueError, match=r"left over: our encoder.final_norm.weight"):
+        to_huggingface(model)
+
+
+def test_models_without_a_table():
+    with pytest.raises(ValueError, match="no Hugging Face names are known for Linear, only for Bert, GPT, T5, ViT"):
+        to_huggingface(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(model_type="mamba"), "model_type 'mamba'; known are bert, gpt2, t5, vit"),
+        (
+            dict(scale_attn_by_inverse_layer_idx=True),
+            "scale_attn_by_inverse_layer_idx=True in config.json is not",
+        ),
+        (
+            dict(activation_function="mish"),
+            "the activation 'mish' of config.json is unknown here; known: relu,",
+        ),
+        (dict(n_layer=3), "missing: transformer.h.2.ln_1.weight"),
+        (
+            dict(n_embd=10),
+            "transformer.wte.weight is (31, 8), our decoder.embedding.tokens.weight asks for (31, 10)",
+        ),
+    ],
+)
+def test_configs_that_do_not_fit(gpt, tmp_path, change, message):
+    model, config = gpt
+    write(tmp_path, to_huggingface(model), **(config | change))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        load(tmp_path)
+
+
+def test_folders_that_lack_something(gpt, tmp_path):
+    model, config = gpt
+    with pytest.raises(FileNotFoundError, match=r"has no config.json"):
+        load(tmp_path)
+    del config["n_head"]
+    write(tmp_path, to_huggingface(model), **config)
+    with pytest.raises(ValueError, match="does not say 'n_head'"):
+        load(tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+    with pytest.raises(FileNotFoundError, match=r"neither model.safetensors nor model.safetensors.index.json"):
+        load(tmp_path)

@@ -1,0 +1,27 @@
+"""Train one experiment: `python train.py experiment=bert`. `--help` lists the groups, `--cfg job` shows the config."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from variformer.config import ConfigError, compose, register_resolvers
+
+register_resolvers()
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+def main(hydra_config: DictConfig) -> float:
+    """Check the config, which takes no heavy imports; then run it."""
+    try:
+        config = compose(hydra_config)
+    except (ConfigError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    from variformer.cli.train import train
+
+    return train(config)
+
+
+if __name__ == "__main__":
+    main()
