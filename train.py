@@ -1,11 +1,12 @@
 """Train one experiment: `python train.py experiment=bert`. `--help` lists the groups, `--cfg job` shows the config."""
 
 import sys
+from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
-from variformer.config import ConfigError, compose, register_resolvers
+from variformer.config import ConfigError, compose, discard, hints, register_resolvers
 
 register_resolvers()
 
@@ -17,6 +18,7 @@ def main(hydra_config: DictConfig) -> float:
         config = compose(hydra_config)
     except (ConfigError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
+        discard(Path(hydra_config.run_dir))
         raise SystemExit(2) from None
     from variformer.cli.train import train
 
@@ -24,4 +26,5 @@ def main(hydra_config: DictConfig) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    with hints(Path(__file__).parent / "conf", "train"):
+        main()

@@ -70,7 +70,7 @@ def bert(size: Size, count: int, folder: Path) -> Case:
         mask = batch["tokens"] != objective.pad
         longest = int(mask.sum(1).max())  # how far their collator pads
         whole = {"input_ids": batch["tokens"], "attention_mask": mask.long(), "labels": labels}
-        return {name: tensor[:, :longest] for name, tensor in whole.items()}
+        return {name: tensor[:, :longest].contiguous() for name, tensor in whole.items()}
 
     name = f"BERT, {size.batch} texts of up to {size.length} tokens"
     batches = batches_of(objective, samples, count)
@@ -157,7 +157,7 @@ def vit(size: Size, count: int, folder: Path) -> Case:
 
     name = f"ViT, {size.batch} images of {size.length} x {size.length} in 8 x 8 patches"
     batches = batches_of(objective, samples, count)
-    case = against_transformers(name, objective, batches, ViTForImageClassification(config), inputs, folder, {})
+    case = against_transformers(name, objective, batches, ViTForImageClassification(config), inputs, folder)
     for peers in case.defaults, case.best:
         peers.append(of_timm(case.model, config, inputs))
     return case
@@ -188,6 +188,6 @@ SIZES = {
     "vit": Size(width=192, depth=6, heads=3, length=64, batch=32, classes=100),
 }
 TINY = {
-    name: Size(width=32, depth=2, heads=2, length=16, batch=2, classes=min(size.classes, 200))
+    name: Size(width=32, depth=2, heads=2, length=32, batch=2, classes=min(size.classes, 200))
     for name, size in SIZES.items()
 }

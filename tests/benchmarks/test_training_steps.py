@@ -5,6 +5,9 @@ from cases import CASES, TINY
 from timing import interleave, markdown, ratio, spread
 
 
+PLAIN = {"compiled": False, "autocast": False}
+
+
 @pytest.fixture(params=CASES)
 def case(request, tmp_path):
     torch.manual_seed(0)
@@ -13,7 +16,7 @@ def case(request, tmp_path):
 
 def test_every_peer_starts_with_our_loss_and_gradient(case):
     """The loss alone would not see a weight whose effect on it is small."""
-    entrants = list(training_steps.contenders(case, compiled=False, autocast=False))
+    entrants = list(training_steps.contenders(case, **PLAIN))
     assert len(entrants) >= 3
     norms = []
     for entrant in entrants:
@@ -32,10 +35,12 @@ def test_entrants_share_no_weights(case):
 
 def test_useful_tokens_leave_out_padding(tmp_path):
     case = CASES["bert"](TINY["bert"], 4, tmp_path)
-    entrant = next(training_steps.contenders(case, compiled=False, autocast=False))
+    entrant = next(training_steps.contenders(case, **PLAIN))
     tokens = torch.cat([batch["tokens"] for batch in case.batches])
     assert entrant.useful == (tokens != 0).sum()
     assert entrant.useful < tokens.numel()
+    shapes = {batch["input_ids"].shape for batch in list(training_steps.contenders(case, **PLAIN))[-1].batches}
+    assert len(shapes) > 1  # the peer pads each batch to its longest text, as its collator does
 
 
 def test_a_step_is_that_of_clipped_adamw():
@@ -50,7 +55,7 @@ def test_a_step_is_that_of_clipped_adamw():
 
 
 def test_a_peer_with_other_weights_is_not_timed(case):
-    entrants = list(training_steps.contenders(case, compiled=False, autocast=False))
+    entrants = list(training_steps.contenders(case, **PLAIN))
     with torch.no_grad():
         next(entrants[-1].model.parameters()).mul_(1.1)
     with pytest.raises(ValueError, match="nothing is timed: variformer"):
@@ -62,7 +67,7 @@ def test_the_command_prints_a_table_for_each_case(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "torch" in lines[0] and "timm" in lines[0]
     names = [line.split("|")[1].strip() for line in lines if line.startswith("| ")]
-    assert names[0] == "GPT, 2 x 16 tokens"
+    assert names[0] == "GPT, 2 x 32 tokens"
     assert names.count("variformer") == 2
     assert "timm: defaults" in names
     rates = [float(line.split("|")[2].replace(",", "")) for line in lines if "variformer " in line[:15]]

@@ -1,4 +1,4 @@
-"""Every family with every combination of parts: built by the constructor, trained for one step."""
+"""Every family with every part beside every other: built by the constructor, trained for one step."""
 
 import itertools
 
@@ -22,6 +22,14 @@ NORMS = [nn.LayerNorm, nn.RMSNorm]
 FEED_FORWARD = [layers.FeedForward, layers.GatedFeedForward]
 BLOCKS = [layers.PreNormBlock, layers.PostNormBlock]
 
+# Every second one of all combinations, 20 for each family and scheme: any three parts still meet.
+COMBINATIONS = [
+    (NORMS[norm], FEED_FORWARD[feed_forward], BLOCKS[block], activation)
+    for norm, feed_forward, block in itertools.product(range(2), repeat=3)
+    for number, activation in enumerate(ACTIVATIONS)
+    if (norm + feed_forward + block + number) % 2 == 0
+]
+
 
 def has_no_gradient(name: str, positions: type) -> bool:
     """A bias of the keys adds the same to all scores of a query, which softmax ignores; unless keys turn."""
@@ -29,8 +37,8 @@ def has_no_gradient(name: str, positions: type) -> bool:
 
 
 @pytest.mark.parametrize(("family", "positions"), list(itertools.product(FAMILIES, POSITIONS)))
-def test_every_combination_learns(tiny, loss_of, family, positions):
-    for norm, feed_forward, block, activation in itertools.product(NORMS, FEED_FORWARD, BLOCKS, ACTIVATIONS):
+def test_combinations_learn(tiny, loss_of, family, positions):
+    for norm, feed_forward, block, activation in COMBINATIONS:
         model = tiny(
             family,
             positions=positions,

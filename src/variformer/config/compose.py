@@ -1,6 +1,7 @@
 """From what Hydra composed to a plain, resolved and checked config; on resume, from what the run itself was given."""
 
 import secrets
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from .check import ConfigError, check
 from .nearest import hint
 
+HYDRAS_OWN = {".hydra", ".hydra_resumed", "train.log"}
 ALWAYS_NEW = ("run_dir", "resume")  # what a resumed run's command line says about itself
 
 
@@ -43,6 +45,12 @@ def compose(config: Any) -> dict[str, Any]:
     return plain  # type: ignore[return-value]
 
 
+def discard(run_dir: Path) -> None:
+    """Remove the folder that Hydra made for a run which never began: it holds nothing but Hydra's own notes."""
+    if run_dir.is_dir() and not contents(run_dir):
+        shutil.rmtree(run_dir)
+
+
 def resumed(run_dir: Path) -> Any:
     """The config that the run was started with, changed by what this command line sets."""
     from hydra.core.hydra_config import HydraConfig
@@ -61,13 +69,18 @@ def resumed(run_dir: Path) -> Any:
     return saved
 
 
+def contents(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name not in HYDRAS_OWN]
+
+
 def load(run_dir: Path) -> Any:
     """The config.yaml of a run. Raises FileNotFoundError, saying what is there, where there is none."""
     from omegaconf import OmegaConf
 
     path = run_dir / "config.yaml"
     if not path.is_file():
-        folder = next(p for p in (run_dir, *run_dir.resolve().parents) if p.is_dir())
-        there = ", ".join(sorted(p.name for p in folder.iterdir())[:10]) or "nothing"
+        candidates = ((p, contents(p)) for p in (run_dir, *run_dir.resolve().parents) if p.is_dir())
+        folder, names = next(((p, names) for p, names in candidates if names), (run_dir, ["nothing"]))
+        there = ", ".join(sorted(name for name in names if name != run_dir.name)[:10]) or "nothing else"
         raise FileNotFoundError(f"run_dir={run_dir} is not a run: no config.yaml (in {folder} there is {there})")
     return OmegaConf.load(path)

@@ -105,7 +105,8 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
                 mask = torch.ones_like(scores[0, 0], dtype=torch.bool).tril()
             if mask is not None:
                 scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
-            weights = scores.softmax(-1)
+            blind = scores.isneginf().all(-1, keepdim=True)  # who sees nothing reads zero, as in the fused kernel
+            weights = scores.masked_fill(blind, 0.0).softmax(-1).masked_fill(blind, 0.0)
             maps.setdefault(name, []).append(weights.detach())
             return F.dropout(weights, dropout) @ v
 

@@ -1,0 +1,56 @@
+"""What to say where Hydra itself stops: an override of a key that is not there."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .nearest import hint
+
+
+@contextmanager
+def hints(conf: Path, name: str) -> Iterator[None]:
+    """Around a Hydra main: when it exits with an error, name the nearest valid key of each unknown one."""
+    try:
+        yield
+    except SystemExit as stop:
+        if stop.code == 1:
+            for line in unknown_keys(conf, name, sys.argv[1:]):
+                print(line, file=sys.stderr)
+        raise
+
+
+def unknown_keys(conf: Path, name: str, arguments: list[str]) -> list[str]:
+    """A line for each `key=value` of a command line whose key, or config group, is not there."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import OverrideType
+    from hydra.errors import HydraException
+
+    given = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    groups, lines = [], []
+    try:
+        overrides = OverridesParser.create().parse_overrides(given)
+        changes = [o for o in overrides if o.type == OverrideType.CHANGE]
+        for override in changes:
+            folder, _, group = override.key_or_group.rpartition("/")
+            if (conf / override.key_or_group).is_dir():
+                groups.append(override.input_line or "")
+            elif folder and (conf / folder).is_dir():
+                known = [path.name for path in (conf / folder).iterdir() if path.is_dir()]
+                lines.append(f"{override.key_or_group}: no such group{hint(group, known)}")
+        with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+            config = compose(name, overrides=groups)
+    except HydraException:
+        return lines  # Hydra has said what it is
+    for override in changes:
+        *path, last = override.key_or_group.split(".")
+        section: Any = config
+        for part in path:
+            section = section.get(part) if hasattr(section, "get") else None
+        if hasattr(section, "keys") and override.input_line not in groups and "/" not in last:
+            known = [str(key) for key in section]
+            if last not in known:
+                lines.append(f"{override.key_or_group}: no such key{hint(last, known)}")
+    return lines

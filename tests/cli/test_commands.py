@@ -1,0 +1,135 @@
+"""The commands as a user types them, as processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FAMILIES = ["gpt", "bert", "t5", "vit"]
+
+
+def command(script: str, *arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *arguments],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+def metrics(run: Path, name: str) -> dict:
+    return json.loads((run / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("commands")
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def trained(request, folder) -> Path:
+    done = command("train.py", f"experiment={request.param}", "debug=fast", folder=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = (folder / "runs" / request.param).iterdir()
+    assert f"run directory: runs/{request.param}/{run.name}" in done.stdout
+    return run
+
+
+def test_training_leaves_a_complete_run_directory(trained):
+    assert {"config.yaml", "run.json", "status.json", "metrics.json", "metrics.csv", ".hydra"} <= {
+        path.name for path in trained.iterdir()
+    }
+    assert metrics(trained, "status.json")["status"] == "done"
+    record = metrics(trained, "run.json")
+    assert record["schema"] == 1
+    assert record["parameters"] > 1000
+    assert record["sessions"][0]["packages"]["torch"]
+    assert (trained / "checkpoints" / "last.ckpt").resolve().name == "step-00000004.ckpt"
+    assert (trained / "checkpoints" / "best.ckpt").is_file()
+    assert (trained / "figures" / "curves.png").stat().st_size > 5000
+    if trained.parent.name != "vit":
+        assert (trained / "tokenizer" / "tokenizer.json").is_file()
+        assert len(list((trained / "samples").glob("step-*.txt"))) == 2
+
+
+def test_evaluation_equals_training_exactly(trained):
+    done = command("evaluate.py", f"run_dir={trained}", folder=trained.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = {k: v for k, v in metrics(trained, "metrics.json").items() if k.startswith("val/")}
+    again = metrics(trained, "metrics_val_last.json")
+    assert told == {f"val/{k}": v for k, v in again.items() if k not in ("split", "checkpoint")}
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["model.heads=7"], "model.heads"),
+        (["model.dropuot=0.1"], "did you mean `dropout`?"),
+        (["+modle.width=30"], "did you mean `model`?"),
+        (["max_steps=ten"], "max_steps"),
+        (["experiment=gtp"], "gpt"),
+        (["run_dir=nowhere", "resume=true"], "nowhere"),
+    ],
+)
+def test_a_config_error_is_answered_at_once(tmp_path, arguments, told):
+    began = time.perf_counter()
+    done = command("train.py", *arguments, folder=tmp_path)
+    assert done.returncode != 0
+    assert told in done.stderr + done.stdout
+    assert "torch" not in done.stderr
+    assert time.perf_counter() - began < 6  # 2 s on an idle machine; importing torch alone takes longer than this
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"]])
+def test_questions_are_answered_without_heavy_imports(tmp_path, arguments):
+    probe = "import runpy, sys; sys.argv = ['train.py', *%r]\ntry: runpy.run_path(%r, run_name='__main__')\nfinally: print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", probe % (arguments, str(ROOT / "train.py"))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.rstrip().endswith("False"), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [(["run_dir=nowhere"], "nowhere"), (["split=train"], "split=train"), (["checkpoint=worst"], "best.ckpt")],
+)
+def test_evaluation_of_what_is_not_there(folder, trained, arguments, told):
+    if trained.parent.name != "gpt":
+        pytest.skip("one run is enough")
+    arguments = arguments if "run_dir=nowhere" in arguments else [f"run_dir={trained}", *arguments]
+    done = command("evaluate.py", *arguments, folder=folder)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+def test_a_failed_run_says_so(tmp_path):
+    done = command(
+        "train.py", "experiment=gpt", "debug=fast", "data=text_files", "data.source.train=missing.txt", folder=tmp_path
+    )
+    assert done.returncode != 0
+    (run,) = (tmp_path / "runs" / "gpt").iterdir()
+    status = metrics(run, "status.json")
+    assert status["status"] == "failed"
+    assert "missing.txt" in status["error"]
+
+
+def test_dashboards_get_the_curves(tmp_path):
+    done = command(
+        "train.py", "experiment=vit", "debug=fast", "logger=[wandb,tensorboard]", folder=tmp_path, WANDB_MODE="offline"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = (tmp_path / "runs" / "vit").iterdir()
+    assert list((run / "tensorboard").glob("events.*"))
+    assert list((run / "wandb").glob("offline-run-*/run-*.wandb"))

@@ -1,0 +1,144 @@
+"""Each scheme against its paper's formula, written out naively."""
+
+import cmath
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers.models.t5.modeling_t5 import T5Attention
+
+from variformer.layers import (
+    LearnedPositions,
+    LinearBiasPositions,
+    Positions,
+    RelativePositions,
+    RotaryPositions,
+    SinusoidalPositions,
+    Sizes,
+)
+from variformer.layers.positions import rotate
+
+CPU = torch.device("cpu")
+
+
+def sizes(width=12, heads=2, head_width=6, max_length=50, causal=False) -> Sizes:
+    return Sizes(width, heads, head_width, max_length, causal)
+
+
+SCHEMES = [
+    Positions,
+    LearnedPositions,
+    SinusoidalPositions,
+    RotaryPositions,
+    RelativePositions,
+    LinearBiasPositions,
+]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_later_start_continues_the_same_order(scheme, causal):
+    """Decoding from a cache asks for single positions; together they are those of the whole."""
+    positions = scheme(sizes(causal=causal))
+    whole, rest = positions(9, 0, CPU), positions(4, 5, CPU)
+    assert [field is None for field in whole] == [field is None for field in rest]
+    assert sum(field is not None for field in whole) == (scheme is not Positions)
+    for field, later in zip(whole, rest, strict=True):
+        if field is not None:
+            torch.testing.assert_close(later, field[..., -4:, :])
+
+
+@pytest.mark.parametrize("width", [12, 7])
+def test_sinusoidal(width):
+    """Vaswani et al., 2017, section 3.5: PE(p, 2i) = sin(p / 10000^(2i / d)), PE(p, 2i + 1) = cos of the same."""
+    added = SinusoidalPositions(sizes(width=width))(30, 3, CPU).added
+    expected = torch.empty(30, width)
+    for row, position in enumerate(range(3, 33)):
+        for column in range(width):
+            angle = position / 10000 ** (column // 2 * 2 / width)
+            expected[row, column] = math.cos(angle) if column % 2 else math.sin(angle)
+    torch.testing.assert_close(added, expected)
+
+
+def test_rotary():
+    """Su et al., 2021, equation 14: position m multiplies the i-th pair, as a complex number, by exp(i m theta_i)."""
+    width, x = 6, torch.randn(2, 3, 9, 6)
+    turned = rotate(x, RotaryPositions(sizes(head_width=width))(9, 4, CPU).rotation)
+    for row, position in enumerate(range(4, 13)):
+        for pair in range(width // 2):
+            theta = 10000 ** (-2 * pair / width)
+            before = torch.complex(x[:, :, row, pair], x[:, :, row, pair + width // 2])
+            after = torch.complex(turned[:, :, row, pair], turned[:, :, row, pair + width // 2])
+            torch.testing.assert_close(after, before * cmath.exp(1j * position * theta), rtol=1e-5, atol=1e-5)
+
+
+def test_rotary_needs_pairs():
+    with pytest.raises(ValueError, match="heads are 5 wide"):
+        RotaryPositions(sizes(head_width=5))
+
+
+def slopes_of_the_paper(heads: int) -> list[float]:
+    """Press et al., 2021, section 3, and their code for numbers that are no power of two."""
+    if math.log2(heads).is_integer():
+        start = 2 ** (-(2 ** -(math.log2(heads) - 3)))
+        return [start * start**i for i in range(heads)]
+    power = 2 ** math.floor(math.log2(heads))
+    return slopes_of_the_paper(power) + slopes_of_the_paper(2 * power)[0::2][: heads - power]
+
+
+@pytest.mark.parametrize("heads", [1, 2, 3, 4, 6, 7, 8, 12, 16, 25])
+def test_linear_bias(heads):
+    bias = LinearBiasPositions(sizes(heads=heads))(4, 2, CPU).bias
+    expected = torch.tensor(
+        [[[-slope * abs(q - k) for k in range(6)] for q in range(2, 6)] for slope in slopes_of_the_paper(heads)]
+    )
+    torch.testing.assert_close(bias, expected)
+
+
+def test_eight_slopes_are_those_printed_in_the_paper():
+    slopes = LinearBiasPositions(sizes(heads=8)).slopes(CPU)
+    torch.testing.assert_close(slopes, torch.tensor([2.0**-power for power in range(1, 9)]))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize(("buckets", "max_distance"), [(32, 128), (12, 20), (8, 64)])
+def test_relative_buckets_are_those_of_the_reference(causal, buckets, max_distance):
+    positions = RelativePositions(sizes(causal=causal), buckets=buckets, max_distance=max_distance)
+    distance = torch.arange(-3000, 3001)
+    expected = T5Attention._relative_position_bucket(distance, not causal, buckets, max_distance)
+    assert torch.equal(positions.bucket(distance), expected)
+
+
+@given(distance=st.integers(-500, 500), causal=st.booleans())
+def test_relative_buckets_by_hand(distance, causal):
+    """Raffel et al., 2019, section 2.1: 32 buckets, half of them exact, the rest logarithmic up to 128."""
+    count = 32 if causal else 16
+    past = max(-distance, 0) if causal else abs(distance)
+    first = 16 if distance > 0 and not causal else 0
+    bucket = RelativePositions(sizes(causal=causal)).bucket(torch.tensor([distance])).item() - first
+    if past < count // 2:
+        assert bucket == past
+    elif past >= 128:
+        assert bucket == count - 1
+    else:
+        share = math.log(past / (count // 2)) / math.log(128 / (count // 2))
+        assert abs(bucket - (count // 2 + share * (count - count // 2))) < 1 + 1e-5
+
+
+def test_relative_scores_are_looked_up_by_distance():
+    positions = RelativePositions(sizes(heads=3))
+    bias = positions(5, 2, CPU).bias
+    assert bias.shape == (3, 5, 7)
+    for query in range(5):
+        for key in range(7):
+            bucket = positions.bucket(torch.tensor(key - (query + 2)))
+            assert torch.equal(bias[:, query, key], positions.scores.weight[bucket])
+
+
+def test_learned_positions_end():
+    positions = LearnedPositions(sizes(max_length=50))
+    assert torch.equal(positions(3, 47, CPU).added, positions.table.weight[47:])
+    with pytest.raises(ValueError, match=r"51 positions, but the model has learned 50 \(model.max_length\)"):
+        positions(4, 47, CPU)

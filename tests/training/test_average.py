@@ -1,0 +1,33 @@
+from types import SimpleNamespace
+
+import torch
+from torch import nn
+
+from variformer.training.callbacks import MovingAverage
+from variformer.training.callbacks.average import evaluation_weights
+
+
+def test_the_average_follows_the_formula_and_is_swapped_for_evaluation():
+    module = SimpleNamespace(model=nn.Linear(2, 2, bias=False))
+    callback, trainer = MovingAverage(decay=0.9), SimpleNamespace(global_step=0)
+    callback.on_train_start(trainer, module)
+    expected = module.model.weight.detach().clone()
+    for step in range(1, 30):
+        with torch.no_grad():
+            module.model.weight.add_(step)
+        trainer.global_step = step
+        callback.on_train_batch_end(trainer, module, None, None, 0)
+        callback.on_train_batch_end(trainer, module, None, None, 0)  # a second micro batch of the same step
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * module.model.weight.detach()
+    weights = module.model.weight.detach().clone()
+    callback.on_validation_start(trainer, module)
+    torch.testing.assert_close(module.model.weight.detach(), expected)
+    callback.on_validation_end(trainer, module)
+    assert torch.equal(module.model.weight, weights)
+    checkpoint = {"state_dict": {"model.weight": weights}, "callbacks": {"MovingAverage": callback.state_dict()}}
+    torch.testing.assert_close(evaluation_weights(checkpoint)["model.weight"], expected)
+
+
+def test_without_an_average_the_weights_are_the_weights():
+    assert evaluation_weights({"state_dict": {"a": 1}, "callbacks": {"Curves": {}}}) == {"a": 1}

@@ -1,0 +1,87 @@
+import pytest
+import torch
+from torch import nn
+
+from variformer.models import GPT
+from variformer.training.optimizer import AdamW, Muon, decay_groups, orthogonalise
+
+
+def small():
+    torch.manual_seed(0)
+    return GPT(vocab_size=50, width=16, depth=2, heads=2, hidden=32, max_length=16, dropout=0.0)
+
+
+def test_every_parameter_is_in_one_group_and_vectors_do_not_decay():
+    model = small()
+    groups = decay_groups(model)
+    grouped = [p for group in groups for p in group["params"]]
+    assert len(grouped) == len({id(p) for p in grouped}) == len(list(model.parameters()))
+    by_name = {group["name"]: group for group in groups}
+    assert all(p.dim() < 2 for p in by_name["vectors"]["params"])
+    assert by_name["vectors"]["weight_decay"] == 0.0
+    assert len(by_name["block matrices"]["params"]) == 2 * 6
+    assert {p.shape[0] for p in by_name["embeddings and heads"]["params"]} == {50, 16}
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (2, 32, 8), (2, 8, 32)])
+def test_orthogonalised_matrices_have_singular_values_near_one(shape):
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonalise(torch.randn(shape)))
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+
+
+def test_muon_steps_as_the_formula_says():
+    torch.manual_seed(0)
+    matrix = nn.Parameter(torch.randn(8, 4))
+    before, gradients = matrix.detach().clone(), [torch.randn(8, 4) for _ in range(3)]
+    optimizer = Muon([{"params": [matrix], "name": "block matrices"}], lr=0.1, momentum=0.9, weight_decay=0.5)
+    momentum = torch.zeros(8, 4)
+    for gradient in gradients:
+        matrix.grad = gradient.clone()
+        optimizer.step()
+        momentum = 0.9 * momentum + 0.1 * gradient
+        update = orthogonalise((0.1 * gradient + 0.9 * momentum)[None])[0] * (8 / 4) ** 0.5
+        before = before * (1 - 0.1 * 0.5) - 0.1 * update
+    torch.testing.assert_close(matrix.detach(), before)
+
+
+def test_the_rest_of_muon_is_adamw():
+    start = torch.randn(6, 5)
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    one = Muon([{"params": [ours], "name": "embeddings and heads"}], adamw_lr=0.01, weight_decay=0.1, beta2=0.95)
+    two = torch.optim.AdamW([theirs], lr=0.01, weight_decay=0.1, betas=(0.9, 0.95))
+    for _ in range(5):
+        ours.grad = torch.randn(6, 5)
+        theirs.grad = ours.grad.clone()
+        one.step()
+        two.step()
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("make", [lambda groups: AdamW(groups, lr=1e-2), lambda groups: Muon(groups)])
+def test_a_restored_optimizer_goes_on_exactly(make):
+    tokens = torch.randint(50, (4, 8), generator=torch.Generator().manual_seed(1))
+
+    def steps(model, optimizer, count):
+        for _ in range(count):
+            loss = nn.functional.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    model = small()
+    optimizer = make(decay_groups(model))
+    steps(model, optimizer, 3)
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = torch.utils._pytree.tree_map(
+        lambda x: x.clone() if isinstance(x, torch.Tensor) else x, optimizer.state_dict()
+    )
+    steps(model, optimizer, 3)
+    again = small()
+    again.load_state_dict(weights)
+    restored = make(decay_groups(again))
+    restored.load_state_dict(state)
+    steps(again, restored, 3)
+    for one, two in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, two)
