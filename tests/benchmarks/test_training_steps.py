@@ -4,7 +4,6 @@ import training_steps
 from cases import CASES, TINY
 from timing import interleave, markdown, ratio, spread
 
-
 PLAIN = {"compiled": False, "autocast": False}
 
 

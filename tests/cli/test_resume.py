@@ -1,11 +1,13 @@
 """A run that goes on from a checkpoint ends bit for bit where an uninterrupted one does."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from variformer.cli.evaluate import evaluate_run
 from variformer.cli.train import train
 from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
@@ -13,7 +15,7 @@ from variformer.training.loggers import read_curves
 FAMILIES = {
     "gpt": ["model.dropout=0.1", "tokenizer=bytes"],
     "bert": ["model.dropout=0.1", "model.vocab_size=600", "optimizer=muon"],
-    "t5": ["model.dropout=0.1", "model.vocab_size=600", "model/size=nano"],
+    "t5": ["model.dropout=0.1", "model.vocab_size=600", "trainer.workers=2"],
     "vit": ["model.dropout=0.1", "callbacks=[default,average]"],
 }
 COMMON = ["debug=fast", "max_steps=6", "trainer.validate_every=2", "trainer.save_every=3", "seed=0"]
@@ -74,6 +76,19 @@ def test_resumed_equals_uninterrupted(family, tmp_path):
     )
     assert curves == again
     assert (run / "metrics.json").read_text().split('"val')[1:] == (copy / "metrics.json").read_text().split('"val')[1:]
+
+
+def test_evaluation_from_the_directory_equals_training_exactly(family):
+    run = Path(family["run_dir"])
+    told = {k: v for k, v in json.loads((run / "metrics.json").read_text()).items() if k.startswith("val/")}
+    assert told == {f"val/{k}": v for k, v in evaluate_run(str(run)).items()}
+    assert evaluate_run(str(run), split="test", checkpoint="best").keys() == evaluate_run(str(run)).keys()
+
+
+@pytest.mark.parametrize("wrong, told", [({"split": "train"}, "split=train"), ({"checkpoint": "worst"}, "best.ckpt")])
+def test_evaluation_of_what_is_not_there(family, wrong, told):
+    with pytest.raises((ValueError, FileNotFoundError), match=told):
+        evaluate_run(family["run_dir"], **wrong)
 
 
 @pytest.mark.parametrize("forget", ["random_states", "samples_seen"])

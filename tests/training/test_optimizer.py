@@ -19,7 +19,7 @@ def test_every_parameter_is_in_one_group_and_vectors_do_not_decay():
     by_name = {group["name"]: group for group in groups}
     assert all(p.dim() < 2 for p in by_name["vectors"]["params"])
     assert by_name["vectors"]["weight_decay"] == 0.0
-    assert len(by_name["block matrices"]["params"]) == 2 * 6
+    assert len(by_name["hidden matrices"]["params"]) == 2 * 6
     assert {p.shape[0] for p in by_name["embeddings and heads"]["params"]} == {50, 16}
 
 
@@ -35,7 +35,7 @@ def test_muon_steps_as_the_formula_says():
     torch.manual_seed(0)
     matrix = nn.Parameter(torch.randn(8, 4))
     before, gradients = matrix.detach().clone(), [torch.randn(8, 4) for _ in range(3)]
-    optimizer = Muon([{"params": [matrix], "name": "block matrices"}], lr=0.1, momentum=0.9, weight_decay=0.5)
+    optimizer = Muon([{"params": [matrix], "name": "hidden matrices"}], lr=0.1, momentum=0.9, weight_decay=0.5)
     momentum = torch.zeros(8, 4)
     for gradient in gradients:
         matrix.grad = gradient.clone()

@@ -13,7 +13,7 @@ ALL = [Constant, Cosine, InverseSquareRoot, Linear, WarmupStableDecay]
 @given(total=st.integers(1, 500), warmup=st.one_of(st.integers(0, 400), st.floats(0, 0.9)), floor=st.floats(0, 0.5))
 def test_rises_to_the_peak_and_never_rises_again(kind, total, warmup, floor):
     factors = [kind(warmup=warmup, floor=floor)(step, total) for step in range(total)]
-    assert all(0 < factor or floor == 0 for factor in factors)
+    assert all(factor > 0 or floor == 0 for factor in factors)
     assert all(0 <= factor <= 1 + 1e-12 for factor in factors)
     peak = factors.index(max(factors))
     assert factors[: peak + 1] == sorted(factors[: peak + 1])

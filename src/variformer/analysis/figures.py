@@ -13,6 +13,8 @@ def draw_curves(rows: Iterable[tuple[int, str, float]], path: Path) -> Path:
     panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for step, name, value in rows:
         split, _, quantity = name.partition("/")
+        if split == "lr":  # one panel for all groups of parameters
+            split, quantity = quantity, "learning rate"
         if not name.startswith(LEFT_OUT):
             panels.setdefault(quantity, {}).setdefault(split, []).append((step, value))
     columns = min(len(panels), 3) or 1

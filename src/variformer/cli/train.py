@@ -16,7 +16,7 @@ from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
 from ..training.loggers import read_curves
 from ..training.module import Training
-from ..training.run_directory import RunDirectory, write_json
+from ..training.run_directory import RunDirectory, code_state, write_json
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def fit(config: Config, run: RunDirectory) -> float:
         run.set_record(**facts)
         announce(config, run, facts, trainer)
     for logger in trainer.loggers:
-        logger.log_hyperparams(config | {"run_dir": str(run.path), "parameters": facts["parameters"]})
+        logger.log_hyperparams(config | {"parameters": facts["parameters"], "code": code_state()})
     trainer.fit(module, data_module, ckpt_path=checkpoint, weights_only=True)
     value = finish(trainer, module, data_module, run, time.perf_counter() - began)
     return value

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..layers import Block, Transformer
 from ..objectives.objective import Batch, Objective, Scores
+from .compiling import usable_mode
 from .ratios import RatioMetric
 from .record import record
 from .schedules import Schedule
@@ -52,11 +53,12 @@ class Training(L.LightningModule):
         if self.configured:
             return
         self.configured = True
+        mode = usable_mode(self.compile_mode, self.trainer.strategy.root_device)
         for module in self.model.modules():
             if isinstance(module, Transformer):
                 module.checkpointing = self.checkpointing
-            if isinstance(module, Block) and self.compile_mode != "none":
-                module.compile(mode=self.compile_mode)
+            if isinstance(module, Block) and mode != "none":
+                module.compile(mode=mode)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         self.latest = self.objective(self.model, batch)

@@ -1,28 +1,38 @@
-"""Which parameters are updated how: decay groups, AdamW, and Muon for the matrices between embedding and head."""
+"""Which parameters are updated how: decay groups, AdamW, and Muon for the hidden matrices."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from ..layers import Block
+from ..layers import Block, PooledHead, TokenHead
 
 
 def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Matrices decay; biases, norms and other vectors do not. `matrices` marks those inside the blocks."""
-    inside = {id(p) for block in model.modules() if isinstance(block, Block) for p in block.parameters()}
+    """Matrices decay; biases, norms and other vectors do not. Hidden matrices are those of blocks and inside heads."""
+    inside = {id(p) for part in hidden_parts(model) for p in part.parameters()}
     parameters = [p for p in model.parameters() if p.requires_grad]
     hidden = [p for p in parameters if p.dim() == 2 and id(p) in inside]
     others = [p for p in parameters if p.dim() >= 2 and not (p.dim() == 2 and id(p) in inside)]
     vectors = [p for p in parameters if p.dim() < 2]
     groups: list[dict[str, Any]] = [
-        {"params": hidden, "name": "block matrices"},
+        {"params": hidden, "name": "hidden matrices"},
         {"params": others, "name": "embeddings and heads"},
         {"params": vectors, "name": "vectors", "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+def hidden_parts(model: nn.Module) -> Iterator[nn.Module]:
+    for module in model.modules():
+        if isinstance(module, Block):
+            yield module
+        elif isinstance(module, TokenHead):
+            yield module.transform
+        elif isinstance(module, PooledHead):
+            yield module.pool
 
 
 class AdamW(torch.optim.AdamW):
@@ -43,7 +53,7 @@ class AdamW(torch.optim.AdamW):
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum made orthogonal for the matrices inside the blocks; AdamW for everything else.
+    """Momentum made orthogonal for the hidden matrices; AdamW for everything else.
 
     Jordan et al., 2024, "Muon: An optimizer for hidden layers in neural networks". `lr` is Muon's, scaled per matrix by
     max(1, rows / columns)^1/2; `adamw_lr` is the other parameters'. Matrices of one shape are made orthogonal together.
@@ -63,7 +73,7 @@ class Muon(torch.optim.Optimizer):
     ):
         groups = [dict(group) for group in params]
         for group in groups:
-            orthogonal = group.get("name") == "block matrices"
+            orthogonal = group.get("name") == "hidden matrices"
             group.setdefault("lr", lr if orthogonal else adamw_lr)
             group["orthogonal"] = orthogonal
         defaults = {"momentum": momentum, "weight_decay": weight_decay, "betas": (beta1, beta2), "eps": eps}

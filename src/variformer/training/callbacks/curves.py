@@ -19,12 +19,9 @@ class Curves(Callback):
         metrics = {"loss": scores.loss.item()} | means
         if module.gradient_norm is not None:
             metrics["gradient_norm"] = module.gradient_norm.item()
-        rates = {group.get("name", "all"): group["lr"] for group in trainer.optimizers[0].param_groups}
-        if len(set(rates.values())) == 1:
-            metrics["lr"] = next(iter(rates.values()))
-        else:
-            metrics |= {f"lr ({name})": rate for name, rate in rates.items()}
-        record(trainer, {f"train/{name}": value for name, value in metrics.items()})
+        named = {f"train/{name}": value for name, value in metrics.items()}
+        rates = {f"lr/{group.get('name', 'all')}": group["lr"] for group in trainer.optimizers[0].param_groups}
+        record(trainer, named | rates)
 
 
 def logs_now(trainer: L.Trainer, batch_idx: int) -> bool:

@@ -1,0 +1,20 @@
+"""Whether this machine can compile: torch.compile needs a C++ compiler on a CPU, and Triton on a GPU."""
+
+import logging
+
+import torch
+
+log = logging.getLogger(__name__)
+
+
+def usable_mode(mode: str, device: torch.device) -> str:
+    """`mode`, or "none" with a warning where a trial compilation fails: a run is then slower, and just as right."""
+    if mode == "none":
+        return mode
+    try:
+        torch.compile(torch.sin)(torch.zeros(2, device=device))
+    except Exception as error:  # whatever a missing or broken tool chain raises
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        log.warning("compile=%s is not possible here, so the run goes on uncompiled (%s)", mode, reason)
+        return "none"
+    return mode

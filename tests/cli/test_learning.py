@@ -1,0 +1,27 @@
+"""The experiments learn what their files say, from real data, in a part of their steps."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from variformer.cli.train import train
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "name, steps, metric, bar",
+    [
+        ("vit", 300, "val/top1", 0.85),
+        ("gpt", 100, "val/bits_per_byte", -2.8),
+        ("bert", 250, "val/masked_accuracy", 0.12),
+        ("t5", 100, "val/loss", -5.0),
+    ],
+)
+def test_experiments_learn(composed, name, steps, metric, bar):
+    """`bar` is the least value, or minus the largest."""
+    config = composed(f"experiment={name}", f"max_steps={steps}", "compile=none", "trainer.validate_every=null")
+    train(config)
+    value = json.loads((Path(config["run_dir"]) / "metrics.json").read_text())[metric]
+    assert (value if bar > 0 else -value) > bar
