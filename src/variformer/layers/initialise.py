@@ -37,13 +37,13 @@ def gpt2(model: nn.Module, depth: int, std: float = 0.02) -> None:
             nn.init.normal_(module.narrow.weight, std=std / (2 * depth) ** 0.5)
 
 
-def t5(model: nn.Module, width: int) -> None:
+def t5(model: nn.Module, width: int, embedding_std: float = 1.0) -> None:
     """Each matrix by what it reads: activations keep unit variance without a scaled product (Raffel et al., 2019).
 
     The factors are those of the reference code: embeddings 1, queries (D W)^-1/2, keys and values D^-1/2, outputs
     (H W)^-1/2, feed-forward D^-1/2 and F^-1/2, position scores D^-1/2, and an untied head D^-1/2.
     """
-    draw_all(model, partial(nn.init.normal_, std=1.0))
+    draw_all(model, partial(nn.init.normal_, std=embedding_std))
     for module in model.modules():
         if isinstance(module, Attention):
             inner = module.query.out_features

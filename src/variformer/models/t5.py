@@ -27,7 +27,11 @@ from ..layers import (
 
 
 class T5(nn.Module):
-    """The defaults are T5 1.0 small (60M)."""
+    """The defaults are T5 1.0 small (60M).
+
+    `embedding_std` is that of the initial embeddings. The paper's 1 makes the first loss ln(vocabulary) + 1/2 and wants
+    many steps; a short run learns sooner from smaller ones.
+    """
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class T5(nn.Module):
         dropout: float = 0.1,
         activation: Activation = "relu",
         tied_head: bool = True,
+        embedding_std: float = 1.0,
         positions: Callable[[Sizes], Positions] = RelativePositions,
         norm: Callable[[int], nn.Module] = partial(nn.RMSNorm, eps=1e-6),
         feed_forward: Callable[..., nn.Module] = FeedForward,
@@ -80,7 +85,7 @@ class T5(nn.Module):
             tied_to=embedding.tokens if tied_head else None,
             scale=width**-0.5 if tied_head else 1.0,
         )
-        initialise.t5(self, width)
+        initialise.t5(self, width, embedding_std)
         if not tied_head:
             nn.init.normal_(self.head.scores.weight, std=width**-0.5)
 
