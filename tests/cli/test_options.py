@@ -39,7 +39,9 @@ def test_checkpointing_changes_nothing_but_memory(composed):
 
 
 def test_accumulation_equals_one_large_batch(composed):
-    values = [train(composed("experiment=gpt", "debug=fast", f"micro_batch={size}")) for size in (1, 2, 4)]
+    values = [
+        train(composed("experiment=gpt", "debug=fast", f"micro_batch={size}", "eval_batch=4")) for size in (1, 2, 4)
+    ]
     assert values == pytest.approx([values[0]] * 3, rel=1e-5)
 
 

@@ -74,7 +74,7 @@ IMAGES: dict[str, Any] = {
     "max_epochs": 1.5,
     "trainer": {"devices": 2},
 }
-ABSENT = object()
+ABSENT = "<left out>"
 
 # (config, key, value it gets, words of the only complaint)
 MUTATIONS: list[tuple[dict[str, Any], str, Any, list[str]]] = [

@@ -2,7 +2,7 @@
 
 from .build import instantiate
 from .check import ConfigError, check
-from .compose import compose, discard, register_resolvers
+from .compose import compose, discard, load, register_resolvers
 from .hints import hints
 
-__all__ = ["ConfigError", "check", "compose", "discard", "hints", "instantiate", "register_resolvers"]
+__all__ = ["ConfigError", "check", "compose", "discard", "hints", "instantiate", "load", "register_resolvers"]

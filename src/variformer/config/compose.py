@@ -49,6 +49,8 @@ def discard(run_dir: Path) -> None:
     """Remove the folder that Hydra made for a run which never began: it holds nothing but Hydra's own notes."""
     if run_dir.is_dir() and not contents(run_dir):
         shutil.rmtree(run_dir)
+        if not any(run_dir.parent.iterdir()):
+            run_dir.parent.rmdir()
 
 
 def resumed(run_dir: Path) -> Any:
