@@ -10,11 +10,13 @@ class EarlyStopping(LightningEarlyStopping):
     """Lightning's, watching the metric that the objective names. `patience` counts validations."""
 
     def __init__(self, *, patience: int = 5, min_delta: float = 0.0):
+        self.least = min_delta
         super().__init__(monitor="", patience=patience, min_delta=min_delta, verbose=True)
 
     def setup(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
         self.monitor, self.mode = f"val/{pl_module.objective.monitor}", pl_module.objective.mode
+        sign = 1 if self.mode == "min" else -1
+        self.min_delta = -sign * self.least  # Lightning adds the sign when it is built, which is too early here
         if self.best_score.isinf():
-            sign = 1 if self.mode == "min" else -1
             self.best_score = self.best_score.abs() * sign
         super().setup(trainer, pl_module, stage)
