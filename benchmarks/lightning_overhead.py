@@ -88,7 +88,7 @@ class Contest:
         L.seed_everything(self.config["seed"], verbose=False)
         torch.use_deterministic_algorithms(self.config["trainer"]["deterministic"])  # as Lightning does
         parts = build_module(self.config, self.task)
-        parts.configure_model()
+        parts.prepare_blocks(torch.device("cpu"))
         model, objective = parts.model.train(), parts.objective.train()
         optimizer = parts.optimizer(parts.parameter_groups(model))
         total, limit = self.config["max_steps"], self.config["clip"] or math.inf

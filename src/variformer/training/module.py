@@ -50,10 +50,12 @@ class Training(L.LightningModule):
 
         In place, so that the names in checkpoints stay those of the model. Lightning calls this before every stage.
         """
-        if self.configured:
-            return
-        self.configured = True
-        mode = usable_mode(self.compile_mode, self.trainer.strategy.root_device)
+        if not self.configured:
+            self.configured = True
+            self.prepare_blocks(self.trainer.strategy.root_device)
+
+    def prepare_blocks(self, device: torch.device) -> None:
+        mode = usable_mode(self.compile_mode, device)
         for module in self.model.modules():
             if isinstance(module, Transformer):
                 module.checkpointing = self.checkpointing
