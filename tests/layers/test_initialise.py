@@ -73,6 +73,24 @@ def test_t5(version):
                 assert_spread(block.feed_forward.gate.weight, width**-0.5)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("tied_head", [True, False])
+def test_t5_with_small_embeddings_starts_at_a_guess(tied_head):
+    model = T5(**SIZES, **TOKENS, head_width=20, tied_head=tied_head, embedding_std=0.05).eval()
+    scores = model(torch.randint(400, (8, 30)), torch.randint(400, (8, 20)))
+    assert expected_loss(scores) == pytest.approx(math.log(400), rel=0.01)
+
+
+@torch.no_grad()
+def test_t5_starts_as_the_same_function_under_any_scale():
+    """The scale of the products is made up for by the queries."""
+    tokens, scores = torch.arange(12).reshape(2, 6), []
+    for scale in 1.0, 0.25:
+        torch.manual_seed(0)
+        scores.append(T5(**SIZES, **TOKENS, head_width=20, attention_scale=scale).eval()(tokens, tokens))
+    torch.testing.assert_close(scores[0], scores[1], rtol=1e-4, atol=1e-4)
+
+
 def test_vit():
     model = ViT(**SIZES, patch_size=16, image_size=224)
     assert not model.head.weight.any() and not model.encoder.embedding.specials.any()

@@ -9,6 +9,7 @@ from torch import nn
 
 from variformer.layers import PostNormBlock, PreNormBlock, RotaryPositions
 from variformer.models import GPT, Bert
+from variformer.models import T5 as T5Model
 from variformer.weights.huggingface import fill, load, to_huggingface
 
 BERT = dict(
@@ -85,6 +86,19 @@ def test_theirs_reads_what_ours_wrote(name, tmp_path):
     assert not any(report.values()), report
     again.save_pretrained(tmp_path / "again")
     assert same(load_file(tmp_path / "again" / "model.safetensors"), to_huggingface(ours))
+
+
+@torch.no_grad()
+def test_their_t5_takes_the_scale_of_attention_into_its_queries(tmp_path):
+    sizes = dict(vocab_size=31, width=8, head_width=3, hidden=12, depth=2, heads=2)
+    ours = T5Model(**sizes, attention_scale=0.25).eval()
+    theirs = hf.T5ForConditionalGeneration(hf.T5Config(**T5)).eval()
+    theirs.load_state_dict(to_huggingface(ours), strict=False)
+    tokens = torch.randint(31, (2, 7))
+    torch.testing.assert_close(ours(tokens, tokens), theirs(input_ids=tokens, decoder_input_ids=tokens).logits)
+    again = T5Model(**sizes, attention_scale=0.25)
+    fill(again, to_huggingface(ours))
+    assert same(again.state_dict(), ours.state_dict())
 
 
 def test_shards_are_read_as_one(tmp_path):

@@ -41,13 +41,14 @@ def t5(model: nn.Module, width: int, embedding_std: float = 1.0) -> None:
     """Each matrix by what it reads: activations keep unit variance without a scaled product (Raffel et al., 2019).
 
     The factors are those of the reference code: embeddings 1, queries (D W)^-1/2, keys and values D^-1/2, outputs
-    (H W)^-1/2, feed-forward D^-1/2 and F^-1/2, position scores D^-1/2, and an untied head D^-1/2.
+    (H W)^-1/2, feed-forward D^-1/2 and F^-1/2, position scores D^-1/2, and an untied head D^-1/2. Where products are
+    scaled after all, queries are larger by as much, so that the model starts as the same function.
     """
     draw_all(model, partial(nn.init.normal_, std=embedding_std))
     for module in model.modules():
         if isinstance(module, Attention):
             inner = module.query.out_features
-            nn.init.normal_(module.query.weight, std=(width * inner / module.heads) ** -0.5)
+            nn.init.normal_(module.query.weight, std=(width * inner / module.heads) ** -0.5 / module.scale)
             nn.init.normal_(module.key.weight, std=width**-0.5)
             nn.init.normal_(module.value.weight, std=width**-0.5)
             nn.init.normal_(module.output.weight, std=inner**-0.5)

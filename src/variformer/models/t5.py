@@ -29,8 +29,10 @@ from ..layers import (
 class T5(nn.Module):
     """The defaults are T5 1.0 small (60M).
 
-    `embedding_std` is that of the initial embeddings. The paper's 1 makes the first loss ln(vocabulary) + 1/2 and wants
-    many steps; a short run learns sooner from smaller ones.
+    `embedding_std` is that of the initial embeddings, and of the first scores. The paper's 1 makes the first loss
+    ln(vocabulary) + 1/2 and wants many steps; a short run learns sooner from smaller ones. `attention_scale` multiplies the products of queries and
+    keys. The paper's 1 is made for Adafactor, whose steps are in proportion to the weights; with steps of one size for
+    every matrix (Muon), the usual head_width^-1/2 keeps attention from saturating.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class T5(nn.Module):
         activation: Activation = "relu",
         tied_head: bool = True,
         embedding_std: float = 1.0,
+        attention_scale: float = 1.0,
         positions: Callable[[Sizes], Positions] = RelativePositions,
         norm: Callable[[int], nn.Module] = partial(nn.RMSNorm, eps=1e-6),
         feed_forward: Callable[..., nn.Module] = FeedForward,
@@ -54,7 +57,9 @@ class T5(nn.Module):
         attention: Callable[..., Attention] = Attention,
     ):
         super().__init__()
-        new_attention = partial(attention, width, heads, head_width=head_width, bias=False, dropout=dropout, scale=1.0)
+        new_attention = partial(
+            attention, width, heads, head_width=head_width, bias=False, dropout=dropout, scale=attention_scale
+        )
         embedding = TokenEmbedding(vocab_size, width)
 
         def half(causal: bool, reads_memory: bool) -> Transformer:
@@ -87,7 +92,7 @@ class T5(nn.Module):
         )
         initialise.t5(self, width, embedding_std)
         if not tied_head:
-            nn.init.normal_(self.head.scores.weight, std=width**-0.5)
+            nn.init.normal_(self.head.scores.weight, std=embedding_std * width**-0.5)
 
     def forward(
         self,

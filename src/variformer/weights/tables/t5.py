@@ -7,7 +7,7 @@ from torch import nn
 
 from ... import models
 from ...layers import FeedForward, GatedFeedForward, RelativePositions
-from ..table import Config, Family, Row, activation, require, rows
+from ..table import SAME, Config, Edit, Family, Row, activation, require, rows
 
 ATTENTION = {"query": "q", "key": "k", "value": "v", "output": "o"}
 PLAIN = {"widen": "wi", "narrow": "wo"}
@@ -42,7 +42,15 @@ def table(model: models.T5) -> list[Row]:
         **half("decoder", ["SelfAttention", "EncDecAttention", "DenseReluDense"], feed_forward),
         **({"head.scores": "lm_head"} if untied else {}),
     }
-    return rows(names, "weight")
+    scale = model.encoder.blocks[0].self_attention.scale
+    return [
+        row._replace(edit=folded(scale)) if row.theirs.endswith(".q.weight") else row for row in rows(names, "weight")
+    ]
+
+
+def folded(scale: float) -> Edit:
+    """Their attention never scales, so that our queries take their scale with them (exact for powers of two)."""
+    return SAME if scale == 1 else Edit(lambda theirs: [theirs / scale], lambda ours: ours[0] * scale)
 
 
 def build(config: Config, names: Collection[str]) -> models.T5:
