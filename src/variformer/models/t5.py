@@ -30,9 +30,10 @@ class T5(nn.Module):
     """The defaults are T5 1.0 small (60M).
 
     `embedding_std` is that of the initial embeddings, and of the first scores. The paper's 1 makes the first loss
-    ln(vocabulary) + 1/2 and wants many steps; a short run learns sooner from smaller ones. `attention_scale` multiplies the products of queries and
-    keys. The paper's 1 is made for Adafactor, whose steps are in proportion to the weights; with steps of one size for
-    every matrix (Muon), the usual head_width^-1/2 keeps attention from saturating.
+    ln(vocabulary) + 1/2 and wants many steps; a short run learns sooner from smaller ones.
+    `attention_scale` multiplies the products of queries and keys. The paper's 1 is made for Adafactor, whose steps are
+    in proportion to the weights; with steps of one size for every matrix (Muon), about head_width^-1/2 keeps attention
+    from saturating.
     """
 
     def __init__(
