@@ -6,7 +6,9 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+from variformer.cli.sources import find_teacher
 from variformer.config import ConfigError, compose, discard, hints, register_resolvers
+from variformer.hub import locate
 
 register_resolvers()
 
@@ -16,6 +18,9 @@ def main(hydra_config: DictConfig) -> float:
     """Check the config, which takes no heavy imports; then run it."""
     try:
         config = compose(hydra_config)
+        if config.get("init_from") and not config["resume"]:
+            locate(config["init_from"])
+        find_teacher(config)
     except (ConfigError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         discard(Path(hydra_config.run_dir))

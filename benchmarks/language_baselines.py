@@ -2,7 +2,7 @@
 
     python benchmarks/language_baselines.py --run RUN            bits per byte, beside a GPT run's own
     python benchmarks/language_baselines.py --vocab-size 4096    the same for python_docs, without a run
-    python benchmarks/language_baselines.py --run RUN --masked   what the frequencies of a BERT or T5 run's
+    python benchmarks/language_baselines.py --run RUN --masked   what the frequencies of a BERT, T5 or BART run's
                                                                  targets give away
 
 Every model sees the training split alone and scores the validation and the test split. Targets are those of
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="a run directory: its data, tokenizer, objective and metrics")
     parser.add_argument("--vocab-size", type=int, default=4096, help="of a byte-level BPE, without --run")
-    parser.add_argument("--masked", action="store_true", help="baselines of a BERT or T5 run")
+    parser.add_argument("--masked", action="store_true", help="baselines of a BERT, T5 or BART run")
     chosen = parser.parse_args(arguments)
     if chosen.masked and chosen.run is None:
         parser.error("--masked needs --run: the targets are those of the run's own objective")
@@ -136,14 +136,13 @@ def compressed_bits(train: bytes, held_out: bytes) -> float:
 
 
 def targets_of(task: Any, split: str) -> np.ndarray:
-    """All targets of one pass over a split, hidden as they are in evaluation."""
+    """All targets of one pass over a split, hidden as they are in evaluation; of a BART run, the hidden tokens."""
     from variformer.data.loader import loader
     from variformer.data.order import EvaluationOrder, Share
 
     view = task.objective.view(task.data.split(split))
     batches: Iterator[Any] = iter(loader(view, EvaluationOrder(len(view), Share(64)), task.objective.collate, seed=0))
-    targets = np.concatenate([batch["targets"].numpy().ravel() for batch in batches])
-    return targets[targets >= 0]
+    return np.concatenate([batch["targets"][batch.get("hidden", batch["targets"] >= 0)].numpy() for batch in batches])
 
 
 def entropy(targets: np.ndarray) -> float:

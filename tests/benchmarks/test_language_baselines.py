@@ -105,8 +105,9 @@ def test_a_run_is_compared_on_its_own_text(new_run, capsys):
     assert 8 > unigram > bigram > trigram > 0
 
 
-def test_masked_targets_are_those_of_the_run(new_run, capsys):
-    run = new_run("WordPiece", "masked_tokens.MaskedTokens", {"step": 3, "val/masked_accuracy": 0.5})
+@pytest.mark.parametrize("objective", ["masked_tokens.MaskedTokens", "text_infilling.TextInfilling"])
+def test_masked_targets_are_those_of_the_run(objective, new_run, capsys):
+    run = new_run("WordPiece", objective, {"step": 3, "val/masked_accuracy": 0.5})
     language_baselines.main(["--run", str(run), "--masked"])
     told = capsys.readouterr().out
     assert "val/masked_accuracy 0.5000" in told

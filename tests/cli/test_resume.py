@@ -17,7 +17,10 @@ FAMILIES = {
     "bert": ["model.dropout=0.1", "model.vocab_size=600", "optimizer=muon"],
     "t5": ["model.dropout=0.1", "model.vocab_size=600", "trainer.workers=2"],
     "vit": ["model.dropout=0.1", "callbacks=[default,average]"],
+    "distilbert": ["model.dropout=0.1", "model.vocab_size=600", "compile=none"],
+    "deit": ["model.dropout=0.1"],
 }
+TEACHERS = {"distilbert": ["experiment=bert", "model.vocab_size=600", "compile=none"], "deit": ["experiment=vit"]}
 COMMON = ["debug=fast", "max_steps=6", "trainer.validate_every=2", "trainer.save_every=3", "seed=0"]
 
 
@@ -50,7 +53,12 @@ def equal(a, b) -> bool:
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def family(request, composed):
-    config = composed(f"experiment={request.param}", *FAMILIES[request.param], *COMMON)
+    overrides = [f"experiment={request.param}", *FAMILIES[request.param], *COMMON]
+    if request.param in TEACHERS:
+        teacher = composed(*TEACHERS[request.param], *COMMON)
+        train(teacher)
+        overrides.append(f"objective.teacher={teacher['run_dir']}")
+    config = composed(*overrides)
     train(config)
     return config
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variformer.data import ByteLevel, Corpus
-from variformer.data.views import _cut_chunks, _cut_sentences, _fit
+from variformer.data.views import _cut_chunks, _fit, cut_sentences
 from variformer.randomness import sample_key
 
 BYTES = ByteLevel().train([])
@@ -151,7 +151,7 @@ def test_the_other_documents_are_all_used_from_all_their_sentences():
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=10), st.integers(1, 10))
 def test_long_sentences_are_cut_evenly(lengths, most):
     sentences = np.cumsum([0, *lengths])
-    pieces = _cut_sentences(sentences, most)
+    pieces = cut_sentences(sentences, most)
     sizes = np.diff(pieces)
     assert set(sentences) <= set(pieces)
     assert sizes.min() >= 1 and sizes.max() <= most
@@ -161,7 +161,7 @@ def test_long_sentences_are_cut_evenly(lengths, most):
 @given(shapes, st.integers(2, 24))
 def test_chunks_are_disjoint_runs_and_nearly_complete(shape, length):
     corpus = corpus_of(shape)
-    pieces = _cut_sentences(corpus.sentences, length // 2)
+    pieces = cut_sentences(corpus.sentences, length // 2)
     chunks, dropped = _cut_chunks(pieces, corpus.documents, length)
     used = [piece for begin, end in chunks for piece in range(begin, end)]
     assert len(used) == len(set(used)) == len(pieces) - 1 - dropped
@@ -188,6 +188,43 @@ def test_fit_shortens_the_longer_first(first, second, budget):
         slow[0 if slow[0] > slow[1] else 1] -= 1
     assert sorted(kept) == sorted(slow) or (sum(kept) == sum(slow) and abs(kept[0] - kept[1]) <= 1)
     assert kept[0] <= first and kept[1] <= second and min(kept) >= 1
+
+
+@given(shapes.filter(lambda shape: max(map(len, shape)) > 1), st.integers(2, 30), st.data())
+def test_ordered_pairs_are_two_halves_of_a_stretch(shape, length, data):
+    corpus = corpus_of(shape)
+    pairs = corpus.ordered_pairs(length, short_probability=0.5)
+    key = data.draw(st.integers(0, 2**64 - 1))
+    pieces = cut_sentences(corpus.sentences, length // 2) + 1000
+    for index in range(len(pairs)):
+        sample = pairs.sample(index, key)
+        first, second = sample["first"], sample["second"]
+        assert min(len(first), len(second)) > 0 and len(first) + len(second) <= length
+        assert first.dtype == second.dtype == np.int64
+        earlier, later = (first, second) if sample["is_next"] else (second, first)
+        together = np.concatenate([earlier, later])
+        assert (np.diff(together) == 1).all()  # in the document's order, nothing left out
+        document_of(corpus, together)
+        assert {earlier[0], later[0], later[-1] + 1} <= set(pieces.tolist())  # whole sentences
+
+
+def test_half_of_the_ordered_pairs_are_in_order_whatever_their_lengths():
+    pairs = corpus_of([[3] * 40] * 50).ordered_pairs(60)
+    samples = [pairs.sample(number % len(pairs), sample_key(3, 1, number)) for number in range(4000)]
+    assert abs(np.mean([sample["is_next"] for sample in samples]) - 0.5) < 0.03
+    lengths = np.array([len(sample["first"]) + len(sample["second"]) for sample in samples])
+    assert lengths.max() == 60 and lengths.min() == 6
+    assert abs((lengths < 59).mean() - 0.1) < 0.03
+    for part in ("first", "second"):  # neither length gives the answer away
+        means = [np.mean([len(s[part]) for s in samples if s["is_next"] == is_next]) for is_next in (0, 1)]
+        assert abs(means[0] - means[1]) < 2
+
+
+def test_ordered_pairs_are_pure_functions_of_index_and_key_and_need_one_document():
+    pairs = corpus_of([[3, 4, 5, 2, 6]]).ordered_pairs(20)
+    once, again = ([str(pairs.sample(0, key)) for key in range(50)] for _ in range(2))
+    assert once == again
+    assert len(set(once)) >= 8  # four cuts, two orders
 
 
 def test_pairs_say_what_is_missing():

@@ -1,10 +1,12 @@
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from variformer.generation import Sampling, continue_tokens, write_target
-from variformer.models import GPT, T5
+from variformer.models import GPT, T5, Bart
 
 SIZES = {"vocab_size": 40, "width": 16, "depth": 2, "heads": 2, "hidden": 32, "max_length": 24, "dropout": 0.0}
 
@@ -53,12 +55,14 @@ def test_a_continuation_may_outgrow_the_model():
     assert tokens.shape == (1, 63)
 
 
-def test_a_written_target_equals_a_loop_without_cache_and_stops_at_the_end():
+@pytest.mark.parametrize(("family", "start"), [(partial(T5, head_width=8), 0), (Bart, 1)])
+def test_a_written_target_equals_a_loop_without_cache_and_stops_at_the_end(family, start):
+    """BART starts with the token that it also ends with."""
     torch.manual_seed(0)
-    model = T5(**SIZES, head_width=8).eval()
+    model = family(**SIZES).eval()
     source = torch.randint(40, (3, 7))
-    written = write_target(model, source, 10, start=0, end=1, sampling=Sampling(0), generator=generator())
-    target = torch.zeros(3, 1, dtype=torch.long)
+    written = write_target(model, source, 10, start=start, end=1, sampling=Sampling(0), generator=generator())
+    target = torch.full((3, 1), start)
     for _ in range(written.size(1)):
         target = torch.cat([target, model(source, target)[:, -1:].argmax(-1)], 1)
     for ours, plain in zip(written.tolist(), target[:, 1:].tolist(), strict=True):

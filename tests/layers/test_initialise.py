@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from variformer.layers import GatedFeedForward
-from variformer.models import GPT, T5, Bert, ViT
+from variformer.models import GPT, T5, Albert, Bart, Bert, DeiT, DistilBert, Roberta, ViT
 
 SIZES = dict(width=96, depth=3, heads=4, hidden=160)
 TOKENS = dict(vocab_size=400, max_length=64)
@@ -21,9 +21,9 @@ def assert_spread(tensor: Tensor, std: float):
     assert abs(tensor.mean().item()) < 5 * std / math.sqrt(tensor.numel())
 
 
-@pytest.mark.parametrize("model", [Bert, GPT, T5, ViT])
+@pytest.mark.parametrize("model", [Bert, Roberta, DistilBert, Albert, GPT, T5, Bart, ViT, DeiT])
 def test_biases_are_zero_and_norms_one(model):
-    built = model(**SIZES) if model is ViT else model(**SIZES, **TOKENS)
+    built = model(**SIZES) if model in (ViT, DeiT) else model(**SIZES, **TOKENS)
     for module in built.modules():
         if isinstance(getattr(module, "bias", None), Tensor):
             assert not module.bias.any()
@@ -38,6 +38,25 @@ def test_bert():
     for matrix in matrices:
         assert_spread(matrix, 0.02 * TRUNCATED)
         assert 0.039 < matrix.abs().max() <= 0.04
+
+
+def test_albert():
+    """As BERT; the one block, the matrix that widens the embeddings and the one that narrows states again."""
+    model = Albert(**SIZES, **TOKENS, embedding_width=48)
+    matrices = [p for p in model.parameters() if p.dim() == 2 and p.numel() > 2000]
+    assert len(matrices) == 2 + 1 + 6 + 2  # tokens and positions, widening, the block, the heads' transform and pooler
+    for matrix in matrices:
+        assert_spread(matrix, 0.02 * TRUNCATED)
+        assert 0.039 < matrix.abs().max() <= 0.04
+
+
+def test_bart():
+    model = Bart(**SIZES, **TOKENS)
+    matrices = [p for p in model.parameters() if p.dim() == 2]
+    assert len(matrices) == 1 + 2 + 3 * (6 + 10)  # tokens, positions of both halves, the blocks
+    for matrix in matrices:
+        assert_spread(matrix, 0.02)
+        assert matrix.abs().max() > 0.05  # not cut off
 
 
 def test_gpt2():
@@ -113,11 +132,16 @@ def expected_loss(scores: Tensor) -> float:
 def test_the_first_loss_is_that_of_a_guess(depth):
     sizes = dict(vocab_size=2000, width=128, depth=depth, heads=4, hidden=512)
     tokens = torch.randint(2000, (2, 64))
-    for scores in GPT(**sizes)(tokens), Bert(**sizes)(tokens).tokens:
+    encoders = [model(**sizes)(tokens).tokens for model in (Bert, Roberta, DistilBert, Albert)]
+    for scores in GPT(**sizes)(tokens), Bart(**sizes)(tokens, tokens), *encoders:
         assert expected_loss(scores) == pytest.approx(math.log(2000), rel=0.05)
     assert expected_loss(Bert(**sizes)(tokens).pair) == pytest.approx(math.log(2), rel=0.05)
     images = torch.randn(2, 3, 224, 224)
-    assert expected_loss(ViT(width=32, depth=depth, heads=2, hidden=64)(images)) == pytest.approx(math.log(1000))
+    for scores in (
+        ViT(width=32, depth=depth, heads=2, hidden=64)(images),
+        *DeiT(width=32, depth=depth, heads=2, hidden=64)(images),
+    ):
+        assert expected_loss(scores) == pytest.approx(math.log(1000))
 
 
 VERSION_1_1 = dict(depth=8, heads=6, hidden=1024, tied_head=False, feed_forward=GatedFeedForward)

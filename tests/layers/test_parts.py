@@ -93,6 +93,8 @@ def test_token_head():
     assert TokenHead(4, 7).scores.weight is not embedding.weight
 
 
-def test_pooled_head_reads_the_first_token():
-    head, x = PooledHead(4, 3), torch.randn(2, 5, 4)
-    torch.testing.assert_close(head(x), head.scores(torch.tanh(head.pool(x[:, 0]))))
+def test_pooled_head():
+    x = torch.randn(2, 4)
+    tanh, relu = PooledHead(4, 3), PooledHead(4, 3, activation=nn.ReLU, dropout=0.5).eval()
+    torch.testing.assert_close(tanh(x), tanh.scores(tanh.pool(x).tanh()))
+    torch.testing.assert_close(relu(x), relu.scores(relu.pool(x).relu()))

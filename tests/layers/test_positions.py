@@ -2,14 +2,17 @@
 
 import cmath
 import math
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from variformer.layers import (
+    CountedPositions,
     LearnedPositions,
     LinearBiasPositions,
     Positions,
@@ -30,6 +33,8 @@ def sizes(width=12, heads=2, head_width=6, max_length=50, causal=False) -> Sizes
 SCHEMES = [
     Positions,
     LearnedPositions,
+    partial(LearnedPositions, offset=2),
+    CountedPositions,
     SinusoidalPositions,
     RotaryPositions,
     RelativePositions,
@@ -142,3 +147,33 @@ def test_learned_positions_end():
     assert torch.equal(positions(3, 47, CPU).added, positions.table.weight[47:])
     with pytest.raises(ValueError, match=r"51 positions, but the model has learned 50 \(model.max_length\)"):
         positions(4, 47, CPU)
+
+
+def test_learned_positions_behind_an_offset():
+    """BART: the first vectors are never used, and there are as many positions as without them."""
+    positions = LearnedPositions(sizes(max_length=50), offset=2)
+    assert positions.table.weight.shape == (52, 12)
+    assert torch.equal(positions(50, 0, CPU).added, positions.table.weight[2:])
+    with pytest.raises(ValueError, match=r"51 positions, but the model has learned 50 \(model.max_length\)"):
+        positions(51, 0, CPU)
+
+
+@given(
+    rows=st.lists(st.lists(st.booleans(), min_size=7, max_size=7), min_size=1, max_size=4),
+    start=st.integers(0, 6),
+)
+def test_counted_positions_are_those_of_the_reference(rows, start):
+    """transformers' RoBERTa: padding_idx + the running number of the real token, padding_idx itself for padding."""
+    positions, real = CountedPositions(sizes()), torch.tensor(rows)
+    tokens = torch.where(real, 5, 1)
+    expected = RobertaEmbeddings.create_position_ids_from_input_ids(tokens, padding_idx=1)[:, start:]
+    assert torch.equal(positions(7 - start, start, CPU, real).added, positions.table(expected))
+
+
+@given(before=st.integers(0, 5), after=st.integers(0, 5))
+def test_padding_moves_no_counted_position(before, after):
+    positions = CountedPositions(sizes())
+    real = torch.tensor([[False] * before + [True] * 4 + [False] * after])
+    added = positions(real.size(1), 0, CPU, real).added
+    assert torch.equal(added[0, before : before + 4], positions(4, 0, CPU).added)
+    assert torch.equal(added[~real], positions.table.weight[1].expand(before + after, -1))

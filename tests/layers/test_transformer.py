@@ -3,17 +3,17 @@ import torch
 from torch import nn
 
 from variformer.layers import PostNormBlock, PreNormBlock, RelativePositions, RotaryPositions, Transformer
-from variformer.models import GPT, T5, Bert
+from variformer.models import GPT, T5, Albert, Bart, Bert
 
 SIZES = dict(vocab_size=13, width=16, depth=2, heads=4, hidden=24, max_length=9, dropout=0.3)
 
 
 @pytest.mark.parametrize("positions", [RotaryPositions, RelativePositions])
-@pytest.mark.parametrize("family", [GPT, T5, Bert])
+@pytest.mark.parametrize("family", [GPT, T5, Bert, Albert, Bart])
 def test_checkpointing_gives_identical_gradients(family, positions):
     """Dropout included: the second computation draws what the first drew."""
     model, tokens = family(**SIZES, positions=positions), torch.randint(13, (2, 9))
-    inputs = (tokens, tokens) if family is T5 else (tokens,)
+    inputs = (tokens, tokens) if family in (T5, Bart) else (tokens,)
     gradients = []
     for checkpointing in (False, True):
         for module in model.modules():
@@ -22,7 +22,7 @@ def test_checkpointing_gives_identical_gradients(family, positions):
         model.zero_grad()
         torch.manual_seed(3)
         scores = model(*inputs)
-        (scores.tokens if family is Bert else scores).square().mean().backward()
+        (scores.tokens if family in (Bert, Albert) else scores).square().mean().backward()
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
     assert len(gradients[0]) > 20
     for plain, again in zip(*gradients, strict=True):
@@ -47,13 +47,14 @@ def test_the_final_norm_is_left_out_after_normalised_blocks():
     assert isinstance(Bert(**SIZES, block=PreNormBlock).encoder.final_norm, nn.LayerNorm)
 
 
-def test_blocks_that_are_applied_repeatedly():
-    """ALBERT's way: two blocks, each three times in a row, equal six blocks with those weights, and so does a cache."""
-    shared, full = GPT(**SIZES).eval(), GPT(**(SIZES | {"depth": 6})).eval()
-    shared.decoder.depth = 6
+@pytest.mark.parametrize("depth", [6, 5])
+def test_blocks_that_are_applied_repeatedly(depth):
+    """ALBERT's way: two blocks, each repeated, equal as many with those weights, and so does a cache."""
+    shared, full = GPT(**SIZES).eval(), GPT(**(SIZES | {"depth": depth})).eval()
+    shared.decoder.depth = depth
     state = {name: tensor for name, tensor in shared.state_dict().items() if ".blocks." not in name}
-    for layer in range(6):
-        block = shared.decoder.blocks[layer // 3].state_dict()
+    for layer in range(depth):
+        block = shared.decoder.blocks[layer // 3].state_dict()  # of five layers, the first block is three
         state |= {f"decoder.blocks.{layer}.{name}": tensor for name, tensor in block.items()}
     full.load_state_dict(state)
     tokens = torch.randint(13, (2, 9))

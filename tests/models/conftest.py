@@ -8,14 +8,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from variformer.models import GPT, T5, Bert, ViT
+from variformer.models import GPT, T5, Albert, Bart, Bert, DeiT, DistilBert, Roberta, ViT
 
 SIZES = dict(width=12, depth=2, heads=2, hidden=10)
+TEXT = dict(vocab_size=17, max_length=6, **SIZES)
+IMAGES = dict(image_size=4, patch_size=2, channels=1, classes=5, **SIZES)
 BUILD = {
-    "bert": partial(Bert, vocab_size=17, max_length=6, **SIZES),
-    "gpt": partial(GPT, vocab_size=17, max_length=6, **SIZES),
-    "t5": partial(T5, vocab_size=17, max_length=6, head_width=4, **SIZES),
-    "vit": partial(ViT, image_size=4, patch_size=2, channels=1, classes=5, **SIZES),
+    "bert": partial(Bert, **TEXT),
+    "roberta": partial(Roberta, **TEXT),
+    "distilbert": partial(DistilBert, **TEXT),
+    "albert": partial(Albert, embedding_width=6, **TEXT),
+    "gpt": partial(GPT, **TEXT),
+    "t5": partial(T5, head_width=4, **TEXT),
+    "bart": partial(Bart, **TEXT),
+    "vit": partial(ViT, **IMAGES),
+    "deit": partial(DeiT, **IMAGES),
 }
 
 
@@ -43,12 +50,12 @@ def scores_of() -> Callable[[str, nn.Module], list[Tensor]]:
     """All that a model of a family predicts for a batch of two random inputs, (..., classes) each."""
 
     def scores(family: str, model: nn.Module) -> list[Tensor]:
-        if family == "vit":
-            return [model(torch.randn(2, 1, 4, 4))]
-        tokens = torch.randint(17, (2, 6))
-        if family == "t5":
-            return [model(tokens, torch.randint(17, (2, 5)))]
-        return list(model(tokens)) if family == "bert" else [model(tokens)]
+        if family in ("vit", "deit"):
+            found = model(torch.randn(2, 1, 4, 4))
+        else:
+            tokens = torch.randint(17, (2, 6))
+            found = model(tokens, torch.randint(17, (2, 5))) if family in ("t5", "bart") else model(tokens)
+        return [found] if isinstance(found, Tensor) else [scores for scores in found if scores is not None]
 
     return scores
 

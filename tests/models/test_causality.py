@@ -1,5 +1,7 @@
 """Which inputs a prediction depends on, measured by its gradient."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,12 +9,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from variformer import layers
-from variformer.models import GPT, T5, Bert
+from variformer.models import GPT, T5, Albert, Bart, Bert, DistilBert, Roberta
 
 SIZES = dict(vocab_size=13, width=8, depth=2, heads=2, hidden=12, dropout=0.0)
+DECODERS = {"gpt": GPT, "t5": partial(T5, head_width=4), "bart": Bart}
+ENCODERS = [Bert, Roberta, DistilBert, partial(Albert, embedding_width=8)]
 SCHEMES = [
     layers.Positions,
     layers.LearnedPositions,
+    layers.CountedPositions,
     layers.SinusoidalPositions,
     layers.RotaryPositions,
     layers.RelativePositions,
@@ -22,10 +27,7 @@ SCHEMES = [
 
 def causal_model(family: str, scheme: type, block: type) -> nn.Module:
     """A causal model that reads vectors instead of tokens, so that they have gradients."""
-    if family == "gpt":
-        model: nn.Module = GPT(**SIZES, max_length=12, positions=scheme, block=block)
-    else:
-        model = T5(**SIZES, head_width=4, max_length=12, positions=scheme, block=block)
+    model = DECODERS[family](**SIZES, max_length=12, positions=scheme, block=block)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(0.1, 0.5)
@@ -43,7 +45,7 @@ def influence(family: str, model: nn.Module, inputs: torch.Tensor, position: int
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("family", ["gpt", "t5"])
+@pytest.mark.parametrize("family", DECODERS)
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_nothing_comes_from_the_future(family, scheme, data):
@@ -57,9 +59,10 @@ def test_nothing_comes_from_the_future(family, scheme, data):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_an_encoder_sees_both_sides(scheme):
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_an_encoder_sees_both_sides(encoder, scheme):
     torch.manual_seed(0)
-    model = Bert(**SIZES, max_length=12, positions=scheme)
+    model = encoder(**SIZES, max_length=12, positions=scheme)
     states = torch.randn(1, 5, 8, requires_grad=True)
     model.encoder.embedding = FirstInput()
     (gradient,) = torch.autograd.grad(model(states).tokens[0, 2] @ torch.randn(13), states)

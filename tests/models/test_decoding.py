@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from variformer import layers
-from variformer.models import GPT, T5, Bert
+from variformer.models import GPT, T5, Albert, Bart, Bert, DistilBert, Roberta
 
 SIZES = dict(vocab_size=13, width=16, depth=2, heads=4, hidden=12)
 RELATIVE = [
@@ -14,7 +14,8 @@ RELATIVE = [
     layers.RelativePositions,
     layers.LinearBiasPositions,
 ]
-SCHEMES = [*RELATIVE, layers.LearnedPositions, layers.SinusoidalPositions]
+SCHEMES = [*RELATIVE, layers.LearnedPositions, layers.CountedPositions, layers.SinusoidalPositions]
+ENCODERS = [Bert, Roberta, DistilBert, Albert]
 
 
 def build(model: type[nn.Module], scheme: type, **changes) -> nn.Module:
@@ -41,8 +42,9 @@ def test_cached_equals_uncached(scheme, block):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_cached_equals_uncached_with_a_memory(scheme):
-    model = build(T5, scheme)
+@pytest.mark.parametrize("model", [T5, Bart])
+def test_cached_equals_uncached_with_a_memory(model, scheme):
+    model = build(model, scheme)
     source, target = torch.randint(13, (2, 7)), torch.randint(13, (2, 11))
     mask = torch.arange(7) < torch.tensor([7, 3])[:, None]
     memory = model.encode(source, mask)
@@ -56,14 +58,19 @@ def test_cached_equals_uncached_with_a_memory(scheme):
 def test_padding_is_not_seen(scheme):
     lengths = torch.tensor([9, 5, 1])
     tokens, mask = torch.randint(13, (3, 9)), torch.arange(9) < lengths[:, None]
-    bert, gpt, t5 = build(Bert, scheme), build(GPT, scheme), build(T5, scheme)
-    padded = [bert(tokens, mask).tokens, gpt(tokens, mask), t5(tokens, tokens, mask, mask)]
-    pairs = bert(tokens, mask).pair
+    encoders, decoders = [build(model, scheme) for model in ENCODERS], [build(model, scheme) for model in (T5, Bart)]
+    gpt = build(GPT, scheme)
+
+    def predict(tokens, mask=None):
+        found = [encoder(tokens, mask).tokens for encoder in encoders]
+        return [*found, gpt(tokens, mask), *(model(tokens, tokens, mask, mask) for model in decoders)]
+
+    padded, pairs = predict(tokens, mask), encoders[0](tokens, mask).pair
     for row, length in enumerate(lengths):
         alone = tokens[row : row + 1, :length]
-        for scores, expected in zip(padded, [bert(alone).tokens, gpt(alone), t5(alone, alone)], strict=True):
+        for scores, expected in zip(padded, predict(alone), strict=True):
             assert_close(scores[row : row + 1, :length], expected)
-        assert_close(pairs[row], bert(alone).pair[0])
+        assert_close(pairs[row], encoders[0](alone).pair[0])
 
 
 @pytest.mark.parametrize("scheme", RELATIVE)
@@ -76,8 +83,15 @@ def test_padding_on_the_left_is_not_seen(scheme):
     assert_close(scores[1:, 4:], model(tokens[1:, 4:]))
 
 
+@pytest.mark.parametrize("model", ENCODERS)
+def test_counted_positions_do_not_see_padding_on_the_left_either(model):
+    model = build(model, layers.CountedPositions)
+    tokens, mask = torch.randint(13, (2, 9)), torch.arange(9) >= torch.tensor([0, 4])[:, None]
+    assert_close(model(tokens, mask).tokens[1:, 4:], model(tokens[1:, 4:]).tokens)
+
+
 @pytest.mark.parametrize("scheme", RELATIVE)
-@pytest.mark.parametrize("model", [GPT, Bert])
+@pytest.mark.parametrize("model", [GPT, *ENCODERS])
 def test_packed_documents_equal_separate_ones(model, scheme):
     """A (B, T, T) mask keeps documents in one row apart; a causal model stays causal within each."""
     model = build(model, scheme)

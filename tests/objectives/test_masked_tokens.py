@@ -5,7 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variformer.models import Bert
+from variformer.objectives import masking
+from variformer.objectives.full_sentences import FullSentences
 from variformer.objectives.masked_tokens import MaskedTokens
+from variformer.objectives.masked_tokens_and_order import MaskedTokensAndOrder
 from variformer.objectives.masked_tokens_and_pairs import MaskedTokensAndPairs
 from variformer.randomness import sample_key
 
@@ -55,9 +58,11 @@ def test_rates_are_those_of_the_paper(vocabulary, fixed_count, rate):
     whole=st.booleans(),
     fixed=st.booleans(),
     rate=st.floats(0.02, 0.9),
+    ngrams=st.integers(1, 5),
 )
-def test_invariants(vocabulary, seed, real, whole, fixed, rate):
-    objective = MaskedTokens(vocabulary, LENGTH, rate=rate, whole_words=whole, fixed_count=fixed)
+def test_invariants(vocabulary, seed, real, whole, fixed, rate, ngrams):
+    options = {"whole_words": whole, "fixed_count": fixed, "ngrams": ngrams}
+    objective = MaskedTokens(vocabulary, LENGTH, rate=rate, **options)
     samples = windows(4, seed=seed, real=real)
     original = objective.assemble(samples)["tokens"]
     batch = objective.collate(samples, keys(4, seed), True)
@@ -81,6 +86,84 @@ def test_invariants(vocabulary, seed, real, whole, fixed, rate):
             for word in set(words[chosen[row]]):
                 pieces = (words == word) & ~vocabulary.special[original[row]]
                 assert chosen[row][pieces].all()
+
+
+@pytest.mark.parametrize("fixed_count", [True, False])
+@pytest.mark.parametrize("whole_words", [True, False])
+def test_ngrams_have_the_rate_and_favour_no_place(vocabulary, fixed_count, whole_words):
+    count = 1500
+    objective = MaskedTokens(vocabulary, LENGTH, fixed_count=fixed_count, whole_words=whole_words, ngrams=3)
+    batch = objective.collate(windows(count), keys(count), True)
+    chosen = chosen_of(batch, (count, LENGTH))[:, 1:-1]
+    # Whole words leave a budget unspent where the next does not fit.
+    assert abs(chosen.mean() - 0.15) < (0.02 if whole_words else 0.006)
+    assert chosen.mean(0)[5:-5].std() < 0.015  # a standard error is 0.009
+
+
+def test_ngrams_have_lengths_in_proportion_to_one_over_n():
+    """Lan et al., 2019, section 4.1. Barriers aside, of runs of words, whatever their lengths in tokens."""
+    random = np.random.default_rng(0)
+    words = np.cumsum(random.random((400, 200)) < 0.7, axis=1) - 1
+    words = words.clip(min=0)
+    runs = masking.ngrams(words, np.zeros_like(words, dtype=bool), 3, keys(400))
+    sizes = []
+    for row_words, row_runs in zip(words, runs, strict=True):
+        pairs = np.unique(np.stack([row_words, row_runs]), axis=1)
+        assert len(pairs[0]) == len(set(pairs[0]))  # a word is in one run
+        sizes += np.bincount(pairs[1])[:-1].tolist()  # the last may be cut by the end
+    observed = np.bincount(sizes, minlength=4)[1:] / len(sizes)
+    assert len(observed) == 3
+    np.testing.assert_allclose(observed, np.array([6, 3, 2]) / 11, atol=4 * (0.25 / len(sizes)) ** 0.5)
+
+
+@given(seed=st.integers(0, 10**6), most=st.integers(1, 6), data=st.data())
+def test_no_run_goes_past_a_barrier(seed, most, data):
+    barriers = np.array(data.draw(st.lists(st.booleans(), min_size=2, max_size=30)))[None]
+    words = np.arange(barriers.shape[1])[None]
+    runs = masking.ngrams(words, barriers, most, keys(1, seed))[0]
+    assert runs[0] == 0 and set(np.diff(runs)) <= {0, 1}
+    assert np.bincount(runs).max() <= most
+    for place in np.flatnonzero(barriers[0]):
+        assert (runs == runs[place]).sum() == 1
+
+
+def test_full_sentences_are_laid_out_as_in_the_paper(vocabulary):
+    """Between two documents stands one more separator, which is never to predict."""
+    from variformer.data import Corpus
+
+    documents, sentences = np.array([0, 5, 8]), np.array([0, 2, 5, 7, 8])
+    corpus = Corpus(np.arange(10, 18, dtype=np.uint16), documents, sentences, vocabulary)
+    objective = FullSentences(vocabulary, 11)
+    view = objective.view(corpus)
+    samples = [view.sample(index) for index in range(len(view))]
+    assert objective.assemble(samples)["tokens"].tolist() == [
+        [2, 10, 11, 12, 13, 14, 1, 15, 16, 17, 1],
+    ]
+    short = FullSentences(vocabulary, 8)
+    view = short.view(corpus)
+    samples = [view.sample(index) for index in range(len(view))]
+    assert short.assemble(samples)["tokens"].tolist() == [
+        [2, 10, 11, 12, 13, 14, 1, 0],
+        [2, 15, 16, 17, 1, 0, 0, 0],
+    ]
+    for epoch in range(20):
+        batch = objective.collate([objective.view(corpus).sample(0)], keys(1, epoch=epoch), True)
+        assert not vocabulary.special[batch["targets"][batch["targets"] >= 0]].any()
+
+
+def test_the_order_of_two_segments_is_told_truly(vocabulary):
+    from variformer.data import Corpus
+
+    corpus = Corpus(np.arange(10, 410, dtype=np.uint16), np.array([0, 400]), np.arange(0, 401, 8), vocabulary)
+    objective = MaskedTokensAndOrder(vocabulary, LENGTH)
+    view = objective.view(corpus)
+    numbers = [number % len(view) for number in range(300)]
+    samples = [view.sample(index, int(key)) for index, key in zip(numbers, keys(300), strict=True)]
+    batch = objective.assemble(samples)
+    for tokens, segments, pair in zip(*(batch[name] for name in ("tokens", "segments", "pair")), strict=True):
+        first, second = (tokens[(segments == number) & (tokens >= 10)] for number in (0, 1))
+        assert second[0] == first[-1] + 1 if pair == 0 else first[0] == second[-1] + 1
+    assert abs(batch["pair"].mean() - 0.5) < 4 * 0.5 / 300**0.5
 
 
 def test_masks_are_fresh_each_epoch_and_the_same_for_the_same_key(vocabulary):
@@ -149,7 +232,7 @@ def test_a_tokenizer_without_a_mask_token_is_refused(vocabulary):
         MaskedTokens(without, LENGTH)
 
 
-@pytest.mark.parametrize("options", [{"rate": 0.0}, {"rate": 1.0}, {"masked": 0.8, "replaced": 0.3}])
+@pytest.mark.parametrize("options", [{"rate": 0.0}, {"rate": 1.0}, {"masked": 0.8, "replaced": 0.3}, {"ngrams": 0}])
 def test_impossible_shares_are_refused(vocabulary, options):
-    with pytest.raises(ValueError, match="rate"):
+    with pytest.raises(ValueError, match=r"rate|ngrams=0 must be at least 1"):
         MaskedTokens(vocabulary, LENGTH, **options)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from transformers import GPT2Config, GPT2LMHeadModel
 
 SIZES = dict(vocab_size=97, n_embd=20, n_layer=3, n_head=5, n_positions=31)
@@ -19,10 +20,21 @@ def test_scores(gpts, close, changes):
         assert close(ours(tokens), theirs(tokens).logits)
 
 
-def test_scores_with_padding(gpts, close):
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_scores_with_padding(gpts, close, padded, side):
     theirs, ours, _ = gpts()
-    tokens, mask = torch.randint(97, (3, 9)), torch.arange(9) < torch.tensor([9, 6, 1])[:, None]
+    tokens, mask, _ = padded(5, 9, pad=0, vocabulary=97, side=side)
     assert close(ours(tokens, mask)[mask], theirs(tokens, attention_mask=mask.long()).logits[mask])
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("changes", [{}, {"n_inner": 36, "activation_function": "relu"}])
+def test_a_step(gpts, same_step, padded, changes, side):
+    made = gpts(**changes)
+    tokens, mask, _ = padded(3, 9, pad=0, vocabulary=97, side=side)
+    labels = tokens.masked_fill(~(mask & mask.roll(1, 1)), -100)  # nothing is predicted by padding
+    ours = F.cross_entropy(made.ours(tokens, mask)[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+    same_step(made, ours, made.theirs(tokens, attention_mask=mask.long(), labels=labels).loss)
 
 
 @pytest.mark.parametrize("steps", [[1] * 11, [6, 1, 1, 3], [11]])

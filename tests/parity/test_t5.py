@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from transformers import T5Config, T5ForConditionalGeneration
 
@@ -9,15 +10,18 @@ SIZES = dict(
     d_model=24,
     d_kv=6,
     d_ff=28,
-    num_layers=2,
+    num_layers=3,
     num_heads=5,
     relative_attention_num_buckets=12,
     relative_attention_max_distance=20,
 )
 
 
+SPECIAL = dict(pad_token_id=0, eos_token_id=1, decoder_start_token_id=0)
+
+
 def version_1_0(**changes):
-    return T5ForConditionalGeneration(T5Config(**SIZES, **changes))
+    return T5ForConditionalGeneration(T5Config(**SIZES, **SPECIAL, **changes))
 
 
 def version_1_1():
@@ -51,6 +55,17 @@ def test_scores_with_padding(t5s, close):
             decoder_attention_mask=target_mask.long(),
         ).logits
         assert close(ours(source, target, source_mask, target_mask)[target_mask], expected[target_mask])
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_step(t5s, same_step, close, padded, side):
+    source, target = padded(3, 27, pad=0, vocabulary=103, side=side), padded(3, 11, pad=0, vocabulary=103)
+    labels = target.tokens.masked_fill(~target.mask, -100)
+    shifted = torch.cat([torch.zeros(3, 1, dtype=torch.long), target.tokens[:, :-1]], 1)
+    scores = t5s.ours(source.tokens, shifted, source.mask)
+    theirs = t5s.theirs(source.tokens, source.mask.long(), labels=labels)
+    assert close(scores, theirs.logits)
+    same_step(t5s, F.cross_entropy(scores.flatten(0, 1), labels.flatten()), theirs.loss)
 
 
 @pytest.mark.parametrize("changes", [{"feed_forward_proj": "gated-silu"}, {"layer_norm_epsilon": 1e-2}])

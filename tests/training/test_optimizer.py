@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from variformer.models import GPT
+from variformer.models import GPT, Albert
 from variformer.training.optimizer import AdamW, Muon, decay_groups, orthogonalise
 
 
@@ -21,6 +21,13 @@ def test_every_parameter_is_in_one_group_and_vectors_do_not_decay():
     assert by_name["vectors"]["weight_decay"] == 0.0
     assert len(by_name["hidden matrices"]["params"]) == 2 * 6
     assert {p.shape[0] for p in by_name["embeddings and heads"]["params"]} == {50, 16}
+
+
+def test_the_matrix_that_widens_embeddings_is_a_hidden_one():
+    model = Albert(vocab_size=50, embedding_width=4, width=16, depth=2, heads=2, hidden=32, max_length=20)
+    by_name = {group["name"]: group["params"] for group in decay_groups(model)}
+    assert len(by_name["hidden matrices"]) == 1 + 6 + 2  # the block's, and those inside the heads
+    assert sorted(p.shape[0] for p in by_name["embeddings and heads"]) == [2, 2, 20, 50]  # pairs, segments, ...
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (2, 32, 8), (2, 8, 32)])

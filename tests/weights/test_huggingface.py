@@ -1,5 +1,6 @@
 import json
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -7,11 +8,23 @@ import transformers as hf
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from variformer.layers import PostNormBlock, PreNormBlock, RotaryPositions
-from variformer.models import GPT, Bert
+from variformer.layers import (
+    PostNormBlock,
+    PreNormBlock,
+    RotaryPositions,
+)
+from variformer.models import (
+    GPT,
+    Albert,
+    Bert,
+    SequenceClassifier,
+    Tuned,
+)
 from variformer.models import T5 as T5Model
-from variformer.weights.huggingface import fill, load, to_huggingface
+from variformer.weights.files import write_tensors
+from variformer.weights.huggingface import config_of, fill, load, to_huggingface
 
+SMALL = dict(vocab_size=31, width=8, depth=1, heads=2, hidden=12, max_length=9)
 BERT = dict(
     vocab_size=31,
     hidden_size=8,
@@ -20,8 +33,16 @@ BERT = dict(
     intermediate_size=12,
     max_position_embeddings=9,
 )
-GPT2 = dict(vocab_size=31, n_embd=8, n_layer=2, n_head=2, n_positions=9, bos_token_id=0, eos_token_id=0)
-T5 = dict(vocab_size=31, d_model=8, d_kv=3, d_ff=12, num_layers=2, num_heads=2)
+ROBERTA = BERT | dict(type_vocab_size=1, pad_token_id=1)
+DISTILBERT = dict(vocab_size=31, dim=8, n_layers=2, n_heads=2, hidden_dim=12, max_position_embeddings=9)
+ALBERT = BERT | dict(embedding_size=5, num_hidden_groups=2)
+GPT2 = dict(vocab_size=31, n_embd=8, n_layer=2, n_head=2, n_positions=9, bos_token_id=0, eos_token_id=0, pad_token_id=0)
+T5 = dict(vocab_size=31, d_model=8, d_kv=3, d_ff=12, num_layers=2, num_heads=2, decoder_start_token_id=0)
+BART = dict(vocab_size=31, d_model=8, max_position_embeddings=9) | {
+    f"{half}_{name}": size
+    for half in ("encoder", "decoder")
+    for name, size in {"layers": 2, "attention_heads": 2, "ffn_dim": 12}.items()
+}
 VIT = dict(
     hidden_size=8,
     num_hidden_layers=2,
@@ -30,6 +51,33 @@ VIT = dict(
     image_size=6,
     patch_size=3,
 )
+SIZES = {
+    "Bert": BERT,
+    "Roberta": ROBERTA,
+    "DistilBert": DISTILBERT,
+    "Albert": ALBERT,
+    "GPT2": GPT2,
+    "T5": T5,
+    "Bart": BART,
+    "ViT": VIT,
+    "DeiT": VIT,
+}
+HEADS = [
+    "PreTraining",
+    "MaskedLM",
+    "ConditionalGeneration",
+    "ImageClassification",
+    "ImageClassificationWithTeacher",
+    "SequenceClassification",
+    "TokenClassification",
+    "QuestionAnswering",
+]
+
+
+def of(family: str, head: str):
+    """A model of theirs, with five classes where it has classes."""
+    classes = dict(num_labels=5) if head.endswith("Classification") or head.endswith("Teacher") else {}
+    return getattr(hf, f"{family}For{head}")(getattr(hf, f"{family}Config")(**SIZES[family], **classes))
 
 
 def version_1_1():
@@ -39,12 +87,14 @@ def version_1_1():
 
 
 THEIRS = {
-    "bert": lambda: hf.BertForPreTraining(hf.BertConfig(**BERT)),
-    "bert without pairs": lambda: hf.BertForMaskedLM(hf.BertConfig(**BERT)),
-    "gpt2": lambda: hf.GPT2LMHeadModel(hf.GPT2Config(**GPT2)),
-    "t5": lambda: hf.T5ForConditionalGeneration(hf.T5Config(**T5)),
-    "t5 1.1": version_1_1,
-    "vit": lambda: hf.ViTForImageClassification(hf.ViTConfig(**VIT)),
+    f"{family}For{head}": partial(of, family, head)
+    for family in SIZES
+    for head in HEADS
+    if hasattr(hf, f"{family}For{head}")
+} | {
+    "GPT2LMHeadModel": lambda: hf.GPT2LMHeadModel(hf.GPT2Config(**GPT2)),
+    "T5 1.1": version_1_1,
+    "T5 with gated silu": lambda: hf.T5ForConditionalGeneration(hf.T5Config(**T5, feed_forward_proj="gated-silu")),
 }
 
 
@@ -73,19 +123,90 @@ def test_reading_and_writing_back_loses_no_bit(name, tmp_path):
     assert same(to_huggingface(load(tmp_path)), load_file(tmp_path / "model.safetensors"))
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("name", THEIRS)
-def test_theirs_reads_what_ours_wrote(name, tmp_path):
-    theirs = THEIRS[name]()
-    theirs.save_pretrained(tmp_path)
-    ours = load(tmp_path)
-    with torch.no_grad():
-        for parameter in ours.parameters():
-            parameter.normal_()
-    save_file(to_huggingface(ours), tmp_path / "model.safetensors", metadata={"format": "pt"})
+def test_theirs_reads_what_ours_wrote_and_computes_the_same(name, tmp_path):
+    """With our config.json beside the tensors; the rows of padding are among the random ones."""
+    theirs = THEIRS[name]().eval()
+    for tensor in theirs.state_dict().values():
+        tensor.normal_()
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = load(tmp_path / "theirs")
+    tokens = {f"{each}_token_id": getattr(theirs.config, f"{each}_token_id", None) for each in ("pad", "bos", "eos")}
+    config = config_of(ours, **tokens)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    write_tensors(to_huggingface(ours), tmp_path)
     again, report = type(theirs).from_pretrained(tmp_path, output_loading_info=True)
     assert not any(report.values()), report
+    assert config["architectures"] == [type(theirs).__name__]
+    assert again.config.id2label == theirs.config.id2label or "id2label" not in config
     again.save_pretrained(tmp_path / "again")
     assert same(load_file(tmp_path / "again" / "model.safetensors"), to_huggingface(ours))
+    if theirs.main_input_name == "pixel_values":
+        inputs = dict(pixel_values=torch.randn(2, 3, 6, 6))
+    else:
+        text = torch.randint(4, 31, (2, 7))
+        text[:, -1] = theirs.config.eos_token_id or 4
+        inputs = dict(input_ids=text)
+        if name.startswith(("T5", "Bart")) and "Token" not in name:
+            inputs["decoder_input_ids"] = text
+    expected, found = theirs(**inputs), again.eval()(**inputs)
+    assert expected.keys() == found.keys()
+    for key in expected.keys() - {"past_key_values"}:
+        assert torch.equal(expected[key], found[key]), key
+
+
+@pytest.mark.parametrize(
+    "name", ["BertForTokenClassification", "GPT2ForSequenceClassification", "T5ForQuestionAnswering"]
+)
+def test_the_names_of_the_tensors_say_the_head_where_the_config_does_not(name, tmp_path):
+    THEIRS[name]().save_pretrained(tmp_path)
+    expected = type(load(tmp_path))
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["architectures"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert type(load(tmp_path)) is expected and issubclass(expected, Tuned)
+
+
+def test_a_pooler_without_its_judge_is_kept(tmp_path):
+    """As in the hub's albert-base-v2."""
+    THEIRS["AlbertForPreTraining"]().save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("sop_classifier")}
+    write_tensors(kept, tmp_path)
+    model = load(tmp_path)
+    assert torch.equal(model.pair_head.pool.weight, tensors["albert.pooler.weight"])
+    assert not model.pair_head.scores.weight.any() and not model.pair_head.scores.bias.any()
+    without = Albert(**SMALL | dict(depth=2), embedding_width=5, groups=2, pair_classes=0)
+    fill(without, kept | {"albert.embeddings.position_ids": torch.arange(9)[None]})  # may do without the pooler
+    assert torch.equal(without.encoder.embedding.tokens.weight, model.encoder.embedding.tokens.weight)
+
+
+def test_a_tuned_model_takes_over_the_pooler(tmp_path):
+    theirs = THEIRS["BertForPreTraining"]()
+    theirs.save_pretrained(tmp_path)
+    ours = to_huggingface(SequenceClassifier(load(tmp_path), 3))
+    expected = load_file(tmp_path / "model.safetensors")
+    assert {name for name in expected if not name.startswith("cls.")} == ours.keys() - {
+        "classifier.weight",
+        "classifier.bias",
+    }
+    assert all(torch.equal(ours[name], expected[name]) for name in expected if not name.startswith("cls."))
+
+
+def test_files_may_lack_barts_bias_and_hold_poolers_that_nothing_reads(tmp_path):
+    """As the hub's bart-base and roberta-base do."""
+    THEIRS["BartForConditionalGeneration"]().save_pretrained(tmp_path / "bart")
+    tensors = load_file(tmp_path / "bart" / "model.safetensors")
+    assert tensors.pop("final_logits_bias").shape == (1, 31)
+    model = load(tmp_path / "bart")
+    model.score_bias.fill_(1)
+    fill(model, {name.removeprefix("model."): tensor for name, tensor in tensors.items()})
+    assert not model.score_bias.any()
+    THEIRS["RobertaForMaskedLM"]().save_pretrained(tmp_path / "roberta")
+    tensors = load_file(tmp_path / "roberta" / "model.safetensors")
+    pooler = {f"roberta.pooler.dense.{kind}": torch.ones(8, 8) for kind in ("weight", "bias")}
+    fill(load(tmp_path / "roberta"), tensors | pooler)
 
 
 @torch.no_grad()
@@ -99,18 +220,6 @@ def test_their_t5_takes_the_scale_of_attention_into_its_queries(tmp_path):
     again = T5Model(**sizes, attention_scale=0.25)
     fill(again, to_huggingface(ours))
     assert same(again.state_dict(), ours.state_dict())
-
-
-def test_shards_are_read_as_one(tmp_path):
-    theirs = THEIRS["bert"]()
-    theirs.save_pretrained(tmp_path / "whole")
-    theirs.save_pretrained(tmp_path / "shards", max_shard_size="2KB")
-    shards = sorted((tmp_path / "shards").glob("*.safetensors"))
-    assert len(shards) > 2
-    assert same(to_huggingface(load(tmp_path / "shards")), load_file(tmp_path / "whole" / "model.safetensors"))
-    shards[1].unlink()
-    with pytest.raises(FileNotFoundError, match=f"{shards[1].name}.*model.safetensors.index.json"):
-        load(tmp_path / "shards")
 
 
 def test_the_precision_is_the_models(gpt, tmp_path):
@@ -135,7 +244,7 @@ def test_a_file_as_openai_released_it(gpt, tmp_path):
 
 def test_a_file_as_google_released_it(tmp_path):
     """The hub's bert-base-uncased calls the norms' weights gamma and beta."""
-    theirs = THEIRS["bert"]()
+    theirs = THEIRS["BertForPreTraining"]()
     theirs.save_pretrained(tmp_path)
     tensors, model = load_file(tmp_path / "model.safetensors"), load(tmp_path)
     renamed = {
@@ -196,14 +305,19 @@ def test_parts_that_theirs_lacks_are_named():
 
 
 def test_models_without_a_table():
-    with pytest.raises(ValueError, match="no Hugging Face names are known for Linear, only for Bert, GPT, T5, ViT"):
+    with pytest.raises(
+        ValueError, match="no Hugging Face names are known for Linear, only for Albert, Bart, Bert, DeiT"
+    ):
         to_huggingface(nn.Linear(2, 2))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(model_type="mamba"), "model_type 'mamba'; known are bert, gpt2, t5, vit"),
+        (
+            dict(model_type="mamba"),
+            "model_type 'mamba'; known are albert, bart, bert, deit, distilbert, gpt2, roberta, t5, vit",
+        ),
         (
             dict(scale_attn_by_inverse_layer_idx=True),
             "scale_attn_by_inverse_layer_idx=True in config.json is not",
@@ -234,6 +348,6 @@ def test_folders_that_lack_something(gpt, tmp_path):
     write(tmp_path, to_huggingface(model), **config)
     with pytest.raises(ValueError, match="does not say 'n_head'"):
         load(tmp_path)
-    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
-    with pytest.raises(FileNotFoundError, match=r"neither model.safetensors nor model.safetensors.index.json"):
+    (tmp_path / "model.safetensors").rename(tmp_path / "weights.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"it has none of model.safetensors, model.safetensors.index.json, pyt"):
         load(tmp_path)

@@ -80,7 +80,8 @@ def build_data_module(config: Config, task: Task, devices: int) -> DataModule:
 def build_trainer(config: Config, run: RunDirectory, max_steps: int, resume_step: int | None = None) -> L.Trainer:
     """Lightning's Trainer, with the global batch's accumulation derived from the number of devices."""
     settings = TrainerSettings(**config["trainer"])
-    callbacks = [instantiate(node, f"callbacks.{name}") for name, node in config["callbacks"].items() if node]
+    shown = config["callbacks"] if settings.progress else config["callbacks"] | {"bar": None}
+    callbacks = [instantiate(node, f"callbacks.{name}") for name, node in shown.items() if node]
     loggers = [instantiate(node, f"logger.{name}")(str(run.path)) for name, node in config["logger"].items() if node]
     trainer = L.Trainer(
         accelerator=settings.accelerator,

@@ -14,10 +14,14 @@ from omegaconf import OmegaConf
 
 from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
+from ..hub import locate
 from ..training.loggers import read_curves
 from ..training.module import Training
 from ..training.run_directory import RunDirectory, code_state, write_json
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
+from .sources import find_teacher
+from .starting import start_from
+from .teacher import bring_teacher
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +38,13 @@ def train(config: Config) -> float:
 def fit(config: Config, run: RunDirectory) -> float:
     quieten()
     began = time.perf_counter()
+    source = None if config["resume"] else config.get("init_from")
+    if source:
+        locate(source)  # now, because preparing the data may take hours
+    teacher = find_teacher(config)
     L.seed_everything(config["seed"], verbose=False)
     task = build_task(config, run.tokenizer if config["resume"] else None)
+    bring_teacher(teacher, config, task)
     if task.tokenizer is not None and not config["resume"]:
         task.tokenizer.save(run.tokenizer)
     total = steps(config, task)
@@ -43,6 +52,8 @@ def fit(config: Config, run: RunDirectory) -> float:
     trainer = build_trainer(config, run, total, step_of(checkpoint))
     data_module = build_data_module(config, task, trainer.world_size)
     module = build_module(config, task)
+    if not config["resume"]:
+        task.objective.initialise(module.model)
     facts = {
         "name": config["name"],
         "seed": config["seed"],
@@ -50,6 +61,10 @@ def fit(config: Config, run: RunDirectory) -> float:
         "max_steps": total,
         "data": {"fingerprint": task.data.fingerprint, **task.data.report},
     }
+    if teacher:
+        facts["teacher"] = str(teacher.resolve())
+    if source:
+        facts["init_from"] = start_from(source, module.model, task.tokenizer)
     if trainer.is_global_zero:
         run.set_record(**facts)
         announce(config, run, facts, trainer)

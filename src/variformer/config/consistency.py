@@ -11,10 +11,13 @@ Rule = Callable[[Config], Iterator[str]]
 
 SIZES = {"width", "depth", "heads", "head_width", "hidden", "max_length", "vocab_size"} | {
     *("image_size", "patch_size", "channels", "classes", "length"),
+    *("key_value_heads", "window", "embedding_width", "groups"),
     *("global_batch", "micro_batch", "eval_batch", "max_steps", "max_epochs"),
 }
 RATES = {
     "dropout",
+    "stochastic_depth",
+    "share",
     "rate",
     "label_smoothing",
     "probability",
@@ -81,6 +84,18 @@ def heads_share_the_width(config: Config) -> Iterator[str]:
         yield f"model.width: {width} is not divisible by model.heads={heads}; change one of them"
 
 
+def heads_share_keys_and_values(config: Config) -> Iterator[str]:
+    heads, fewer = number(config, "model.heads"), number(config, "model.attention.key_value_heads")
+    if heads and fewer and heads % fewer:
+        yield f"model.attention.key_value_heads: {fewer} does not divide model.heads={heads}; change one of them"
+
+
+def groups_share_the_layers(config: Config) -> Iterator[str]:
+    groups, depth = number(config, "model.groups"), number(config, "model.depth")
+    if groups and depth and groups > depth:
+        yield f"model.groups: {groups} blocks cannot all be used in model.depth={depth} layers; change one of them"
+
+
 def rotation_needs_pairs(config: Config) -> Iterator[str]:
     width, heads = number(config, "model.width"), number(config, "model.heads")
     head_width = number(config, "model.head_width") or (width // heads if width and heads else 0)
@@ -143,11 +158,28 @@ def warmup_ends_in_time(config: Config) -> Iterator[str]:
             yield f"schedule.warmup: {warmup} exceeds {limit}={steps}; shorten the warm-up or train longer"
 
 
+def a_student_has_a_teacher(config: Config) -> Iterator[str]:
+    objective = at(config, "objective")
+    if isinstance(objective, dict) and "teacher" in objective and objective["teacher"] is None:
+        yield (
+            "objective.teacher: needs a value, the directory of an earlier run; make one with `python train.py "
+            "experiment=bert` (for images experiment=vit) and give objective.teacher=RUN"
+        )
+
+
+def every_layer_is_copied_from_one(config: Config) -> Iterator[str]:
+    layers, depth = at(config, "objective.copied_layers"), number(config, "model.depth")
+    if isinstance(layers, list) and depth and len(layers) != depth:
+        yield f"objective.copied_layers: {layers} must name one of the teacher's layers for each of model.depth={depth}"
+
+
 RULES: tuple[Rule, ...] = (
     sizes_are_positive,
     rates_lie_between_0_and_1,
     seed_fits_32_bits,
     heads_share_the_width,
+    heads_share_keys_and_values,
+    groups_share_the_layers,
     rotation_needs_pairs,
     samples_fit_the_model,
     patches_tile_the_image,
@@ -156,4 +188,6 @@ RULES: tuple[Rule, ...] = (
     batches_divide,
     one_limit_on_training,
     warmup_ends_in_time,
+    a_student_has_a_teacher,
+    every_layer_is_copied_from_one,
 )

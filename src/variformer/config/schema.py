@@ -38,6 +38,7 @@ class Experiment:
     name: str = "run"
     run_dir: str = "runs/run"
     resume: bool = False
+    init_from: str | None = None  # a run directory, a Hugging Face folder or a name on its hub: weights to start from
     length: int | None = None  # tokens in a sample; None where samples are images
     global_batch: int = 32
     micro_batch: int | None = None  # samples on one device at a time; None: as many as there are

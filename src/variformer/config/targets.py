@@ -23,7 +23,12 @@ ALLOWED = (
     "torchvision.transforms.v2",
     "lightning.pytorch.callbacks",
 )
-CLOSED = ("variformer.config", "variformer.cli")  # they build and run things themselves
+CLOSED = (
+    "variformer.config",
+    "variformer.cli",
+    "variformer.hub",
+    "variformer.load",
+)  # they build and run things themselves
 
 PUBLIC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+", re.ASCII)
 

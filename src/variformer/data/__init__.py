@@ -6,6 +6,7 @@ Importing this package is cheap: torch, datasets and torchvision are imported wh
 from variformer.data.corpus import Corpus
 from variformer.data.hub_text import HubText
 from variformer.data.python_docs import PythonDocs
+from variformer.data.sentences import Sentences
 from variformer.data.sources import Document, Source, TextFiles
 from variformer.data.text import TextData
 from variformer.data.tokenizer import Tokenizer
@@ -19,7 +20,7 @@ from variformer.data.tokenizer_recipes import (
     Unigram,
     WordPiece,
 )
-from variformer.data.views import Pairs, View, Windows
+from variformer.data.views import OrderedPairs, Pairs, View, Windows
 
 __all__ = [
     "ByteLevel",
@@ -28,11 +29,13 @@ __all__ = [
     "Corpus",
     "Document",
     "HubText",
+    "OrderedPairs",
     "Pairs",
     "Pretrained",
     "PythonDocs",
     "Recipe",
     "RobertaBPE",
+    "Sentences",
     "Source",
     "TextData",
     "TextFiles",

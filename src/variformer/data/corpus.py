@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 
+from variformer.data.sentences import Sentences
 from variformer.data.tokenizer import Tokenizer
-from variformer.data.views import Pairs, Windows
+from variformer.data.views import OrderedPairs, Pairs, Windows
 
 VERSION = 1  # part of the cache's key: count up whenever the files below change
 _BATCH = 1 << 20  # characters that are tokenised at once
@@ -56,6 +57,14 @@ class Corpus:
     def pairs(self, length: int, short_probability: float = 0.1) -> Pairs:
         """Two stretches that follow each other or do not; see `Pairs`."""
         return Pairs(self, length, short_probability)
+
+    def ordered_pairs(self, length: int, short_probability: float = 0.1) -> OrderedPairs:
+        """Two segments that follow each other, or change places; see `OrderedPairs`."""
+        return OrderedPairs(self, length, short_probability)
+
+    def whole_sentences(self, length: int) -> Sentences:
+        """Whole sentences, as many as fit; see `Sentences`."""
+        return Sentences(self, length)
 
     def __reduce__(self) -> tuple:
         # A worker process opens the files again; pickling the arrays would copy all of the text.

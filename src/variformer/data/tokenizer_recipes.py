@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -11,6 +12,7 @@ from tokenizers import Tokenizer as Core
 
 from variformer.data.cache import digest_of
 from variformer.data.tokenizer import Tokenizer
+from variformer.hub import locate
 
 _VERSION = 1  # part of every fingerprint: count up whenever a recipe's result changes
 _BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -150,16 +152,24 @@ class CharacterLevel(_Fingerprint):
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A tokenizer that exists already: a tokenizer.json, or a folder that holds one."""
+    """A tokenizer that exists already: a tokenizer.json, a folder or run directory with one, or a name on the hub."""
 
     path: str
 
     def train(self, texts: Iterable[str]) -> Tokenizer:
-        return Tokenizer.load(self.path)
+        return Tokenizer.load(self.place())
 
     def fingerprint(self) -> str:
-        tokenizer = Tokenizer.load(self.path)
+        tokenizer = self.train([])
         return digest_of(_VERSION, "Pretrained", tokenizer.core.to_str(), tokenizer.names)
+
+    def place(self) -> Path:
+        """The file, or the folder that it lies in."""
+        path = Path(self.path).expanduser()
+        if path.is_file() or path.suffix == ".json":
+            return path
+        folder = locate(self.path, weights=False)
+        return folder / "tokenizer" if (folder / "tokenizer" / "tokenizer.json").is_file() else folder
 
 
 def _word_pieces(

@@ -61,24 +61,19 @@ class Windows:
         return {"tokens": tokens, "document": numbers}
 
 
-class Pairs:
-    """Two stretches of text, of which the second truly follows the first in half of the samples.
+class Chunks:
+    """Documents cut once into chunks of consecutive sentences, at least two and at most `length` tokens in each.
 
-    Devlin et al., 2018, section 3.1 and appendix A.2. Documents are cut once into chunks of consecutive
-    sentences, at least two and at most `length` tokens. A sample cuts a chunk between two sentences into
-    `first` and `second`; with probability 1/2 `second` is replaced by as long a stretch of another document.
-    With `short_probability` the pair is shortened to a random length, so that the model knows short inputs
-    too. `length` leaves out special tokens. A sample is {"first": ids, "second": ids, "is_next": 0 or 1};
-    both have at least one token.
+    What `Pairs` and `OrderedPairs` have in common (Devlin et al., 2018, appendix A.2). A sample cuts a chunk between
+    two sentences into two segments. With `short_probability` it is made shorter, by a random length, so that the
+    model knows short inputs too. `length` leaves out special tokens.
     """
 
     def __init__(self, corpus: "Corpus", length: int, short_probability: float = 0.1) -> None:
         if length < 2:
             raise ValueError(f"a pair needs a length of at least 2, not {length}")
-        if len(corpus.documents) < 3:
-            raise ValueError("pairs need at least two documents; for one long text, set a document_separator")
         self.corpus, self.length, self.short_probability = corpus, length, short_probability
-        self._pieces = _cut_sentences(np.asarray(corpus.sentences), length // 2)
+        self._pieces = cut_sentences(np.asarray(corpus.sentences), length // 2)
         self._chunks, self.dropped = _cut_chunks(self._pieces, np.asarray(corpus.documents), length)
         if len(self._chunks) == 0:
             raise ValueError("pairs need documents of at least two sentences or lines; there is none")
@@ -86,12 +81,29 @@ class Pairs:
     def __len__(self) -> int:
         return len(self._chunks)
 
+    def cut(self, begin: int, end: int, place: float) -> tuple[int, int, int]:
+        """Where the first segment of some pieces starts, where the second does, and where that ends, in tokens."""
+        boundary = begin + 1 + int(place * (end - begin - 1))
+        return int(self._pieces[begin]), int(self._pieces[boundary]), int(self._pieces[end])
+
+
+class Pairs(Chunks):
+    """Two stretches of text, of which the second truly follows the first in half of the samples.
+
+    Devlin et al., 2018, section 3.1. With probability 1/2 the second segment is replaced by as long a stretch of
+    another document. A sample is {"first": ids, "second": ids, "is_next": 0 or 1}; both have at least one token.
+    """
+
+    def __init__(self, corpus: "Corpus", length: int, short_probability: float = 0.1) -> None:
+        if len(corpus.documents) < 3:
+            raise ValueError("pairs need at least two documents; for one long text, set a document_separator")
+        super().__init__(corpus, length, short_probability)
+
     def sample(self, index: int, key: int) -> dict[str, Any]:
-        begin, end = self._chunks[index]  # of the chunk, in pieces
         follows, short, size, cut, document, place = randomness.uniform(np.array([key], dtype=np.uint64), 6)[0]
-        boundary = int(self._pieces[begin + 1 + int(cut * (end - begin - 1))])
-        first = self.corpus.tokens[self._pieces[begin] : boundary]
-        second = self.corpus.tokens[boundary : self._pieces[end]]
+        first_piece, last_piece = self._chunks[index]
+        begin, boundary, end = self.cut(first_piece, last_piece, cut)
+        first, second = self.corpus.tokens[begin:boundary], self.corpus.tokens[boundary:end]
         is_next = int(follows < 0.5)
         if not is_next:
             second = self._from_another_document(boundary, len(second), document, place)
@@ -119,6 +131,28 @@ class Pairs:
         return self.corpus.tokens[begin : min(begin + length, end)]
 
 
+class OrderedPairs(Chunks):
+    """Two segments that follow each other in one document, in half of the samples the later one first.
+
+    Lan et al., 2019, section 3.1 (sentence order). A sample is {"first": ids, "second": ids, "is_next": 1 where they
+    stand in the document's order, else 0}. A short one has fewer sentences, all of them whole: a segment that starts
+    or ends in the midst of one would give the order away.
+    """
+
+    def sample(self, index: int, key: int) -> dict[str, Any]:
+        swap, short, size, place = randomness.uniform(np.array([key], dtype=np.uint64), 4)[0]
+        first_piece, last_piece = self._chunks[index]
+        if short < self.short_probability:
+            room = int(self._pieces[first_piece] + size * self.length)
+            fitting = int(np.searchsorted(self._pieces, room, side="right")) - 1
+            last_piece = min(last_piece, max(fitting, first_piece + 2))
+        begin, boundary, end = self.cut(first_piece, last_piece, place)
+        earlier, later = (self.corpus.tokens[a:b].astype(np.int64) for a, b in ((begin, boundary), (boundary, end)))
+        is_next = int(swap >= 0.5)
+        first, second = (earlier, later) if is_next else (later, earlier)
+        return {"first": first, "second": second, "is_next": is_next}
+
+
 def _fit(first: int, second: int, budget: int) -> tuple[int, int]:
     """Lengths of two stretches cut to `budget` together, the longer one first."""
     if first + second <= budget:
@@ -129,7 +163,7 @@ def _fit(first: int, second: int, budget: int) -> tuple[int, int]:
     return (first, budget - first) if first <= half else (budget - half, half)
 
 
-def _cut_sentences(sentences: np.ndarray, most: int) -> np.ndarray:
+def cut_sentences(sentences: np.ndarray, most: int) -> np.ndarray:
     """Offsets of sentences -> offsets of pieces of at most `most` tokens; a sentence is cut evenly."""
     lengths = np.diff(sentences)
     parts = -(-lengths // most)

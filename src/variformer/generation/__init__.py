@@ -2,6 +2,14 @@
 
 from .decode import continue_tokens, write_target
 from .sampling import Sampling
-from .writers import Continuations, FilledBlanks, FilledSpans
+from .writers import Continuations, FilledBlanks, FilledSpans, RestoredTexts
 
-__all__ = ["Continuations", "FilledBlanks", "FilledSpans", "Sampling", "continue_tokens", "write_target"]
+__all__ = [
+    "Continuations",
+    "FilledBlanks",
+    "FilledSpans",
+    "RestoredTexts",
+    "Sampling",
+    "continue_tokens",
+    "write_target",
+]

@@ -58,10 +58,7 @@ class FilledBlanks:
 
     @torch.inference_mode()
     def fill(self, model: nn.Module, tokenizer: Any, prompt: str, device: torch.device) -> str:
-        ids = [tokenizer.start]
-        for number, piece in enumerate(prompt.split(BLANK)):
-            ids += ([tokenizer.mask] if number else []) + tokenizer.encode(piece)
-        tokens = torch.tensor([[*ids, tokenizer.end]], device=device)
+        tokens = torch.tensor([masked(prompt, tokenizer)], device=device)
         places = (tokens[0] == tokenizer.mask).nonzero().squeeze(1)
         likeliest = model(tokens, predict=places).tokens.softmax(-1).topk(self.choices)
         lines = [prompt]
@@ -98,6 +95,38 @@ class FilledSpans:
             generator=torch.Generator(device),
         )
         return f"{prompt}\n    {tokenizer.decode(written[0].tolist(), skip_special=False)}"
+
+
+class RestoredTexts:
+    """An encoder-decoder writes each prompt again, with any number of tokens in place of each ____."""
+
+    def __init__(self, prompts: list[str], count: int = 40):
+        self.prompts, self.count = prompts, count
+
+    def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:
+        with plain_evaluation(model) as device:
+            return "\n".join(self.restore(model, tokenizer, prompt, device, longest) for prompt in self.prompts)
+
+    def restore(self, model: nn.Module, tokenizer: Any, prompt: str, device: torch.device, longest: int) -> str:
+        written = write_target(
+            model,
+            torch.tensor([masked(prompt, tokenizer)], device=device),
+            min(self.count, longest),
+            start=tokenizer.end,  # as in training: the first token to write is `start`
+            end=tokenizer.end,
+            sampling=Sampling(temperature=0),
+            generator=torch.Generator(device),
+        )
+        return f"{prompt}\n    {tokenizer.decode(written[0].tolist())}"
+
+
+def masked(prompt: str, tokenizer: Any) -> list[int]:
+    """The ids of a prompt, each ____ one mask, which stands for a word with the space before it."""
+    first, *others = (piece.rstrip(" ") for piece in prompt.split(BLANK))
+    ids = [tokenizer.start, *tokenizer.encode(first)]
+    for piece in others:
+        ids += [tokenizer.mask, *tokenizer.encode(piece)]
+    return [*ids, tokenizer.end]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from .embedding import PatchEmbedding, TokenEmbedding
 from .feed_forward import ACTIVATIONS, Activation, FeedForward, GatedFeedForward
 from .heads import PooledHead, TokenHead
 from .positions import (
+    CountedPositions,
     LearnedPositions,
     LinearBiasPositions,
     Order,
@@ -16,6 +17,7 @@ from .positions import (
     SinusoidalPositions,
     Sizes,
 )
+from .stochastic_depth import StochasticDepth
 from .transformer import Cache, Transformer
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Attention",
     "Block",
     "Cache",
+    "CountedPositions",
     "FeedForward",
     "GatedFeedForward",
     "KeyValues",
@@ -39,6 +42,7 @@ __all__ = [
     "RotaryPositions",
     "SinusoidalPositions",
     "Sizes",
+    "StochasticDepth",
     "TokenEmbedding",
     "TokenHead",
     "Transformer",

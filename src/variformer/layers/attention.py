@@ -1,6 +1,6 @@
 """Scaled dot-product attention: one class for self-, causal and cross-attention."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from .positions import rotate
 
-# Shapes: B batch, Q queries, K keys, D model width, H heads, W head width.
+# Shapes: B batch, Q queries, K keys, D model width, H heads, G heads of keys and values, W head width.
 
 
 @dataclass
 class KeyValues:
-    """The keys and values that one attention layer has seen, (B, H, K, W) each."""
+    """The keys and values that one attention layer has seen, (B, G, K, W) each."""
 
     keys: Tensor | None = None
     values: Tensor | None = None
@@ -31,7 +31,17 @@ class Attention(nn.Module):
     """Multi-head attention of `x` over `source`, or over itself when there is no source.
 
     Vaswani et al., 2017, section 3.2. `scale` defaults to 1/sqrt(head_width); T5 uses 1. `head_width` defaults to
-    width / heads. Raises ValueError where heads do not divide the width and no head width is given.
+    width / heads. Three variants, each by an argument:
+
+    `key_value_heads`: fewer heads of keys and values, each for a group of neighbouring query heads (grouped-query
+    attention, Ainslie et al., 2023, section 2.2; with one head it is multi-query attention, Shazeer, 2019).
+    `window`: besides itself, a position attends to so many before it, and after it unless the model is causal
+    (sliding window, Beltagy et al., 2020, "Longformer", section 3.1). Attention over a source has none.
+    `query_key_norm`: makes a norm of the head width, one for the queries and one for the keys of all heads, before they
+    turn (Henry et al., 2020, "Query-Key Normalization for Transformers"; Dehghani et al., 2023, section 2).
+
+    Raises ValueError where heads do not divide the width and no head width is given, where key_value_heads do not
+    divide the heads, and where a window is negative.
     """
 
     def __init__(
@@ -43,18 +53,34 @@ class Attention(nn.Module):
         bias: bool = True,
         dropout: float = 0.0,
         scale: float | None = None,
+        key_value_heads: int | None = None,
+        window: int | None = None,
+        query_key_norm: Callable[[int], nn.Module] | None = None,
     ):
         super().__init__()
         if head_width is None and width % heads:
             raise ValueError(f"{heads} heads do not divide a width of {width} (model.heads, model.width)")
-        head_width = head_width or width // heads
-        self.heads, self.dropout = heads, dropout
-        self.scale = head_width**-0.5 if scale is None else scale
-        self.query = nn.Linear(width, heads * head_width, bias)
-        self.key = nn.Linear(width, heads * head_width, bias)
-        self.value = nn.Linear(width, heads * head_width, bias)
-        self.output = nn.Linear(heads * head_width, width, bias)
+        groups = heads if key_value_heads is None else key_value_heads
+        if groups < 1 or heads % groups:
+            raise ValueError(f"{groups} heads of keys do not divide {heads} heads (key_value_heads, model.heads)")
+        if window is not None and window < 0:
+            raise ValueError(f"a window of {window} positions is negative (window)")
+        self.head_width = head_width or width // heads
+        self.heads, self.key_value_heads, self.window, self.dropout = heads, groups, window, dropout
+        self.scale = self.head_width**-0.5 if scale is None else scale
+        self.query = nn.Linear(width, heads * self.head_width, bias)
+        self.key = nn.Linear(width, groups * self.head_width, bias)
+        self.value = nn.Linear(width, groups * self.head_width, bias)
+        self.output = nn.Linear(heads * self.head_width, width, bias)
+        self.query_norm = query_key_norm(self.head_width) if query_key_norm else nn.Identity()
+        self.key_norm = query_key_norm(self.head_width) if query_key_norm else nn.Identity()
         self.kernel = fused_attention
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is attention as in the first paper, with none of the three variants."""
+        normed = not isinstance(self.query_norm, nn.Identity)
+        return self.key_value_heads == self.heads and self.window is None and not normed
 
     def forward(
         self,
@@ -67,29 +93,53 @@ class Attention(nn.Module):
         cache: KeyValues | None = None,
     ) -> Tensor:
         """(B, Q, D), (B, K, D) -> (B, Q, D). `mask` is bool (True: attend) or added to the scores."""
-        q = self.split_heads(self.query(x))
+        q = self.query_norm(self.split_heads(self.query(x)))
         if source is not None and cache is not None and cache.keys is not None:
             k, v = cache.keys, cache.values  # the source never changes: it was projected once
         else:
-            source = x if source is None else source
-            k, v = self.split_heads(self.key(source)), self.split_heads(self.value(source))
+            read = x if source is None else source
+            k, v = self.key_norm(self.split_heads(self.key(read))), self.split_heads(self.value(read))
             if rotation is not None:
                 k = rotate(k, rotation)
             if cache is not None:
                 k, v = cache.append(k, v)
         if rotation is not None:
             q = rotate(q, rotation)
+        if source is None and self.window is not None:
+            mask, causal = windowed(mask, causal, self.window, queries=q.size(2), keys=k.size(2), device=x.device)
         dropout = self.dropout if self.training else 0.0
         y = self.kernel(q, k, v, mask=mask, causal=causal, dropout=dropout, scale=self.scale)
         return self.output(y.transpose(1, 2).flatten(2))
 
     def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, T, H*W) -> (B, H, T, W)
+        return x.unflatten(-1, (-1, self.head_width)).transpose(1, 2)  # (B, T, H*W) -> (B, H, T, W)
+
+
+def windowed(
+    mask: Tensor | None, causal: bool, window: int, *, queries: int, keys: int, device: torch.device
+) -> tuple[Tensor | None, bool]:
+    """`mask` and `causal` as one mask of what else is near; as they were, where everything is."""
+    if keys - 1 <= window:
+        return mask, causal
+    first = keys - queries  # the queries are the newest of the positions
+    near = torch.ones(queries, keys, dtype=torch.bool, device=device)
+    near = near.triu(first - window).tril(first if causal else first + window)
+    if mask is None:
+        return near, False
+    return (mask & near if mask.dtype == torch.bool else mask.masked_fill(~near, -torch.inf)), False
 
 
 def fused_attention(q, k, v, *, mask, causal, dropout, scale) -> Tensor:
-    """PyTorch's flash, memory-efficient or math kernel; flash needs `mask` to be None."""
-    return F.scaled_dot_product_attention(q, k, v, mask, dropout, causal, scale=scale)
+    """PyTorch's flash, memory-efficient or math kernel. Flash needs `mask` to be None, and alone takes fewer keys."""
+    if mask is not None:
+        k, v = for_every_head(k, q.size(1)), for_every_head(v, q.size(1))
+    fewer = k.size(1) < q.size(1)
+    return F.scaled_dot_product_attention(q, k, v, mask, dropout, causal, scale=scale, enable_gqa=fewer)
+
+
+def for_every_head(x: Tensor, heads: int) -> Tensor:
+    """(B, G, K, W) -> (B, H, K, W): the keys or values that each query head reads."""
+    return x if x.size(1) == heads else x.repeat_interleave(heads // x.size(1), 1)
 
 
 @contextmanager
@@ -100,6 +150,7 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
 
     def recording(name: str):
         def kernel(q, k, v, *, mask, causal, dropout, scale):
+            k, v = for_every_head(k, q.size(1)), for_every_head(v, q.size(1))
             scores = q @ k.mT * scale
             if causal:
                 mask = torch.ones_like(scores[0, 0], dtype=torch.bool).tril()

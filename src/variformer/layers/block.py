@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor, nn
 
 from .attention import Attention, KeyValues
+from .stochastic_depth import StochasticDepth
 
 # Shapes: B batch, T tokens, M tokens of the memory, D model width, W head width.
 
@@ -43,12 +44,15 @@ class Block(nn.Module):
         norm: Callable[[int], nn.Module],
         cross_attention: Attention | None = None,
         dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
     ):
         super().__init__()
         self.self_attention, self.self_norm = self_attention, norm(width)
         self.cross_attention, self.cross_norm = cross_attention, norm(width) if cross_attention else nn.Identity()
         self.feed_forward, self.feed_forward_norm = feed_forward, norm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout: nn.Module = nn.Dropout(dropout)
+        if stochastic_depth:
+            self.dropout = nn.Sequential(self.dropout, StochasticDepth(stochastic_depth))
 
     def attend(self, x: Tensor, context: Context, cache: BlockCache | None) -> Tensor:
         kv = cache.self_attention if cache else None

@@ -1,5 +1,7 @@
 """What turns final states into predictions."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 # Shapes: B batch, T tokens, D model width, V vocabulary.
@@ -31,13 +33,22 @@ class TokenHead(nn.Module):
 
 
 class PooledHead(nn.Module):
-    """The first token's state -> tanh -> class scores (BERT's pooler and pair classifier)."""
+    """One state for the whole text -> a hidden layer -> class scores (BERT's pooler and pair classifier)."""
 
-    def __init__(self, width: int, classes: int):
+    def __init__(
+        self,
+        width: int,
+        classes: int,
+        *,
+        activation: Callable[[], nn.Module] = nn.Tanh,
+        dropout: float = 0.0,
+    ):
         super().__init__()
         self.pool = nn.Linear(width, width)
+        self.activation = activation()
+        self.dropout = nn.Dropout(dropout)
         self.scores = nn.Linear(width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) -> (B, classes)."""
-        return self.scores(self.pool(x[:, 0]).tanh())
+        """(B, D) -> (B, classes)."""
+        return self.scores(self.dropout(self.activation(self.pool(x))))

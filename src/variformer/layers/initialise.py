@@ -27,6 +27,11 @@ def bert(model: nn.Module, std: float = 0.02) -> None:
     draw_all(model, partial(nn.init.trunc_normal_, std=std, a=-2 * std, b=2 * std))
 
 
+def bart(model: nn.Module, std: float = 0.02) -> None:
+    """Normal (Lewis et al., 2019; their `init_std`)."""
+    draw_all(model, partial(nn.init.normal_, std=std))
+
+
 def gpt2(model: nn.Module, depth: int, std: float = 0.02) -> None:
     """Normal, and smaller where 2 * depth layers add up in the residual stream (Radford et al., 2019, section 2.3)."""
     draw_all(model, partial(nn.init.normal_, std=std))
@@ -42,7 +47,8 @@ def t5(model: nn.Module, width: int, embedding_std: float = 1.0) -> None:
 
     The factors are those of the reference code: embeddings 1, queries (D W)^-1/2, keys and values D^-1/2, outputs
     (H W)^-1/2, feed-forward D^-1/2 and F^-1/2, position scores D^-1/2, and an untied head D^-1/2. Where products are
-    scaled after all, queries are larger by as much, so that the model starts as the same function.
+    scaled after all, queries are larger by as much, so that the model starts as the same function. Norms of
+    queries and keys would undo that: there the queries' gain makes the first products' variance one.
     """
     draw_all(model, partial(nn.init.normal_, std=embedding_std))
     for module in model.modules():
@@ -52,6 +58,8 @@ def t5(model: nn.Module, width: int, embedding_std: float = 1.0) -> None:
             nn.init.normal_(module.key.weight, std=width**-0.5)
             nn.init.normal_(module.value.weight, std=width**-0.5)
             nn.init.normal_(module.output.weight, std=inner**-0.5)
+            if isinstance(gain := getattr(module.query_norm, "weight", None), Tensor):
+                nn.init.constant_(gain, (inner / module.heads) ** -0.5 / module.scale)
         elif isinstance(module, FeedForward):
             nn.init.normal_(module.widen.weight, std=width**-0.5)
             nn.init.normal_(module.narrow.weight, std=module.narrow.in_features**-0.5)

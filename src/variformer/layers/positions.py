@@ -26,7 +26,7 @@ class Sizes(NamedTuple):
 class Order(NamedTuple):
     """Three ways to tell a transformer the order; a scheme uses one."""
 
-    added: Tensor | None = None  # (T, E) added to the embeddings
+    added: Tensor | None = None  # (T, E), or (B, T, E) where rows differ, added to the embeddings
     rotation: Tensor | None = None  # (2, T, W) cosines and sines that turn queries and keys
     bias: Tensor | None = None  # (H, T, K) added to the attention scores
 
@@ -37,24 +37,45 @@ class Positions(nn.Module):
     def __init__(self, sizes: Sizes):
         super().__init__()
 
-    def forward(self, length: int, start: int, device: torch.device) -> Order:
-        """The order of positions start ... start + length - 1."""
+    def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
+        """The order of positions start ... start + length - 1; `real`, (B, T) bool, says which hold a token."""
         return Order()
 
 
 class LearnedPositions(Positions):
-    """One trained vector for each position (BERT, GPT-2, ViT)."""
+    """One trained vector for each position (BERT, GPT-2, ViT), after `offset` that are never used (BART)."""
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: Sizes, *, offset: int = 0):
         super().__init__(sizes)
-        self.table = nn.Embedding(sizes.max_length, sizes.width)
+        self.offset = offset
+        self.table = nn.Embedding(offset + sizes.max_length, sizes.width)
 
-    def forward(self, length: int, start: int, device: torch.device) -> Order:
+    def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         """Raises ValueError past the table's end: a position that was never trained has no vector."""
-        longest = self.table.num_embeddings
-        if start + length > longest:
-            raise ValueError(f"{start + length} positions, but the model has learned {longest} (model.max_length)")
-        return Order(added=self.table(torch.arange(start, start + length, device=device)))
+        self.require(start + length)
+        return Order(added=self.table(self.offset + torch.arange(start, start + length, device=device)))
+
+    def require(self, positions: int) -> None:
+        longest = self.table.num_embeddings - self.offset
+        if positions > longest:
+            raise ValueError(f"{positions} positions, but the model has learned {longest} (model.max_length)")
+
+
+class CountedPositions(LearnedPositions):
+    """Learned positions, counted over real tokens alone: padding on the left moves nothing (RoBERTa's code, fairseq).
+
+    Padding reads the last vector before the first real position, for which `offset` leaves room.
+    """
+
+    def __init__(self, sizes: Sizes, *, offset: int = 2):
+        super().__init__(sizes, offset=offset)
+
+    def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
+        if real is None:
+            return super().forward(length, start, device)
+        self.require(start + length)
+        count = real.long().cumsum(1)[:, start:]
+        return Order(added=self.table(self.offset - 1 + count * real[:, start:]))
 
 
 class SinusoidalPositions(Positions):
@@ -64,7 +85,7 @@ class SinusoidalPositions(Positions):
         super().__init__(sizes)
         self.width, self.base = sizes.width, base
 
-    def forward(self, length: int, start: int, device: torch.device) -> Order:
+    def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         angles = angles_of(length, start, self.width, self.base, device)
         return Order(added=torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, : self.width])
 
@@ -78,7 +99,7 @@ class RotaryPositions(Positions):
             raise ValueError(f"rotary positions turn pairs, but heads are {sizes.head_width} wide (an odd number)")
         self.head_width, self.base = sizes.head_width, base
 
-    def forward(self, length: int, start: int, device: torch.device) -> Order:
+    def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         angles = angles_of(length, start, self.head_width, self.base, device).repeat(1, 2)
         return Order(rotation=torch.stack([angles.cos(), angles.sin()]))
 
@@ -91,7 +112,7 @@ class RelativePositions(Positions):
         self.causal, self.buckets, self.max_distance = sizes.causal, buckets, max_distance
         self.scores = nn.Embedding(buckets, sizes.heads)
 
-    def forward(self, length: int, start: int, device: torch.device) -> Order:
+    def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         return Order(bias=self.scores(self.bucket(distances(length, start, device))).permute(2, 0, 1))
 
     def bucket(self, distance: Tensor) -> Tensor:
@@ -114,7 +135,7 @@ class LinearBiasPositions(Positions):
         super().__init__(sizes)
         self.heads = sizes.heads
 
-    def forward(self, length: int, start: int, device: torch.device) -> Order:
+    def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         return Order(bias=-distances(length, start, device).abs() * self.slopes(device)[:, None, None])
 
     def slopes(self, device: torch.device) -> Tensor:

@@ -61,16 +61,15 @@ class Transformer(nn.Module):
         """
         x = self.embedding(*inputs)
         start = cache.length if cache else 0
-        order = self.positions(x.size(1), start, x.device)
+        order = self.positions(x.size(1), start, x.device, mask if mask is not None and mask.dim() == 2 else None)
         x = self.entry(x if order.added is None else x + order.added.to(x.dtype))
 
         self_mask, causal = attention_mask(mask, order.bias, self.causal, x, keys=start + x.size(1))
         memory_mask = None if memory_mask is None else per_head(memory_mask)
         context = Context(self_mask, causal, order.rotation, memory, memory_mask)
 
-        repeats = self.depth // len(self.blocks)
         for layer in range(self.depth):
-            block = self.blocks[layer // repeats]
+            block = self.blocks[layer * len(self.blocks) // self.depth]
             if self.checkpointing and self.training:
                 x = checkpoint(block, x, context, use_reentrant=False)
             else:

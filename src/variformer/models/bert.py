@@ -5,7 +5,7 @@ Devlin et al., 2018, https://arxiv.org/abs/1810.04805.
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -30,10 +30,13 @@ from ..layers import (
 class Predictions(NamedTuple):
     tokens: Tensor  # (B, T, V), or (N, V) for the N positions asked for
     pair: Tensor | None  # (B, 2): class 0 for "the second segment follows the first"
+    states: Tensor  # (B, T, D), the last layer's, which the heads read
 
 
 class Bert(nn.Module):
     """The defaults are BERT base, uncased (110M)."""
+
+    above: ClassVar = ("token_head", "pair_head")  # what reads the states
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class Bert(nn.Module):
         attention: Callable[..., Attention] = Attention,
     ):
         super().__init__()
+        self.width = width
         embedding = TokenEmbedding(vocab_size, width, segments=segments)
         self.encoder = Transformer(
             embedding=embedding,
@@ -94,6 +98,11 @@ class Bert(nn.Module):
         `predict`, (N,) positions counted through the whole batch (row * T + column), asks for those scores alone:
         the vocabulary's matrix is most of a small model's work.
         """
-        states = self.encoder(tokens, segments, mask=mask)
-        pair = self.pair_head(states) if self.pair_head is not None else None
-        return Predictions(self.token_head(states if predict is None else states.flatten(0, 1)[predict]), pair)
+        states = self.states(tokens, mask, segments)
+        pair = self.pair_head(states[:, 0]) if self.pair_head is not None else None
+        chosen = states if predict is None else states.flatten(0, 1)[predict]
+        return Predictions(self.token_head(chosen), pair, states)
+
+    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """(B, T) tokens -> (B, T, width): the last layer's states, which the heads read."""
+        return self.encoder(tokens, segments, mask=mask)

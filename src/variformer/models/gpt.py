@@ -5,6 +5,7 @@ Radford et al., 2019, "Language Models are Unsupervised Multitask Learners".
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -28,6 +29,8 @@ from ..layers import (
 class GPT(nn.Module):
     """The defaults are GPT-2 small (124M)."""
 
+    above: ClassVar = ("head",)  # what reads the states
+
     def __init__(
         self,
         *,
@@ -46,6 +49,7 @@ class GPT(nn.Module):
         attention: Callable[..., Attention] = Attention,
     ):
         super().__init__()
+        self.width = width
         embedding = TokenEmbedding(vocab_size, width)
         self.decoder = Transformer(
             embedding=embedding,
@@ -70,3 +74,7 @@ class GPT(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         """(B, T) tokens -> (B, T, V) scores of the token that follows each of them."""
         return self.head(self.decoder(tokens, mask=mask, cache=cache))
+
+    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """(B, T) tokens -> (B, T, width): the last layer's states; segments are not told apart."""
+        return self.decoder(tokens, mask=mask)

@@ -6,6 +6,7 @@ feed-forward layers and a head of its own: `T5(tied_head=False, feed_forward=Gat
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -36,6 +37,8 @@ class T5(nn.Module):
     from saturating.
     """
 
+    above: ClassVar = ("decoder", "head")  # what reads the states
+
     def __init__(
         self,
         *,
@@ -58,6 +61,7 @@ class T5(nn.Module):
         attention: Callable[..., Attention] = Attention,
     ):
         super().__init__()
+        self.width = width
         new_attention = partial(
             attention, width, heads, head_width=head_width, bias=False, dropout=dropout, scale=attention_scale
         )
@@ -104,6 +108,10 @@ class T5(nn.Module):
     ) -> Tensor:
         """Source (B, S), target so far (B, T) -> (B, T, V) scores of the next target token."""
         return self.decode(target, self.encode(source, source_mask), source_mask, target_mask)
+
+    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """(B, T) tokens -> (B, T, width): the encoder's states; segments are not told apart."""
+        return self.encoder(tokens, mask=mask)
 
     def encode(self, source: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, S) -> (B, S, D), the memory that `decode` reads."""

@@ -24,7 +24,11 @@ from ..layers import (
 
 
 class ViT(nn.Module):
-    """The defaults are ViT-B/16 (86M)."""
+    """The defaults are ViT-B/16 (86M). Of the `specials`, learned tokens before the patches, the first is the class.
+
+    `stochastic_depth` is the share of samples that skip the last block's layers; earlier blocks are skipped less often,
+    the first never (Huang et al., 2016, section 3; DeiT).
+    """
 
     def __init__(
         self,
@@ -38,6 +42,8 @@ class ViT(nn.Module):
         heads: int = 12,
         hidden: int = 3072,
         dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
+        specials: int = 1,
         activation: Activation = "gelu",
         positions: Callable[[Sizes], Positions] = LearnedPositions,
         norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-6),
@@ -46,7 +52,7 @@ class ViT(nn.Module):
         attention: Callable[..., Attention] = Attention,
     ):
         super().__init__()
-        embedding = PatchEmbedding(image_size, patch_size, width, channels=channels)
+        embedding = PatchEmbedding(image_size, patch_size, width, channels=channels, specials=specials)
         self.encoder = Transformer(
             embedding=embedding,
             positions=positions(Sizes(width, heads, width // heads, embedding.length, causal=False)),
@@ -58,8 +64,9 @@ class ViT(nn.Module):
                     feed_forward=feed_forward(width, hidden, activation=activation, dropout=dropout),
                     norm=norm,
                     dropout=dropout,
+                    stochastic_depth=stochastic_depth * layer / max(depth - 1, 1),
                 )
-                for _ in range(depth)
+                for layer in range(depth)
             ],
             final_norm=norm(width),
         )

@@ -78,8 +78,10 @@ class ImageClassification(Objective):
         return share * images + (1 - share) * images.roll(1, 0), share
 
     def forward(self, model: nn.Module, batch: Batch) -> Scores:
-        """Training reports the loss that it differentiates; evaluation the plain cross entropy."""
-        scores = model(batch["images"]).float()
+        return self.score(fused_scores(model(batch["images"])), batch)
+
+    def score(self, scores: Tensor, batch: Batch) -> Scores:
+        """(B, K) scores. Training reports the loss that it differentiates; evaluation the plain cross entropy."""
         labels = batch["labels"]
         losses = self._cross_entropy(scores, labels)
         if "partners" in batch:
@@ -118,3 +120,15 @@ def cut_and_paste(images: Tensor, share: float, random: np.random.Generator) -> 
 def count_hits(scores: Tensor, labels: Tensor, among: int) -> Tensor:
     """(B, K), (B,) -> how many labels are among the highest scores."""
     return (scores.topk(among).indices == labels[:, None]).any(1).float().sum()
+
+
+def both_scores(predictions: Any) -> tuple[Tensor, Tensor]:
+    """What a model says of the label and of what a teacher would say; the same where it has only one head."""
+    label, teacher = (predictions, predictions) if isinstance(predictions, Tensor) else predictions
+    return label.float(), teacher.float()
+
+
+def fused_scores(predictions: Any) -> Tensor:
+    """(B, K): the mean of both heads' scores, where there are two (DeiT's code; its paper adds the softmaxes)."""
+    label, teacher = both_scores(predictions)
+    return (label + teacher) / 2

@@ -22,7 +22,8 @@ class MaskedTokens(Objective):
 
     Special tokens and padding are never chosen, and replacements are never special. With `fixed_count`, as in BERT,
     each sequence has exactly its share of chosen tokens and batches have static shapes; without it each token is
-    chosen independently. With `whole_words` the pieces of a word are chosen together.
+    chosen independently. With `whole_words` the pieces of a word are chosen together, and with `ngrams` > 1 up to as
+    many tokens (or words) in a row, n of them with a probability in proportion to 1/n (Lan et al., 2019, section 4.1).
     """
 
     def __init__(
@@ -35,13 +36,16 @@ class MaskedTokens(Objective):
         replaced: float = 0.1,
         fixed_count: bool = True,
         whole_words: bool = False,
+        ngrams: int = 1,
     ):
         super().__init__()
         if not 0 < rate < 1 or masked + replaced > 1:
             raise ValueError(f"objective.rate={rate} must lie in (0, 1), and masked + replaced must not exceed 1")
+        if ngrams < 1:
+            raise ValueError(f"objective.ngrams={ngrams} must be at least 1: the most tokens or words to hide in a row")
         self.vocabulary, self.length, self.rate = vocabulary, length, rate
         self.shares = (masked, replaced)
-        self.fixed_count, self.whole_words = fixed_count, whole_words
+        self.fixed_count, self.whole_words, self.ngrams = fixed_count, whole_words, ngrams
         self.ordinary = np.flatnonzero(~vocabulary.special)
         self.pad, self.mask, self.start, self.end = (
             required(vocabulary, name, self) for name in ("pad", "mask", "start", "end")
@@ -65,11 +69,7 @@ class MaskedTokens(Objective):
         """-> tokens, (B, T), and the positions (N,) to predict with their targets (N,)."""
         arrays = self.assemble(samples)
         tokens = arrays["tokens"]
-        candidates = ~self.vocabulary.special[tokens]
-        words = np.cumsum(~self.vocabulary.continues_word[tokens], axis=1) - 1 if self.whole_words else None
-        words = None if words is None else words.clip(min=0)
-        choose = masking.choose_count if self.fixed_count else masking.choose
-        chosen = choose(candidates, self.rate, keys, words)
+        chosen = self.choose(tokens, keys)
         count = max(1, round(self.rate * self.length)) if self.fixed_count else None
         places, valid = masking.positions(chosen, count)
         arrays["tokens"] = masking.corrupt(
@@ -84,11 +84,22 @@ class MaskedTokens(Objective):
             "count": int(real.sum()),
         }
 
+    def choose(self, tokens: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """(B, T) bool: which tokens to predict."""
+        special = self.vocabulary.special[tokens]
+        begins = ~self.vocabulary.continues_word[tokens] if self.whole_words else np.ones_like(special)
+        words = (np.cumsum(begins, axis=1) - 1).clip(min=0)
+        runs = masking.ngrams(words, special, self.ngrams, keys) if self.ngrams > 1 else words
+        if self.fixed_count:
+            return masking.choose_count(~special, self.rate, keys, words, runs)
+        return masking.choose(~special, self.rate, keys, runs)
+
     def forward(self, model: nn.Module, batch: Batch) -> Scores:
-        predictions = model(
-            batch["tokens"], mask=batch["mask"], segments=batch.get("segments"), predict=batch["predict"]
-        )
-        return self.score(predictions, batch)
+        return self.score(model(**self.inputs(batch)), batch)
+
+    def inputs(self, batch: Batch) -> dict[str, Tensor | None]:
+        """What of a batch the model reads."""
+        return {name: batch.get(name) for name in ("tokens", "mask", "segments", "predict")}
 
     def score(self, predictions: Any, batch: Batch) -> Scores:
         ratios = token_ratios(predictions.tokens, batch["targets"])

@@ -7,24 +7,42 @@ from .. import randomness
 # Shapes: B batch, T tokens, P positions predicted per sequence.
 
 
-def choose(candidates: np.ndarray, rate: float, keys: np.ndarray, words: np.ndarray | None) -> np.ndarray:
-    """Each candidate, (B, T) bool, independently with probability `rate`; with `words`, all of a word or none of it."""
-    return candidates & (_draws(candidates, keys, words) < rate)
+def choose(candidates: np.ndarray, rate: float, keys: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    """Of each row's candidates, (B, T) bool, each run of tokens independently with probability `rate`."""
+    return candidates & (_draws(keys, runs) < rate)
 
 
-def choose_count(candidates: np.ndarray, rate: float, keys: np.ndarray, words: np.ndarray | None) -> np.ndarray:
+def choose_count(
+    candidates: np.ndarray, rate: float, keys: np.ndarray, words: np.ndarray, runs: np.ndarray
+) -> np.ndarray:
     """Exactly max(1, round(rate * candidates)) of each row's candidates, as in BERT's own data preparation.
 
-    With `words`, whole words in random order while they fit, which may stay a few tokens short.
+    Runs in random order while they fit, the last in part; of `words`, all of a word or none of it, which may stay a few
+    tokens short. Both are (B, T) running numbers of the word and of the run (of words) that each token is of.
     """
     budget = np.maximum(np.rint(candidates.sum(1, keepdims=True) * rate), 1)
-    draws = np.where(candidates, _draws(candidates, keys, words), np.inf)
+    draws = np.where(candidates, _draws(keys, runs), np.inf)
     order = np.argsort(draws, axis=1, kind="stable")
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(order.shape[1])[None], axis=1)
-    if words is not None:  # a word's tokens stand together in the order: all count as late as its last
-        rank = _last_in_word(rank, np.where(candidates, words, -1))
-    return candidates & (rank < budget)
+    # A word's tokens stand together in the order: all count as late as its last.
+    return candidates & (_last_in_word(rank, np.where(candidates, words, -1)) < budget)
+
+
+def ngrams(words: np.ndarray, barriers: np.ndarray, most: int, keys: np.ndarray) -> np.ndarray:
+    """Running numbers of words -> of runs of n words, with a probability in proportion to 1/n for n in 1..most.
+
+    Lan et al., 2019, section 4.1. No run goes past a token that is True in `barriers`. All arrays are (B, T).
+    """
+    shares = np.cumsum(1 / np.arange(1, most + 1))
+    sizes = 1 + np.searchsorted(shares / shares[-1], randomness.uniform(keys, words.shape[1], stream=4), side="right")
+    ends = np.cumsum(sizes, axis=1)  # of the runs, in words
+    starts_run = np.zeros((len(words), words.shape[1] + 1), dtype=bool)
+    np.put_along_axis(starts_run, ends.clip(max=words.shape[1]), True, axis=1)
+    starts_word = np.diff(words, axis=1, prepend=-1) > 0
+    starts = starts_word & np.take_along_axis(starts_run, words, axis=1)
+    starts[:, 1:] |= barriers[:, :-1] | barriers[:, 1:]
+    return np.cumsum(starts, axis=1)
 
 
 def corrupt(
@@ -59,9 +77,8 @@ def positions(chosen: np.ndarray, count: int | None) -> tuple[np.ndarray, np.nda
     return (starts + np.where(valid, order, 0)).ravel(), valid.ravel()
 
 
-def _draws(candidates: np.ndarray, keys: np.ndarray, words: np.ndarray | None) -> np.ndarray:
-    draws = randomness.uniform(keys, candidates.shape[1], stream=1)
-    return draws if words is None else np.take_along_axis(draws, words, axis=1)
+def _draws(keys: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(randomness.uniform(keys, runs.shape[1], stream=1), runs, axis=1)
 
 
 def _last_in_word(rank: np.ndarray, words: np.ndarray) -> np.ndarray:

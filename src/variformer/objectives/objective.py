@@ -1,6 +1,6 @@
 """What a model is trained to do: from raw samples to a loss and to what is worth a curve."""
 
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor, nn
@@ -27,9 +27,12 @@ class Objective(nn.Module):
     and `unit` what a throughput of this task counts.
     """
 
-    monitor: ClassVar[str] = "loss"
-    mode: ClassVar[Literal["min", "max"]] = "min"
-    unit: ClassVar[str] = "tokens"
+    monitor: str = "loss"
+    mode: Literal["min", "max"] = "min"
+    unit: str = "tokens"
+
+    def initialise(self, model: nn.Module) -> None:
+        """What a new model is given before its first step: mostly nothing. Not called on resume."""
 
     def view(self, data: Any) -> Any:
         """The samples of one split, in the form that `collate` takes."""

@@ -7,11 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from ..layers import Block, PooledHead, TokenHead
+from ..layers import Block, PooledHead, TokenHead, Transformer
 
 
 def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Matrices decay; biases, norms and other vectors do not. Hidden matrices are those of blocks and inside heads."""
+    """Matrices decay; biases, norms and other vectors do not. Hidden matrices are those of blocks and inside heads, and
+    the one that widens embeddings.
+    """
     inside = {id(p) for part in hidden_parts(model) for p in part.parameters()}
     parameters = [p for p in model.parameters() if p.requires_grad]
     hidden = [p for p in parameters if p.dim() == 2 and id(p) in inside]
@@ -29,6 +31,8 @@ def hidden_parts(model: nn.Module) -> Iterator[nn.Module]:
     for module in model.modules():
         if isinstance(module, Block):
             yield module
+        elif isinstance(module, Transformer):
+            yield module.entry  # ALBERT's widens the embeddings
         elif isinstance(module, TokenHead):
             yield module.transform
         elif isinstance(module, PooledHead):

@@ -40,6 +40,7 @@ class RunDirectory:
         self.tokenizer = self.path / "tokenizer"
         self.figures = self.path / "figures"
         self.samples = self.path / "samples"
+        self.imported = self.path / "imported"  # the settings that an imported model came with
 
     def checkpoint(self, which: str = "last") -> Path:
         """`last`, `best`, or a file's name. Raises FileNotFoundError, naming those that are there."""
@@ -61,7 +62,7 @@ class RunDirectory:
         earlier = json.loads(self.record.read_text()) if self.record.is_file() else {}
         session = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": [sys.executable, *sys.argv]}
         sessions = [*earlier.get("sessions", []), session | environment()]
-        write_json(self.record, {"schema": SCHEMA} | facts | {"sessions": sessions})
+        write_json(self.record, {"schema": SCHEMA} | earlier | facts | {"sessions": sessions})
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,4 +1,9 @@
-"""Hugging Face checkpoints, read into our models and written from them.
+"""Hugging Face checkpoints, read into our models and written from them: all ten systems, with every head.
+
+    load(folder) -> model                                    config.json and tensors -> ours
+    to_huggingface(model) -> {name: tensor}                  for `files.write_tensors(tensors, folder)`
+    config_of(model, labels=(), **token_ids) -> dict         config.json, e.g. config_of(model, pad_token_id=0)
+    fill(model, tensors)                                     their tensors into a model of ours
 
 One table for each model type (`tables/`) serves both directions. Its names are those of checkpoint files
 (`save_pretrained`); transformers 5 renames some of them in memory.
@@ -6,26 +11,35 @@ One table for each model type (`tables/`) serves both directions. Its names are 
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from .table import Family, Row, expand
+from ..models import Tuned
+from .files import read_tensors
+from .table import Config, Family, Row, Task, count_classes, expand
 from .tables import FAMILIES
 
 
-def load(folder: str | Path) -> nn.Module:
-    """The model that a checkpoint folder holds: config.json and model.safetensors, whole or in shards.
+class Format(NamedTuple):
+    """Their class, which a model of ours corresponds to: a family with its own heads, or with one for a task."""
 
+    family: Family
+    task: Task | None
+
+
+def load(folder: str | Path) -> nn.Module:
+    """The model that a checkpoint folder holds: config.json and the tensors, whole or in shards.
+
+    Which of our classes it is say `architectures` in config.json, or else the names of the tensors.
     Raises FileNotFoundError where a file is missing, ValueError where the model type is unknown, the config
     asks for something that our model does not do, or a tensor is missing, left over or of another shape.
     The model is in training mode, as a new one is; all its dropout is the checkpoint's for hidden states.
     """
-    folder = Path(folder)
-    path = folder / "config.json"
+    path = Path(folder) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no checkpoint folder: it has no config.json")
     config = json.loads(path.read_text(encoding="utf-8"))
@@ -35,62 +49,129 @@ def load(folder: str | Path) -> nn.Module:
         raise ValueError(f"{path} has the model_type {config.get('model_type')!r}; known are {known}")
     tensors = tidy(read_tensors(folder), family)
     try:
-        model = family.build(config, tensors.keys())
+        model = build(family, config, tensors)
     except KeyError as error:
         raise ValueError(f"{path} does not say {error}, which a {config['model_type']} needs") from None
     fill(model, tensors)
     return model
 
 
+def build(family: Family, config: Config, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """A new model of ours, of the kind that the checkpoint holds."""
+    body = family.build(config, tensors)
+    architectures = config.get("architectures") or []
+    for task in family.tasks:
+        there = all(name in tensors for row in task.rows for name in row.theirs)
+        if task.theirs in architectures or (there and not architectures):
+            return task.build(body, config, count_classes(tensors, task.scores, config))
+    return body
+
+
 def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy every tensor of theirs into `model`, in the model's precision; unless all fit, none is copied."""
-    family = family_of(model)
-    parameters, table = matched(model, family)
-    tensors = settle_copies(tidy(tensors, family), family, {row.theirs for row in table})
+    family = format_of(model).family
+    ours, table = matched(model)
+    shapes = their_shapes(ours, table)
+    tensors = settle(tidy(tensors, family), model, shapes)
+    source = {name: f"{name} (our {', '.join(row.ours)})" for row in table for name in row.theirs}
     refuse(
-        family,
-        missing=[f"{row.theirs} (our {', '.join(row.ours)})" for row in table if row.theirs not in tensors],
-        left_over=sorted(tensors.keys() - {row.theirs for row in table}),
-        misshapen=misshapen(parameters, tensors, table),
+        model,
+        missing=[source[name] for name in shapes if name not in tensors],
+        left_over=sorted(tensors.keys() - shapes.keys()),
+        misshapen=[
+            f"{name} is {tuple(tensors[name].shape)}, our {', '.join(row.ours)} asks for {tuple(shapes[name])}"
+            for row in table
+            for name in row.theirs
+            if name in tensors and tensors[name].shape != shapes[name]
+        ],
     )
     with torch.no_grad():
         for row in table:
-            for name, values in zip(row.ours, row.edit.read(tensors[row.theirs]), strict=True):
-                parameters[name].copy_(values)
+            for name, values in zip(row.ours, row.edit.read([tensors[name] for name in row.theirs]), strict=True):
+                ours[name].copy_(values)
 
 
 def to_huggingface(model: nn.Module) -> dict[str, Tensor]:
-    """The model's tensors under their names, a tied one once, ready for `safetensors.torch.save_file`.
+    """The model's tensors under their names, a tied one once, ready for `files.write_tensors`.
 
     They share memory with the model where no edit is needed. Raises ValueError where their model has no place
     for one of our tensors, or we have none for one of theirs: a part was swapped.
     """
-    parameters, table = matched(model, family_of(model))
-    return {row.theirs: row.edit.write([parameters[name].detach() for name in row.ours]).contiguous() for row in table}
+    ours, table = matched(model)
+    return {
+        name: values.contiguous()
+        for row in table
+        for name, values in zip(row.theirs, row.edit.write([ours[each].detach() for each in row.ours]), strict=True)
+    }
 
 
-def read_tensors(folder: Path) -> dict[str, Tensor]:
-    """The tensors of model.safetensors, or of the shards that model.safetensors.index.json lists."""
-    index = folder / "model.safetensors.index.json"
-    whole = folder / "model.safetensors"
-    if whole.is_file():
-        return load_file(whole)
-    if not index.is_file():
-        raise FileNotFoundError(
-            f"{folder} has neither {whole.name} nor {index.name}; other formats can run code when read: "
-            "convert them with transformers' save_pretrained"
+def config_of(model: nn.Module, *, labels: Sequence[str] = (), **token_ids: int | None) -> dict[str, Any]:
+    """Their config.json for a model of ours, so that theirs computes the same.
+
+    `labels` are the names of the classes, LABEL_0, LABEL_1, ... where none are given. `token_ids` are named as theirs:
+    pad_token_id, bos_token_id, eos_token_id, ...; those that the model was made for (RoBERTa's padding, from which its
+    positions count; the start and end of BART's and T5's heads for tasks) must agree.
+    Raises ValueError that names a part for which theirs has no place.
+    """
+    matched(model)
+    family, task = format_of(model)
+    body = model.body if isinstance(model, Tuned) else model
+    said = {**family.config(body), **(task.config(model) if task else {})}
+    for name in said.keys() & token_ids.keys():
+        if token_ids[name] != said[name]:
+            made_for = f"the model was made for {said[name]}: it needs a tokenizer that has it so"
+            raise ValueError(f"{name}={token_ids[name]} was given, but {made_for}")
+    return {
+        "architectures": [task.theirs if task else family.architecture(model)],
+        "model_type": next(name for name, each in FAMILIES.items() if each is family),
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
+        **family.tokens,
+        **token_ids,
+        **said,
+        **label_names(model, labels),
+    }
+
+
+def label_names(model: nn.Module, labels: Sequence[str]) -> dict[str, Any]:
+    """What their config says of the classes of a classifier; nothing for other models."""
+    family, task = format_of(model)
+    scores = task.our_scores if task else family.our_scores
+    if scores is None:
+        return {}
+    count = len(model.get_parameter(scores))
+    names = list(labels) or [f"LABEL_{number}" for number in range(count)]
+    if len(names) != count:
+        raise ValueError(f"{len(names)} labels were given for {count} classes")
+    return {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
+
+
+def format_of(model: nn.Module) -> Format:
+    """The nearest family to the class of a model, or of its body. Raises ValueError where there is none."""
+    body = model.body if isinstance(model, Tuned) else model
+    families = {kind: family for family in FAMILIES.values() for kind in family.models}
+    family = next((families[kind] for kind in type(body).__mro__ if kind in families), None)
+    if family is None:
+        known = ", ".join(kind.__name__ for kind in families)
+        raise ValueError(f"no Hugging Face names are known for {type(body).__name__}, only for {known}")
+    if not isinstance(model, Tuned):
+        return Format(family, None)
+    task = next((task for task in family.tasks if task.model is type(model)), None)
+    if task is None:
+        known = ", ".join(task.model.__name__ for task in family.tasks)
+        raise ValueError(
+            f"Hugging Face has no class for a {type(model).__name__} on {type(body).__name__}, only for {known}"
         )
-    places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    shards = sorted(set(places.values()))
-    absent = [shard for shard in shards if not (folder / shard).is_file()]
-    if absent:
-        raise FileNotFoundError(f"{folder} lacks {', '.join(absent)}, which {index.name} lists")
-    tensors: dict[str, Tensor] = {}
-    for shard in shards:
-        tensors |= load_file(folder / shard)
-    if unwritten := sorted(places.keys() - tensors.keys()):
-        raise ValueError(f"the shards in {folder} lack {', '.join(unwritten)}, which {index.name} lists")
-    return tensors
+    return Format(family, task)
+
+
+def table_of(model: nn.Module) -> list[Row]:
+    """The rows for all of a model: its body's, and those of its head."""
+    family, task = format_of(model)
+    if task is None:
+        return list(expand(family.table(model), model))
+    body = [row.below("body.", task.prefix) for row in family.table(model.body)]
+    return list(expand([*body, *task.rows], model))
 
 
 def tidy(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
@@ -100,62 +181,61 @@ def tidy(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name)  # as TensorFlow named them
         name = re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name)
-        name = family.prefix + name if bare else name
-        if not re.fullmatch(family.unused, name):
-            tidied[name] = tensor
+        tidied[family.prefix + name if bare else name] = tensor
     return tidied
 
 
-def settle_copies(tensors: dict[str, Tensor], family: Family, wanted: Collection[str]) -> dict[str, Tensor]:
+def settle(tensors: dict[str, Tensor], model: nn.Module, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
     """The same tensors with one name for a tied one, or with both where our model holds two of them.
 
-    Raises ValueError where our model ties what differs in the file.
+    What may be left over is left out, and what may be lacking is zero. Raises ValueError where our model ties what
+    differs in the file.
     """
-    settled = dict(tensors)
+    family, task = format_of(model)
+    prefix = re.escape(task.prefix) if task else ""
+    settled = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name in shapes or not re.fullmatch(f"{prefix}({family.unused})", name)
+    }
     for copy, original in family.copies.items():
-        if copy in wanted and original in settled:
+        copy, original = (f"{task.prefix if task else ''}{name}" for name in (copy, original))
+        if copy in shapes and original in settled:
             settled.setdefault(copy, settled[original])
         elif copy in settled:
             value = settled.pop(copy)
             if not torch.equal(settled.setdefault(original, value), value):
-                raise ValueError(f"{copy} differs from {original}, but our {family.model.__name__} ties them")
+                raise ValueError(f"{copy} differs from {original}, but our {type(model).__name__} ties them")
+    for name, shape in shapes.items():
+        if name not in settled and re.fullmatch(family.zeros, name):
+            settled[name] = torch.zeros(shape)
     return settled
 
 
-def family_of(model: nn.Module) -> Family:
-    for family in FAMILIES.values():
-        if isinstance(model, family.model):
-            return family
-    known = ", ".join(family.model.__name__ for family in FAMILIES.values())
-    raise ValueError(f"no Hugging Face names are known for {type(model).__name__}, only for {known}")
-
-
-def matched(model: nn.Module, family: Family) -> tuple[dict[str, nn.Parameter], Sequence[Row]]:
-    """Our parameters by name, a tied one once, and the table's rows, which speak of each exactly once."""
-    parameters, table = dict(model.named_parameters()), list(expand(family.table(model), model))
+def matched(model: nn.Module) -> tuple[dict[str, Tensor], list[Row]]:
+    """Our tensors by name, a tied one once, and the table's rows, which speak of each exactly once."""
+    ours, table = {**dict(model.named_parameters()), **dict(model.named_buffers())}, table_of(model)
     listed = {name for row in table for name in row.ours}
     refuse(
-        family,
-        missing=[f"{row.theirs} (our {name})" for row in table for name in row.ours if name not in parameters],
-        left_over=[f"our {name}" for name in parameters if name not in listed],
+        model,
+        missing=[f"{', '.join(row.theirs)} (our {name})" for row in table for name in row.ours if name not in ours],
+        left_over=[f"our {name}" for name in ours if name not in listed],
         misshapen=[],
     )
-    return parameters, table
+    return ours, table
 
 
-def misshapen(parameters: Mapping[str, Tensor], tensors: Mapping[str, Tensor], table: Sequence[Row]) -> list[str]:
-    wrong = []
+def their_shapes(ours: Mapping[str, Tensor], table: Sequence[Row]) -> dict[str, torch.Size]:
+    shapes: dict[str, torch.Size] = {}
     for row in table:
-        expected = row.edit.write([parameters[name].detach().to("meta") for name in row.ours]).shape
-        if row.theirs in tensors and tensors[row.theirs].shape != expected:
-            found = tuple(tensors[row.theirs].shape)
-            wrong.append(f"{row.theirs} is {found}, our {', '.join(row.ours)} asks for {tuple(expected)}")
-    return wrong
+        written = row.edit.write([ours[name].detach().to("meta") for name in row.ours])
+        shapes |= {name: values.shape for name, values in zip(row.theirs, written, strict=True)}
+    return shapes
 
 
-def refuse(family: Family, *, missing: list[str], left_over: list[str], misshapen: list[str]) -> None:
+def refuse(model: nn.Module, *, missing: list[str], left_over: list[str], misshapen: list[str]) -> None:
     """Raises ValueError that names every tensor that does not fit."""
     problems = {"missing": missing, "left over": left_over, "of the wrong shape": misshapen}
     lines = [f"  {problem}: {name}" for problem, names in problems.items() for name in names]
     if lines:
-        raise ValueError("\n".join([f"the checkpoint does not fit our {family.model.__name__}:", *lines]))
+        raise ValueError("\n".join([f"the checkpoint does not fit our {type(model).__name__}:", *lines]))

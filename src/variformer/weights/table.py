@@ -1,42 +1,53 @@
 """What a table of names is made of: rows that say which of our tensors are which of theirs, both ways."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ..layers import ACTIVATIONS as OUR_ACTIVATIONS
 from ..layers import Activation
 
 Config = Mapping[str, Any]  # the contents of their config.json
+Tensors = Mapping[str, Tensor]
+NOTHING = r"(?!)"  # matches no name
 
 
 class Edit(NamedTuple):
-    """How one of their tensors becomes one or more of ours, and back without a bit lost."""
+    """How one or more of their tensors become one or more of ours, and back without a bit lost."""
 
-    read: Callable[[Tensor], Sequence[Tensor]]
-    write: Callable[[Sequence[Tensor]], Tensor]
+    read: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    write: Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
-SAME = Edit(lambda theirs: [theirs], lambda ours: ours[0])
-TRANSPOSED = Edit(lambda theirs: [theirs.t()], lambda ours: ours[0].t())
-UNSQUEEZED = Edit(lambda theirs: [theirs.squeeze(0)], lambda ours: ours[0].unsqueeze(0))
-MERGED = Edit(lambda theirs: theirs.chunk(3), lambda ours: torch.cat(list(ours)))
-MERGED_AND_TRANSPOSED = Edit(lambda theirs: theirs.t().chunk(3), lambda ours: torch.cat(list(ours)).t())
+SAME = Edit(lambda theirs: theirs, lambda ours: ours)
+TRANSPOSED = Edit(lambda theirs: [theirs[0].t()], lambda ours: [ours[0].t()])
+UNSQUEEZED = Edit(lambda theirs: [theirs[0].squeeze(0)], lambda ours: [ours[0].unsqueeze(0)])
+MERGED = Edit(lambda theirs: theirs[0].chunk(3), lambda ours: [torch.cat(list(ours))])
+MERGED_AND_TRANSPOSED = Edit(lambda theirs: theirs[0].t().chunk(3), lambda ours: [torch.cat(list(ours)).t()])
+STACKED = Edit(  # (1, 1, D) each, the rows of ours
+    lambda theirs: [torch.cat([row.squeeze(0) for row in theirs])],
+    lambda ours: [row.clone().unsqueeze(0) for row in ours[0].split(1)],
+)
 
 
 class Row(NamedTuple):
-    """One tensor of theirs, and what it is of ours; {} stands for the number of a block."""
+    """Tensors of theirs, and what they are of ours; {} stands for the number of a block."""
 
     ours: tuple[str, ...]
-    theirs: str
+    theirs: tuple[str, ...]
     edit: Edit = SAME
+
+    def below(self, ours: str, theirs: str) -> "Row":
+        """The same row with prefixes."""
+        return Row(tuple(ours + name for name in self.ours), tuple(theirs + name for name in self.theirs), self.edit)
 
 
 def rows(names: Mapping[str, str], *kinds: str, edit: Edit = SAME) -> list[Row]:
     """A row for each kind of tensor ("weight", "bias") of each pair of modules."""
-    return [Row((f"{ours}.{kind}",), f"{theirs}.{kind}", edit) for ours, theirs in names.items() for kind in kinds]
+    return [Row((f"{ours}.{kind}",), (f"{theirs}.{kind}",), edit) for ours, theirs in names.items() for kind in kinds]
 
 
 def expand(table: Sequence[Row], model: nn.Module) -> Iterator[Row]:
@@ -45,19 +56,51 @@ def expand(table: Sequence[Row], model: nn.Module) -> Iterator[Row]:
         transformer, repeated, _ = ours[0].partition(".blocks.{}.")
         depth = len(model.get_submodule(f"{transformer}.blocks")) if repeated else 1  # type: ignore[arg-type]
         for block in range(depth):
-            yield Row(tuple(name.format(block) for name in ours), theirs.format(block), edit)
+            yield Row(tuple(name.format(block) for name in ours), tuple(name.format(block) for name in theirs), edit)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of their classes that puts another head on a body, and the class of ours that does the same."""
+
+    theirs: str  # as in `architectures`
+    model: type[nn.Module]
+    names: Mapping[str, str]  # the head's modules, ours and theirs; the last one's rows are the classes
+    build: Callable[[nn.Module, Config, int], nn.Module]  # from the body, their config and the number of classes
+    config: Callable[[Any], Config] = lambda model: {}  # what theirs says of the head, `id2label` excepted
+    labelled: bool = True  # whether it has classes that have names
+    kinds: tuple[str, ...] = ("weight", "bias")
+    prefix: str = ""  # before their names of the body
+
+    @property
+    def rows(self) -> list[Row]:
+        return rows(self.names, *self.kinds)
+
+    @property
+    def scores(self) -> str:
+        return f"{list(self.names.values())[-1]}.weight"
+
+    @property
+    def our_scores(self) -> str | None:
+        return f"{list(self.names)[-1]}.weight" if self.labelled else None
 
 
 @dataclass(frozen=True)
 class Family:
-    """Everything about one of their model types."""
+    """Everything about one of their model types. The names are those of a model with the family's own heads."""
 
-    model: type[nn.Module]
-    build: Callable[[Config, Collection[str]], nn.Module]  # from their config and the names of their tensors
-    table: Callable[[Any], Sequence[Row]]  # for a model of ours
+    models: tuple[type[nn.Module], ...]
+    build: Callable[[Config, Tensors], nn.Module]  # from their config and tensors
+    table: Callable[[Any], Sequence[Row]]  # for a model of ours, with its heads or as a body without
+    config: Callable[[Any], Config]  # theirs, for such a model
+    architecture: Callable[[Any], str]  # their class, for a model with its own heads
     prefix: str  # that a model saved without its heads leaves out
+    tasks: Sequence[Task] = ()
+    tokens: Config = field(default_factory=dict)  # the ids of a config that does not say
+    our_scores: str | None = None  # our weights of the own head's classes, where these have names
     copies: Mapping[str, str] = field(default_factory=dict)  # tied: some files hold it under both names
-    unused: str = r"(?!)"  # names, as a regular expression, that hold no weights of the model; by default none
+    unused: str = NOTHING  # names, as a regular expression, that files may hold though our model does not
+    zeros: str = NOTHING  # names that files may lack where all is zero
 
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -75,6 +118,21 @@ def activation(name: str) -> Activation:
     if name not in ACTIVATIONS:
         raise ValueError(f"the activation {name!r} of config.json is unknown here; known: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
+
+
+def activation_name(module: nn.Module) -> str:
+    """The inverse: theirs for a module of ours."""
+    for theirs, ours in ACTIVATIONS.items():
+        if repr(OUR_ACTIVATIONS[ours]()) == repr(module):
+            return theirs
+    raise ValueError(f"the activation {module} has no name at Hugging Face")
+
+
+def count_classes(tensors: Tensors, scores: str, config: Config) -> int:
+    """Rows of the scores' matrix, or what the config says where it is missing (which is refused later, by name)."""
+    if scores in tensors:
+        return len(tensors[scores])
+    return len(config["id2label"]) if "id2label" in config else config.get("num_labels", 2)
 
 
 def require(config: Config, **expected: Any) -> None:

@@ -69,5 +69,10 @@ def evaluation_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     """A checkpoint's weights as they were evaluated: the average where the run kept one."""
     weights = dict(checkpoint["state_dict"])
     for state in checkpoint.get("callbacks", {}).values():
-        weights |= {f"model.{name}": tensor for name, tensor in state.get("average", {}).items()}
+        averages = {weights[f"model.{name}"].data_ptr(): tensor for name, tensor in state.get("average", {}).items()}
+        weights |= {
+            name: averages[tensor.data_ptr()]  # a tied one has two names here, and one in the average
+            for name, tensor in weights.items()
+            if tensor.data_ptr() in averages
+        }
     return weights

@@ -38,8 +38,8 @@ class Checkpoints(Callback):
         newest = folder / f"step-{trainer.global_step:08d}.ckpt"
         trainer.save_checkpoint(newest, weights_only=False)
         if trainer.is_global_zero:
-            _link(checksum_of(newest), folder / "last.ckpt.sha256")
-            _link(newest, folder / "last.ckpt")
+            link(checksum_of(newest), folder / "last.ckpt.sha256")
+            link(newest, folder / "last.ckpt")
             for old in sorted(folder.glob("step-*.ckpt"))[: -self.keep]:
                 trainer.strategy.remove_checkpoint(old)
 
@@ -73,7 +73,8 @@ class BestCheckpoint(Callback):
         self.value = state["value"]
 
 
-def _link(target: Path, link: Path) -> None:
-    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+def link(target: Path, name: Path) -> None:
+    """Make `name`, beside `target`, a link to it, in place of what it was."""
+    temporary = name.with_name(f".{name.name}.{os.getpid()}.tmp")
     temporary.symlink_to(target.name)
-    os.replace(temporary, link)
+    os.replace(temporary, name)

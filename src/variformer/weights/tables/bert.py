@@ -1,12 +1,14 @@
-"""BERT with its two heads: `BertForPreTraining`, or `BertForMaskedLM` without the judge of pairs."""
+"""BERT: `BertForPreTraining`, or `BertForMaskedLM` without the judge of pairs; and its heads for tasks."""
 
-from collections.abc import Collection
 from functools import partial
 
 from torch import nn
 
+from ...layers import FeedForward, LearnedPositions, PostNormBlock
 from ...models import Bert
-from ..table import Config, Family, Row, activation, require, rows
+from ..describe import describe, learned_length
+from ..table import Config, Family, Row, Tensors, activation, require, rows
+from .heads import question_answering, sequence_classification, token_classification
 
 THEIRS = "bert.encoder.layer.{}"
 OURS = "encoder.blocks.{}"
@@ -32,15 +34,17 @@ TOKEN_HEAD = {
     "token_head.transform.2": "cls.predictions.transform.LayerNorm",
 }
 PAIR_HEAD = {"pair_head.pool": "bert.pooler.dense", "pair_head.scores": "cls.seq_relationship"}
+BODY = [*rows(EMBEDDINGS, "weight"), *rows(ENCODER, "weight", "bias")]
+TOKENS = [*rows(TOKEN_HEAD, "weight", "bias"), Row(("token_head.scores.bias",), ("cls.predictions.bias",))]
+PAIRS = rows(PAIR_HEAD, "weight", "bias")
 
 
 def table(model: Bert) -> list[Row]:
-    heads = TOKEN_HEAD | (PAIR_HEAD if model.pair_head is not None else {})
-    bias = Row(("token_head.scores.bias",), "cls.predictions.bias")
-    return [*rows(EMBEDDINGS, "weight"), *rows(ENCODER | heads, "weight", "bias"), bias]
+    heads = [("token_head", TOKENS), ("pair_head", PAIRS)]
+    return BODY + [row for head, its in heads if getattr(model, head, None) is not None for row in its]
 
 
-def build(config: Config, names: Collection[str]) -> Bert:
+def build(config: Config, tensors: Tensors) -> Bert:
     require(config, position_embedding_type="absolute", is_decoder=False, tie_word_embeddings=True)
     return Bert(
         vocab_size=config["vocab_size"],
@@ -51,20 +55,52 @@ def build(config: Config, names: Collection[str]) -> Bert:
         max_length=config["max_position_embeddings"],
         dropout=config.get("hidden_dropout_prob", 0.1),
         segments=config.get("type_vocab_size", 2),
-        pair_classes=2 if "cls.seq_relationship.weight" in names else 0,
+        pair_classes=2 if "bert.pooler.dense.weight" in tensors else 0,
         activation=activation(config.get("hidden_act", "gelu")),
         norm=partial(nn.LayerNorm, eps=config.get("layer_norm_eps", 1e-12)),
     )
 
 
+def config(model: Bert) -> Config:
+    facts = describe(
+        model.encoder, positions=LearnedPositions, norm=nn.LayerNorm, block=PostNormBlock, feed_forward=[FeedForward]
+    )
+    return {
+        "vocab_size": facts.embedding.tokens.num_embeddings,
+        "hidden_size": facts.width,
+        "num_hidden_layers": facts.depth,
+        "num_attention_heads": facts.heads,
+        "intermediate_size": facts.hidden,
+        "hidden_act": facts.activation,
+        "hidden_dropout_prob": facts.dropout,
+        "attention_probs_dropout_prob": facts.dropout,
+        "max_position_embeddings": learned_length(facts.positions, offset=0),
+        "type_vocab_size": facts.embedding.segments.num_embeddings,
+        "layer_norm_eps": facts.eps,
+    }
+
+
+def architecture(model: Bert) -> str:
+    return "BertForMaskedLM" if model.pair_head is None else "BertForPreTraining"
+
+
 BERT = Family(
-    model=Bert,
+    models=(Bert,),
     build=build,
     table=table,
+    config=config,
+    architecture=architecture,
     prefix="bert.",
+    tasks=[
+        sequence_classification("BertForSequenceClassification", "bert.pooler.dense", "classifier"),
+        token_classification("BertForTokenClassification"),
+        question_answering("BertForQuestionAnswering"),
+    ],
     copies={
         "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
         "cls.predictions.decoder.bias": "cls.predictions.bias",
     },
-    unused=r"bert\.embeddings\.position_ids",  # a buffer: 0, 1, 2, ...
+    # A buffer (0, 1, 2, ...), and a pooler that the model may do without.
+    unused=r"bert\.(embeddings\.position_ids|pooler\.dense\.(weight|bias))",
+    zeros=r"cls\.seq_relationship\.(weight|bias)",  # a pooler without its judge gets an undecided one
 )

@@ -1,11 +1,15 @@
-"""GPT-2: `GPT2LMHeadModel`. It stores its linear layers transposed, and query, key and value as one."""
+"""GPT-2, and GPT-3, which has no class of its own: `GPT2LMHeadModel`, and its heads for tasks.
 
-from collections.abc import Collection
+It stores its linear layers transposed, and query, key and value as one.
+"""
+
 from functools import partial
 
 from torch import nn
 
-from ...models import GPT
+from ...layers import FeedForward, LearnedPositions, PreNormBlock
+from ...models import GPT, LastTokenClassifier
+from ..describe import describe, learned_length
 from ..table import (
     MERGED,
     MERGED_AND_TRANSPOSED,
@@ -13,10 +17,13 @@ from ..table import (
     Config,
     Family,
     Row,
+    Task,
+    Tensors,
     activation,
     require,
     rows,
 )
+from .heads import question_answering, token_classification
 
 THEIRS = "transformer.h.{}"
 OURS = "decoder.blocks.{}"
@@ -40,12 +47,12 @@ TABLE = [
     *rows(NORMS, "weight", "bias"),
     *rows(MATRICES, "weight", edit=TRANSPOSED),
     *rows(MATRICES, "bias"),
-    Row(tuple(f"{part}.weight" for part in ATTENTION), f"{THEIRS}.attn.c_attn.weight", MERGED_AND_TRANSPOSED),
-    Row(tuple(f"{part}.bias" for part in ATTENTION), f"{THEIRS}.attn.c_attn.bias", MERGED),
+    Row(tuple(f"{part}.weight" for part in ATTENTION), (f"{THEIRS}.attn.c_attn.weight",), MERGED_AND_TRANSPOSED),
+    Row(tuple(f"{part}.bias" for part in ATTENTION), (f"{THEIRS}.attn.c_attn.bias",), MERGED),
 ]
 
 
-def build(config: Config, names: Collection[str]) -> GPT:
+def build(config: Config, tensors: Tensors) -> GPT:
     require(
         config,
         scale_attn_weights=True,
@@ -66,11 +73,47 @@ def build(config: Config, names: Collection[str]) -> GPT:
     )
 
 
+def config(model: GPT) -> Config:
+    facts = describe(
+        model.decoder, positions=LearnedPositions, norm=nn.LayerNorm, block=PreNormBlock, feed_forward=[FeedForward]
+    )
+    return {
+        "vocab_size": facts.embedding.tokens.num_embeddings,
+        "n_embd": facts.width,
+        "n_layer": facts.depth,
+        "n_head": facts.heads,
+        "n_inner": facts.hidden,
+        "n_positions": learned_length(facts.positions, offset=0),
+        "activation_function": facts.activation,
+        "resid_pdrop": facts.dropout,
+        "embd_pdrop": facts.dropout,
+        "attn_pdrop": facts.dropout,
+        "layer_norm_epsilon": facts.eps,
+    }
+
+
+def last_token_classifier(body: nn.Module, config: Config, classes: int) -> LastTokenClassifier:
+    return LastTokenClassifier(body, classes)
+
+
 GPT2 = Family(
-    model=GPT,
+    models=(GPT,),
     build=build,
     table=lambda model: TABLE,
+    config=config,
+    architecture=lambda model: "GPT2LMHeadModel",
     prefix="transformer.",
+    tasks=[
+        Task(
+            "GPT2ForSequenceClassification",
+            LastTokenClassifier,
+            {"head": "score"},
+            last_token_classifier,
+            kinds=("weight",),
+        ),
+        token_classification("GPT2ForTokenClassification"),
+        question_answering("GPT2ForQuestionAnswering"),
+    ],
     copies={"lm_head.weight": "transformer.wte.weight"},
     unused=r"transformer\.h\.\d+\.attn\.(masked_)?bias",  # buffers: the mask and its score
 )

@@ -1,16 +1,19 @@
-"""T5 1.0 and 1.1: `T5ForConditionalGeneration`."""
+"""T5 1.0 and 1.1: `T5ForConditionalGeneration`, and its heads for tasks."""
 
-from collections.abc import Collection
 from functools import partial
+from typing import Any
 
 from torch import nn
 
 from ... import models
-from ...layers import FeedForward, GatedFeedForward, RelativePositions
-from ..table import SAME, Config, Edit, Family, Row, activation, require, rows
+from ...layers import FeedForward, GatedFeedForward, PreNormBlock, RelativePositions
+from ..describe import describe
+from ..table import SAME, Config, Edit, Family, Row, Tensors, activation, require, rows
+from .heads import end_token_classification, reread_question_answering, token_classification
 
 ATTENTION = {"query": "q", "key": "k", "value": "v", "output": "o"}
 PLAIN = {"widen": "wi", "narrow": "wo"}
+START, END = 0, 1
 GATED = {"gate": "wi_0", "widen": "wi_1", "narrow": "wo"}
 
 
@@ -34,26 +37,30 @@ def half(name: str, sublayers: list[str], feed_forward: dict[str, str]) -> dict[
 
 def table(model: models.T5) -> list[Row]:
     gated = any(isinstance(module, GatedFeedForward) for module in model.modules())
-    untied = model.head.scores.weight is not model.get_parameter("encoder.embedding.tokens.weight")
     feed_forward = GATED if gated else PLAIN
-    names = {
-        "encoder.embedding.tokens": "shared",
-        **half("encoder", ["SelfAttention", "DenseReluDense"], feed_forward),
-        **half("decoder", ["SelfAttention", "EncDecAttention", "DenseReluDense"], feed_forward),
-        **({"head.scores": "lm_head"} if untied else {}),
-    }
-    scale = model.encoder.blocks[0].self_attention.scale
+    names = {"encoder.embedding.tokens": "shared", **half("encoder", ["SelfAttention", "DenseReluDense"], feed_forward)}
+    if hasattr(model, "decoder"):
+        names |= half("decoder", ["SelfAttention", "EncDecAttention", "DenseReluDense"], feed_forward)
+    if hasattr(model, "head") and not is_tied(model):
+        names["head.scores"] = "lm_head"
+    first: Any = model.encoder.blocks[0]
+    scale = first.self_attention.scale
     return [
-        row._replace(edit=folded(scale)) if row.theirs.endswith(".q.weight") else row for row in rows(names, "weight")
+        row._replace(edit=folded(scale)) if row.theirs[0].endswith(".q.weight") else row
+        for row in rows(names, "weight")
     ]
+
+
+def is_tied(model: models.T5) -> bool:
+    return model.head.scores.weight is model.get_parameter("encoder.embedding.tokens.weight")
 
 
 def folded(scale: float) -> Edit:
     """Their attention never scales, so that our queries take their scale with them (exact for powers of two)."""
-    return SAME if scale == 1 else Edit(lambda theirs: [theirs / scale], lambda ours: ours[0] * scale)
+    return SAME if scale == 1 else Edit(lambda theirs: [theirs[0] / scale], lambda ours: [ours[0] * scale])
 
 
-def build(config: Config, names: Collection[str]) -> models.T5:
+def build(config: Config, tensors: Tensors) -> models.T5:
     """1.0 scales the states before its tied head, 1.1 does neither; transformers 5 writes that down."""
     depth = config["num_layers"]
     require(config, num_decoder_layers=depth)
@@ -78,16 +85,59 @@ def build(config: Config, names: Collection[str]) -> models.T5:
     )
 
 
+def config(model: models.T5) -> Config:
+    halves = [model.encoder, *([model.decoder] if hasattr(model, "decoder") else [])]
+    for transformer in halves:
+        facts = describe(
+            transformer,
+            positions=RelativePositions,
+            norm=nn.RMSNorm,
+            block=PreNormBlock,
+            feed_forward=[FeedForward, GatedFeedForward],
+        )
+    function = facts.activation
+    if isinstance(model.encoder.blocks[0].feed_forward, GatedFeedForward):
+        if function == "gelu":
+            raise ValueError("activation: theirs reads gated-gelu as gelu_tanh, and has no word for a gate with gelu")
+        function = {"gelu_new": "gated-gelu"}.get(function, f"gated-{function}")
+    scaled = not hasattr(model, "head") or is_tied(model)
+    return {
+        "vocab_size": facts.embedding.tokens.num_embeddings,
+        "d_model": facts.width,
+        "d_kv": facts.head_width,
+        "d_ff": facts.hidden,
+        "num_layers": facts.depth,
+        "num_decoder_layers": facts.depth,
+        "num_heads": facts.heads,
+        "relative_attention_num_buckets": facts.positions.buckets,
+        "relative_attention_max_distance": facts.positions.max_distance,
+        "dropout_rate": facts.dropout,
+        "feed_forward_proj": function,
+        "layer_norm_epsilon": facts.eps,
+        "is_encoder_decoder": True,
+        "tie_word_embeddings": scaled,
+        "scale_decoder_outputs": scaled,
+    }
+
+
 T5 = Family(
-    model=models.T5,
+    models=(models.T5,),
     build=build,
     table=table,
+    config=config,
+    architecture=lambda model: "T5ForConditionalGeneration",
     prefix="",
+    tokens={"decoder_start_token_id": START, "pad_token_id": 0, "eos_token_id": END},
+    tasks=[
+        end_token_classification("T5ForSequenceClassification", START, END, prefix="transformer."),
+        token_classification("T5ForTokenClassification", prefix="transformer."),
+        reread_question_answering("T5ForQuestionAnswering", START),
+    ],
     copies={
         "encoder.embed_tokens.weight": "shared.weight",
         "decoder.embed_tokens.weight": "shared.weight",
         "lm_head.weight": "shared.weight",
     },
-    # A leftover of the first release: cross-attention has no positions.
+    # A leftover of the first release: cross-attention has no facts.positions.
     unused=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",
 )

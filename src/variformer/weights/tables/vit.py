@@ -1,16 +1,21 @@
-"""ViT with its classifier: `ViTForImageClassification`."""
+"""ViT with its classifier: `ViTForImageClassification`.
 
-from collections.abc import Collection
+The norms' eps is the checkpoint's; their default is 1e-12, the paper's code has 1e-6.
+"""
+
 from functools import partial
+from typing import Any
 
 from torch import nn
 
+from ...layers import FeedForward, LearnedPositions, PreNormBlock
 from ...models import ViT
-from ..table import UNSQUEEZED, Config, Family, Row, activation, require, rows
+from ..describe import describe
+from ..table import UNSQUEEZED, Config, Family, Row, Tensors, activation, count_classes, require, rows
 
 THEIRS = "vit.encoder.layer.{}"
 OURS = "encoder.blocks.{}"
-MODULES = {
+BODY = {
     "encoder.embedding.patches": "vit.embeddings.patch_embeddings.projection",
     f"{OURS}.self_norm": f"{THEIRS}.layernorm_before",
     f"{OURS}.self_attention.query": f"{THEIRS}.attention.attention.query",
@@ -21,22 +26,23 @@ MODULES = {
     f"{OURS}.feed_forward.widen": f"{THEIRS}.intermediate.dense",
     f"{OURS}.feed_forward.narrow": f"{THEIRS}.output.dense",
     "encoder.final_norm": "vit.layernorm",
-    "head": "classifier",
 }
+POSITIONS = Row(("encoder.positions.table.weight",), ("vit.embeddings.position_embeddings",), UNSQUEEZED)
 TABLE = [
-    *rows(MODULES, "weight", "bias"),
-    Row(("encoder.embedding.specials",), "vit.embeddings.cls_token", UNSQUEEZED),
-    Row(("encoder.positions.table.weight",), "vit.embeddings.position_embeddings", UNSQUEEZED),
+    *rows(BODY | {"head": "classifier"}, "weight", "bias"),
+    Row(("encoder.embedding.specials",), ("vit.embeddings.cls_token",), UNSQUEEZED),
+    POSITIONS,
 ]
 
 
-def build(config: Config, names: Collection[str]) -> ViT:
+def numbers(config: Config, tensors: Tensors, scores: str) -> dict[str, Any]:
+    """The arguments of our model, whose classes are the rows of their tensor `scores`."""
     require(config, qkv_bias=True)
-    return ViT(
+    return dict(
         image_size=config["image_size"],
         patch_size=config["patch_size"],
         channels=config["num_channels"],
-        classes=len(config.get("id2label", ("LABEL_0", "LABEL_1"))),  # they leave out their default of two
+        classes=count_classes(tensors, scores, config),
         width=config["hidden_size"],
         depth=config["num_hidden_layers"],
         heads=config["num_attention_heads"],
@@ -47,9 +53,32 @@ def build(config: Config, names: Collection[str]) -> ViT:
     )
 
 
+def config(model: ViT) -> Config:
+    facts = describe(
+        model.encoder, positions=LearnedPositions, norm=nn.LayerNorm, block=PreNormBlock, feed_forward=[FeedForward]
+    )
+    return {
+        "image_size": facts.embedding.image_size,
+        "patch_size": facts.embedding.patches.kernel_size[0],
+        "num_channels": facts.embedding.patches.in_channels,
+        "hidden_size": facts.width,
+        "num_hidden_layers": facts.depth,
+        "num_attention_heads": facts.heads,
+        "intermediate_size": facts.hidden,
+        "hidden_act": facts.activation,
+        "hidden_dropout_prob": facts.dropout,
+        "attention_probs_dropout_prob": facts.dropout,
+        "layer_norm_eps": facts.eps,
+        "qkv_bias": True,
+    }
+
+
 VIT = Family(
-    model=ViT,
-    build=build,
+    models=(ViT,),
+    build=lambda config, tensors: ViT(**numbers(config, tensors, "classifier.weight")),
     table=lambda model: TABLE,
+    config=config,
+    architecture=lambda model: "ViTForImageClassification",
     prefix="",
+    our_scores="head.weight",
 )

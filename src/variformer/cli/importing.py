@@ -1,0 +1,143 @@
+"""A published model as a run directory, from which it is evaluated, tuned and exported like one trained here."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from torch import nn
+
+from .. import models
+from ..analysis.cost import parameter_count
+from ..config import check
+from ..config.check import with_defaults
+from ..config.schema import Experiment
+from ..data import Tokenizer
+from ..data.preprocessing import normalisation
+from ..hub import SETTINGS, TOKENIZER, locate
+from ..training.callbacks.checkpoints import link
+from ..training.checkpoint_io import WholeCheckpointIO, checksum_of
+from ..training.run_directory import RunDirectory
+from ..weights import huggingface
+from .loading import is_run, require_checkpoint
+from .nodes import node_of, recorded
+
+Config = dict[str, Any]
+
+# What each model is evaluated by; the first that fits is taken.
+OBJECTIVES: tuple[tuple[type[nn.Module], str], ...] = (
+    (models.Roberta, "full_sentences.FullSentences"),
+    (models.DistilBert, "masked_tokens.MaskedTokens"),
+    (models.Albert, "masked_tokens_and_order.MaskedTokensAndOrder"),
+    (models.Bert, "masked_tokens_and_pairs.MaskedTokensAndPairs"),
+    (models.GPT, "next_token.NextToken"),
+    (models.T5, "span_corruption.SpanCorruption"),
+    (models.Bart, "text_infilling.TextInfilling"),
+    (models.ViT, "image_classification.ImageClassification"),
+)
+UNPAIRED = dict.fromkeys(  # for a checkpoint that was saved without its judge of pairs
+    ("masked_tokens_and_order.MaskedTokensAndOrder", "masked_tokens_and_pairs.MaskedTokensAndPairs"),
+    "masked_tokens.MaskedTokens",
+)
+
+
+def import_model(source: str, path: str | Path, data: str | None = None) -> RunDirectory:
+    """Write the run directory `path` from a Hugging Face folder or a name on its hub.
+
+    `data`, text files or a folder with a folder of images per class, is what the run is evaluated on; by default
+    Python's own documentation, or the digits. Raises FileExistsError where `path` holds something already.
+    """
+    run = RunDirectory(path)
+    if run.path.is_dir() and any(run.path.iterdir()):
+        raise FileExistsError(f"{path} exists and is not empty: choose another run directory")
+    folder = locate(source)
+    if is_run(folder):
+        raise ValueError(f"{source} is a run directory already")
+    require_checkpoint(folder)
+    with recorded() as made:
+        model = huggingface.load(folder)
+    config = config_of_import(node_of(model, made), model, folder, run, data)
+    check(config)
+    run.imported.mkdir(parents=True)
+    copy_files(folder, run.imported, SETTINGS)
+    if config["tokenizer"] is not None:
+        copy_files(folder, run.tokenizer, TOKENIZER)
+    save_weights(model, run)
+    OmegaConf.save(OmegaConf.create(config), run.config)
+    run.set_record(
+        name=config["name"], seed=0, parameters=parameter_count(model), max_steps=0, imported_from=str(source)
+    )
+    run.set_status("done")
+    return run
+
+
+def config_of_import(node: Config, model: nn.Module, folder: Path, run: RunDirectory, data: str | None) -> Config:
+    """A whole config: this model, the objective that it is evaluated by, and data to do so."""
+    described = with_defaults(node)
+    images = "image_size" in described
+    if not images:
+        Tokenizer.load(folder)  # which says what is missing
+    tokenizer = {"_target_": "variformer.data.Pretrained", "path": str(run.tokenizer.resolve())}
+    experiment = Experiment(
+        name=run.path.resolve().name,
+        run_dir=str(run.path),
+        length=described.get("max_length"),
+        global_batch=8,
+        max_steps=1,
+        model=node,
+        objective={"_target_": f"variformer.objectives.{objective_of(model)}", "_partial_": True},
+        data=image_data(described, folder, data) if images else text_data(data),
+        tokenizer=None if images else tokenizer,
+        optimizer={"_target_": "variformer.training.optimizer.AdamW", "_partial_": True, "lr": 1e-4},
+    )
+    return asdict(experiment)
+
+
+def objective_of(model: nn.Module) -> str:
+    for kind, objective in OBJECTIVES:
+        if isinstance(model, kind):
+            pairs = getattr(model, "pair_head", True) is not None
+            return objective if pairs else UNPAIRED.get(objective, objective)
+    raise ValueError(
+        f"no objective here evaluates a {type(model).__name__}: use variformer.load, or init_from=... in training"
+    )
+
+
+def text_data(files: str | None) -> Config:
+    source = (
+        {"_target_": "variformer.data.PythonDocs"}
+        if files is None
+        else {"_target_": "variformer.data.TextFiles", "train": files}
+    )
+    return {"_target_": "variformer.data.TextData", "_partial_": True, "source": source}
+
+
+def image_data(model: Config, folder: Path, images: str | None) -> Config:
+    """The digits or a folder of images, normalised as the checkpoint's preprocessor_config.json says."""
+    source = (
+        {"_target_": "variformer.data.image_sources.Digits"}
+        if images is None
+        else {"_target_": "variformer.data.image_files.ImageFolder", "train": images}
+    )
+    sizes = {name: model[name] for name in ("image_size", "channels", "classes")}
+    file = folder / "preprocessor_config.json"
+    settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return {"_target_": "variformer.data.images.ImageData", "source": source, **sizes, **normalisation(settings)}
+
+
+def save_weights(model: nn.Module, run: RunDirectory) -> None:
+    """As training would after no step."""
+    file = run.checkpoints / "step-00000000.ckpt"
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    WholeCheckpointIO().save_checkpoint({"state_dict": tensors, "callbacks": {}}, file)
+    link(checksum_of(file), run.checkpoints / "last.ckpt.sha256")
+    link(file, run.checkpoints / "last.ckpt")
+
+
+def copy_files(source: Path, target: Path, patterns: tuple[str, ...]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for pattern in patterns:
+        for file in source.glob(pattern):
+            shutil.copyfile(file, target / file.name)

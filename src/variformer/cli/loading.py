@@ -1,0 +1,110 @@
+"""Trained models by where they lie: a run directory, a Hugging Face folder, or a name on its hub."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from ..config import check, instantiate
+from ..config.check import with_defaults
+from ..config.compose import load as load_config
+from ..data import Tokenizer
+from ..data.preprocessing import preprocessor, transform
+from ..hub import locate
+from ..training.callbacks.average import evaluation_weights
+from ..training.checkpoint_io import WholeCheckpointIO
+from ..training.run_directory import RunDirectory
+from ..weights import huggingface
+
+Config = dict[str, Any]
+
+
+def load(source: str | Path, checkpoint: str = "last") -> tuple[nn.Module, Any]:
+    """(model, tokenizer), or (model, transform) for images; see `variformer.load`."""
+    folder = locate(source)
+    if is_run(folder):
+        return load_run(folder, checkpoint), reader_of_run(folder)
+    return huggingface.load(require_checkpoint(folder)).eval(), reader_of_folder(folder)
+
+
+def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:
+    """The model of a run directory in evaluation mode, with the weights that evaluation uses.
+
+    `checkpoint` is last, best, or the name of a file in the run's checkpoints/. Raises FileNotFoundError where there is
+    no run or no such checkpoint, and ConfigError where the run's config does not fit this version of the code.
+    """
+    model = instantiate(run_config(path)["model"], "model")
+    model.load_state_dict(run_weights(path, checkpoint))
+    return model.eval()
+
+
+def run_config(path: str | Path) -> Config:
+    """The checked config of a run."""
+    config: Config = OmegaConf.to_container(load_config(Path(path)), resolve=True)  # type: ignore[assignment]
+    check(config)
+    return config
+
+
+def run_weights(path: str | Path, checkpoint: str = "last") -> dict[str, Tensor]:
+    """The model's tensors of a run, by our names, on the CPU: the moving average where the run kept one."""
+    file = RunDirectory(path).checkpoint(checkpoint)
+    saved = WholeCheckpointIO().load_checkpoint(file, map_location=torch.device("cpu"))
+    named = evaluation_weights(saved).items()
+    return {name.removeprefix("model."): tensor for name, tensor in named if name.startswith("model.")}
+
+
+def weights_of(folder: Path, checkpoint: str = "last") -> dict[str, Tensor]:
+    """The tensors of a run directory or a Hugging Face folder, by our names."""
+    if is_run(folder):
+        return run_weights(folder, checkpoint)
+    return huggingface.load(require_checkpoint(folder)).state_dict()
+
+
+def tokenizer_of(folder: Path) -> Tokenizer | None:
+    """The tokenizer of a run directory or a Hugging Face folder, if it has one."""
+    folder = RunDirectory(folder).tokenizer if is_run(folder) else folder
+    return Tokenizer.load(folder) if (folder / "tokenizer.json").is_file() else None
+
+
+def reader_of_run(path: str | Path) -> Any:
+    """What turns raw input into the model's: the run's tokenizer, or its image transform."""
+    settings = run_preprocessor(path)
+    return tokenizer_of(Path(path)) if settings is None else transform(settings)
+
+
+def run_preprocessor(path: str | Path) -> dict[str, Any] | None:
+    """What a run does to images, as preprocessor_config.json says it; None where it reads text.
+
+    An imported model keeps the file that it came with.
+    """
+    file = RunDirectory(path).imported / "preprocessor_config.json"
+    if file.is_file():
+        return json.loads(file.read_text(encoding="utf-8"))
+    data = with_defaults(run_config(path)["data"])
+    return preprocessor(data) if "image_size" in data else None
+
+
+def reader_of_folder(folder: Path) -> Any:
+    """The folder's image transform or tokenizer; None where it has neither."""
+    file = folder / "preprocessor_config.json"
+    if file.is_file():
+        return transform(json.loads(file.read_text(encoding="utf-8")))
+    return tokenizer_of(folder)
+
+
+def is_run(folder: Path) -> bool:
+    return (folder / "config.yaml").is_file()
+
+
+def require_checkpoint(folder: Path) -> Path:
+    """Raises FileNotFoundError where a folder is neither a run nor a checkpoint of Hugging Face's."""
+    if not (folder / "config.json").is_file():
+        there = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
+        raise FileNotFoundError(
+            f"{folder} is neither a run directory (config.yaml) nor a Hugging Face folder (config.json); "
+            f"it holds {there}"
+        )
+    return folder

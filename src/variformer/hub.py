@@ -1,0 +1,49 @@
+"""Where published weights and tokenizers are found: in a folder, or under a name on the Hugging Face hub."""
+
+import re
+from pathlib import Path
+
+NAME = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?)(@(?P<revision>[\w./-]+))?", re.ASCII)
+TOKENIZER = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model")
+WEIGHTS = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json")
+PICKLED = ("pytorch_model*.bin", "pytorch_model.bin.index.json")  # read without running code, where all else lacks
+SETTINGS = ("config.json", "generation_config.json", "preprocessor_config.json")
+
+
+def locate(source: str | Path, *, weights: bool = True) -> Path:
+    """The folder of `source`: a path, or NAME or NAME@REVISION on the hub, downloaded into its cache.
+
+    Without `weights`, only settings and tokenizer are fetched. Raises FileNotFoundError that says where it looked.
+    """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise FileNotFoundError(f"{source} is a file: give the folder that holds it")
+    match = NAME.fullmatch(str(source))
+    if match is None:
+        raise FileNotFoundError(f"there is no folder {folder.absolute()}, and {str(source)!r} is no name on the hub")
+    patterns = (*SETTINGS, *TOKENIZER)
+    found = fetch(match, folder, (*patterns, *WEIGHTS) if weights else patterns)
+    if weights and not any(found.glob("*.safetensors")):
+        found = fetch(match, folder, (*patterns, *PICKLED))
+    return found
+
+
+def fetch(match: re.Match[str], folder: Path, patterns: tuple[str, ...]) -> Path:
+    """The hub's snapshot, from its local cache where the hub cannot be reached."""
+    from huggingface_hub import constants, snapshot_download
+
+    try:
+        return Path(snapshot_download(match["name"], revision=match["revision"], allow_patterns=list(patterns)))
+    except Exception as error:  # of the hub's, and of whichever HTTP library it uses today
+        reason = "HF_HUB_OFFLINE=1 forbids to ask the hub" if constants.HF_HUB_OFFLINE else told(error)
+        raise FileNotFoundError(
+            f"{match[0]} was not found: there is no folder {folder.absolute()}, the cache {constants.HF_HUB_CACHE} "
+            f"does not hold it, and {reason}. Without a network, copy the model's folder here and give its path."
+        ) from error
+
+
+def told(error: Exception) -> str:
+    first = str(error).strip().partition("\n")[0].rstrip(".")
+    return f"{type(error).__name__} came from the hub: {first}"

@@ -1,0 +1,27 @@
+"""Stochastic depth: layers that are left out at random while a model learns."""
+
+import torch
+from torch import Tensor, nn
+
+
+class StochasticDepth(nn.Module):
+    """A layer's output, left out for a share `rate` of the samples in training, and larger by as much for the others.
+
+    Huang et al., 2016, "Deep Networks with Stochastic Depth"; a draw per sample, as in timm's and DeiT's code.
+    """
+
+    rate: Tensor
+
+    def __init__(self, rate: float):
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f"stochastic depth leaves a share in [0, 1) out, not {rate}")
+        # A tensor, because a compiler would specialise on a number, and compile every block anew.
+        self.register_buffer("rate", torch.tensor(rate), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, ...) -> (B, ...)."""
+        if not self.training:
+            return x
+        kept = torch.rand(len(x), *[1] * (x.dim() - 1), device=x.device) >= self.rate
+        return x * kept.to(x.dtype) / (1 - self.rate)

@@ -1,0 +1,108 @@
+"""ALBERT: one block applied again and again, and token embeddings narrower than the model.
+
+Lan et al., 2019, https://arxiv.org/abs/1909.11942.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from ..layers import (
+    ACTIVATIONS,
+    Activation,
+    Attention,
+    Block,
+    FeedForward,
+    LearnedPositions,
+    PooledHead,
+    Positions,
+    PostNormBlock,
+    Sizes,
+    TokenEmbedding,
+    TokenHead,
+    Transformer,
+    initialise,
+)
+from .bert import Predictions
+
+
+class Albert(nn.Module):
+    """The defaults are ALBERT base (12M).
+
+    `embedding_width` is that of tokens, segments and positions, which one matrix widens to `width` (section 3.1).
+    `groups` blocks share the `depth` layers, each as many of them in a row; the paper's models have one.
+    """
+
+    above: ClassVar = ("token_head", "pair_head")  # what reads the states
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 30000,
+        embedding_width: int = 128,
+        width: int = 768,
+        depth: int = 12,
+        groups: int = 1,
+        heads: int = 12,
+        hidden: int = 3072,
+        max_length: int = 512,
+        dropout: float = 0.1,
+        segments: int = 2,
+        pair_classes: int = 2,
+        activation: Activation = "gelu_tanh",
+        positions: Callable[[Sizes], Positions] = LearnedPositions,
+        norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-12),
+        feed_forward: Callable[..., nn.Module] = FeedForward,
+        block: Callable[..., Block] = PostNormBlock,
+        attention: Callable[..., Attention] = Attention,
+    ):
+        super().__init__()
+        self.width = width
+        embedding = TokenEmbedding(vocab_size, embedding_width, segments=segments)
+        self.encoder = Transformer(
+            embedding=embedding,
+            positions=positions(Sizes(embedding_width, heads, width // heads, max_length, causal=False)),
+            entry=nn.Sequential(norm(embedding_width), nn.Dropout(dropout), nn.Linear(embedding_width, width)),
+            blocks=[
+                block(
+                    width,
+                    self_attention=attention(width, heads, dropout=dropout),
+                    feed_forward=feed_forward(width, hidden, activation=activation),
+                    norm=norm,
+                    dropout=dropout,
+                )
+                for _ in range(groups)
+            ],
+            final_norm=norm(width),
+            depth=depth,
+        )
+        self.token_head = TokenHead(
+            embedding_width,
+            vocab_size,
+            tied_to=embedding.tokens,
+            transform=nn.Sequential(
+                nn.Linear(width, embedding_width), ACTIVATIONS[activation](), norm(embedding_width)
+            ),
+            bias=True,
+        )
+        self.pair_head = PooledHead(width, pair_classes) if pair_classes else None
+        initialise.bert(self)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        mask: Tensor | None = None,
+        segments: Tensor | None = None,
+        predict: Tensor | None = None,
+    ) -> Predictions:
+        """(B, T) tokens -> scores of the token at each position, and of the pair; arguments as in `Bert.forward`."""
+        states = self.states(tokens, mask, segments)
+        pair = self.pair_head(states[:, 0]) if self.pair_head is not None else None
+        chosen = states if predict is None else states.flatten(0, 1)[predict]
+        return Predictions(self.token_head(chosen), pair, states)
+
+    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """(B, T) tokens -> (B, T, width): the last layer's states, which the heads read."""
+        return self.encoder(tokens, segments, mask=mask)

@@ -1,0 +1,116 @@
+"""BART: BERT's encoder and GPT's decoder, trained together to undo noise.
+
+Lewis et al., 2019, https://arxiv.org/abs/1910.13461.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..layers import (
+    Activation,
+    Attention,
+    Block,
+    Cache,
+    FeedForward,
+    LearnedPositions,
+    Positions,
+    PostNormBlock,
+    Sizes,
+    TokenEmbedding,
+    TokenHead,
+    Transformer,
+    initialise,
+)
+
+
+class Bart(nn.Module):
+    """The defaults are BART base (139M).
+
+    Positions start at 2, a leftover of the reference code (fairseq). `score_bias` is added to the scores and never
+    trained: the paper has none, but Hugging Face's checkpoints do (all zero, for tokens added later).
+    """
+
+    above: ClassVar = ("decoder", "head", "score_bias")  # what reads the states
+    score_bias: Tensor  # (V,)
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 50265,
+        width: int = 768,
+        depth: int = 6,
+        heads: int = 12,
+        hidden: int = 3072,
+        max_length: int = 1024,
+        dropout: float = 0.1,
+        activation: Activation = "gelu",
+        positions: Callable[[Sizes], Positions] = partial(LearnedPositions, offset=2),
+        norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-5),
+        feed_forward: Callable[..., nn.Module] = FeedForward,
+        block: Callable[..., Block] = PostNormBlock,
+        attention: Callable[..., Attention] = Attention,
+    ):
+        super().__init__()
+        self.width = width
+        embedding = TokenEmbedding(vocab_size, width)
+        new_attention = partial(attention, width, heads, dropout=dropout)
+
+        def half(causal: bool, reads_memory: bool) -> Transformer:
+            return Transformer(
+                embedding=embedding,
+                positions=positions(Sizes(width, heads, width // heads, max_length, causal)),
+                entry=nn.Sequential(norm(width), nn.Dropout(dropout)),
+                blocks=[
+                    block(
+                        width,
+                        self_attention=new_attention(),
+                        cross_attention=new_attention() if reads_memory else None,
+                        feed_forward=feed_forward(width, hidden, activation=activation),
+                        norm=norm,
+                        dropout=dropout,
+                    )
+                    for _ in range(depth)
+                ],
+                final_norm=norm(width),
+                causal=causal,
+            )
+
+        self.encoder = half(causal=False, reads_memory=False)
+        self.decoder = half(causal=True, reads_memory=True)
+        self.head = TokenHead(width, vocab_size, tied_to=embedding.tokens)
+        self.register_buffer("score_bias", torch.zeros(vocab_size))
+        initialise.bart(self)
+
+    def forward(
+        self,
+        source: Tensor,
+        target: Tensor,
+        source_mask: Tensor | None = None,
+        target_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Source (B, S), target so far (B, T) -> (B, T, V) scores of the next target token."""
+        return self.decode(target, self.encode(source, source_mask), source_mask, target_mask)
+
+    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """(B, T) tokens -> (B, T, width): the encoder's states; segments are not told apart."""
+        return self.encoder(tokens, mask=mask)
+
+    def encode(self, source: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, S) -> (B, S, D), the memory that `decode` reads."""
+        return self.encoder(source, mask=mask)
+
+    def decode(
+        self,
+        target: Tensor,
+        memory: Tensor,
+        memory_mask: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """(B, T), (B, S, D) -> (B, T, V)."""
+        states = self.decoder(target, mask=mask, memory=memory, memory_mask=memory_mask, cache=cache)
+        return self.head(states) + self.score_bias

@@ -1,0 +1,40 @@
+"""DeiT: a ViT with a second special token, which learns from a teacher.
+
+Touvron et al., 2020, https://arxiv.org/abs/2012.12877.
+"""
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from .vit import ViT
+
+
+class Opinions(NamedTuple):
+    label: Tensor  # (B, classes), read off the class token
+    teacher: Tensor  # (B, classes), read off the distillation token
+
+
+class UntaughtDeiT(ViT):
+    """DeiT without a teacher: it has both special tokens, and one head, on the class token."""
+
+    def __init__(self, **vit: Any):
+        super().__init__(specials=2, **vit)
+
+
+class DeiT(ViT):
+    """The defaults are DeiT-B distilled (87M). What is not named here is as in ViT."""
+
+    def __init__(self, *, classes: int = 1000, width: int = 768, **vit: Any):
+        super().__init__(classes=classes, width=width, specials=2, **vit)
+        self.teacher_head = nn.Linear(width, classes)
+        nn.init.zeros_(self.teacher_head.weight)
+        nn.init.zeros_(self.teacher_head.bias)
+
+    def forward(self, images: Tensor) -> Opinions:  # type: ignore[override]
+        """(B, C, H, W) images -> the scores of both heads.
+
+        A prediction is their mean, as in timm and transformers; the paper adds what softmax makes of each (section 4).
+        """
+        states = self.encoder(images)
+        return Opinions(self.head(states[:, 0]), self.teacher_head(states[:, 1]))

@@ -1,0 +1,157 @@
+"""Models for a task: a pre-trained body, whose own heads come off, under a head for the task.
+
+All take (B, T) tokens, a mask that is True where they are real, and segments, which only BERT and ALBERT tell apart.
+Dropout stands before the scores alone; transformers' heads of RoBERTa, T5 and BART have it before the hidden layer too.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..layers import PooledHead, initialise
+
+# Shapes: B batch, T tokens, D the body's width.
+
+
+class Spans(NamedTuple):
+    start: Tensor  # (B, T), the score of each position to be an answer's first token
+    end: Tensor  # (B, T), to be its last
+
+
+class Tuned(nn.Module):
+    """`body` loses what stands above its states, a pooler excepted that the new head can use."""
+
+    def __init__(self, body: nn.Module):
+        super().__init__()
+        self.body: Any = body
+        self.take_off(body.above)  # type: ignore[arg-type]
+
+    def take_off(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            if hasattr(self.body, name):
+                delattr(self.body, name)
+
+    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """(B, T) -> (B, T, D), what the head reads."""
+        return self.body.states(tokens, mask, segments)
+
+
+class SequenceClassifier(Tuned):
+    """The first token's state, pooled -> a class: BERT (Devlin et al., 2018, section 4.1), RoBERTa and ALBERT.
+
+    DistilBERT's code has `activation=nn.ReLU`. The pooler of a judge of pairs goes on as this one.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        classes: int,
+        dropout: float = 0.1,
+        activation: Callable[[], nn.Module] = nn.Tanh,
+    ):
+        judge = getattr(body, "pair_head", None)
+        super().__init__(body)
+        self.head = PooledHead(self.body.width, classes, activation=activation, dropout=dropout)
+        initialise.bert(self.head)
+        if judge is not None:
+            self.head.pool = judge.pool
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """-> (B, classes)."""
+        return self.head(self.states(tokens, mask, segments)[:, 0])
+
+
+class LastTokenClassifier(Tuned):
+    """The last real token's state -> a class: GPT, whose other tokens have not read the whole text."""
+
+    def __init__(self, body: nn.Module, classes: int):
+        super().__init__(body)
+        self.head = nn.Linear(self.body.width, classes, bias=False)
+        initialise.bert(self.head)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """-> (B, classes)."""
+        real = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
+        return self.head(last(self.states(tokens, mask, segments), real))
+
+
+class TokenClassifier(Tuned):
+    """Each token's state -> a class (BERT, section 5.3)."""
+
+    def __init__(self, body: nn.Module, classes: int, dropout: float = 0.1):
+        super().__init__(body)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.body.width, classes)
+        initialise.bert(self.head)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """-> (B, T, classes)."""
+        return self.head(self.dropout(self.states(tokens, mask, segments)))
+
+
+class SpanFinder(Tuned):
+    """Each token's state -> how likely an answer starts, and ends, there (BERT, section 4.2)."""
+
+    def __init__(self, body: nn.Module):
+        super().__init__(body)
+        self.head = nn.Linear(self.body.width, 2)
+        initialise.bert(self.head)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Spans:
+        """-> (B, T) twice. Padding has scores too: whoever picks the best must leave it out."""
+        return Spans(*self.head(self.states(tokens, mask, segments)).unbind(-1))
+
+
+class Rereading(Tuned):
+    """The decoder reads the text once more, shifted right behind `start` (BART, Lewis et al., 2019, section 3)."""
+
+    def __init__(self, body: nn.Module, start: int):
+        super().__init__(body)
+        self.start = start
+
+    def take_off(self, names: tuple[str, ...]) -> None:
+        super().take_off(tuple(name for name in names if name != "decoder"))
+
+    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """(B, T) -> (B, T, D) of the decoder. As in transformers, no padding is masked: on the right it is unseen."""
+        again = tokens.roll(1, 1)
+        again[:, 0] = self.start
+        return self.body.decoder(again, memory=self.body.encode(tokens, mask), memory_mask=mask)
+
+
+class EndTokenClassifier(Rereading):
+    """The decoder's state at the last `end` token, pooled -> a class: BART (section 3.1) and T5.
+
+    Every text needs such a token. T5's paper has no such head, but writes the class's name; this is transformers'.
+    """
+
+    def __init__(self, body: nn.Module, classes: int, start: int, end: int, dropout: float = 0.1):
+        super().__init__(body, start)
+        self.end = end
+        self.head = PooledHead(self.body.width, classes, dropout=dropout)
+        initialise.bert(self.head)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """-> (B, classes)."""
+        return self.head(last(self.states(tokens, mask, segments), tokens == self.end))
+
+
+class RereadSpanFinder(Rereading):
+    """The decoder's states -> where an answer starts and ends: BART (section 3.2) and T5, as in transformers."""
+
+    def __init__(self, body: nn.Module, start: int):
+        super().__init__(body, start)
+        self.head = nn.Linear(self.body.width, 2)
+        initialise.bert(self.head)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Spans:
+        """-> (B, T) twice."""
+        return Spans(*self.head(self.states(tokens, mask, segments)).unbind(-1))
+
+
+def last(states: Tensor, where: Tensor) -> Tensor:
+    """(B, T, D), (B, T) bool -> (B, D): the state of each row's last True position."""
+    places = torch.arange(where.size(1), device=where.device) * where
+    return states[torch.arange(len(states), device=states.device), places.argmax(1)]

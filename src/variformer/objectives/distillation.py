@@ -1,0 +1,145 @@
+"""Learning from a teacher: what all distillations share.
+
+Hinton et al., 2015, "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
+"""
+
+import copy
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .objective import Batch, Objective, Scores
+
+# Shapes: N things to be told, V scores of each.
+
+
+class Teacher:
+    """A frozen model, asked where the student is and in the student's precision.
+
+    It is no nn.Module: what holds it neither trains it nor saves it nor sets it to training mode.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.model = model.eval().requires_grad_(False)
+        self.copies = {place_of(model): self.model}
+
+    @torch.no_grad()
+    def __call__(self, student: nn.Module, *inputs: Tensor, **named: Any) -> Any:
+        place = place_of(student)
+        if place not in self.copies:  # not moved: where FLOPs are counted the student is a ghost without weights
+            self.copies[place] = copy.deepcopy(self.model).to(*place)
+        return self.copies[place](*inputs, **named)
+
+
+def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    first = next(model.parameters())
+    return first.device, first.dtype
+
+
+class Distillation(Objective):
+    """A task, and a teacher to imitate in it. A subclass says how.
+
+    Evaluation is the task's own, and needs no teacher.
+
+    task: the objective that the student has besides
+    teacher: the directory of the teacher's run; whoever trains loads it and calls `learn_from`
+    copied_layers: for each block of a new student the teacher's block, counted from 0, that it starts as; embeddings
+        and heads are then copied too. None: the student starts as any model does
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        length: int | None = None,
+        *,
+        task: Callable[..., Objective],
+        teacher: str | None = None,
+        copied_layers: Sequence[int] | None = None,
+    ):
+        super().__init__()
+        self.task = task(data, length)
+        self.monitor, self.mode, self.unit = self.task.monitor, self.task.mode, self.task.unit
+        self.length, self.source, self.copied_layers = length, teacher, copied_layers
+        self.teacher: Teacher | None = None
+
+    def learn_from(self, model: nn.Module) -> None:
+        """Freezes the model for good."""
+        self.teacher = Teacher(model)
+
+    def initialise(self, model: nn.Module) -> None:
+        if self.copied_layers is not None:
+            copy_layers(self.present().model, model, self.copied_layers)
+
+    def present(self) -> Teacher:
+        if self.teacher is None:
+            raise ValueError(f"{type(self).__name__} trains with a teacher, the model of objective.teacher's run")
+        return self.teacher
+
+    def view(self, data: Any) -> Any:
+        return self.task.view(data)
+
+    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+        return self.task.collate(samples, keys, train)
+
+    def derive(self, means: dict[str, float]) -> dict[str, float]:
+        return self.task.derive(means)
+
+    def forward(self, model: nn.Module, batch: Batch) -> Scores:
+        return self.imitate(model, self.present(), batch) if self.training else self.task(model, batch)
+
+    def imitate(self, model: nn.Module, teacher: Teacher, batch: Batch) -> Scores:
+        """The loss of a student, and what is worth a curve."""
+        raise NotImplementedError
+
+
+def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """(N, V) scores of both -> (N,): T^2 KL(teacher || student) of their softmaxes at temperature T, in nats.
+
+    The square keeps the gradients' size whatever the temperature (Hinton et al., 2015, section 2).
+    """
+    student, teacher = (F.log_softmax(scores.float() / temperature, dim=-1) for scores in (student, teacher))
+    return temperature**2 * F.kl_div(student, teacher, reduction="none", log_target=True).sum(-1)
+
+
+def copy_layers(teacher: nn.Module, student: nn.Module, layers: Sequence[int]) -> None:
+    """The student's block i becomes the teacher's block layers[i]; all else that both have, by name, is copied.
+
+    Raises ValueError where the number of layers, a block or a shape does not fit.
+    """
+    ours, theirs = student.state_dict(), teacher.state_dict()
+    depth = len({number for name in ours if (number := block_of(name)) is not None})
+    if len(layers) != depth:
+        raise ValueError(f"objective.copied_layers={list(layers)} names {len(layers)} layers, the student has {depth}")
+    sources = {name: source_of(name, layers) for name in ours}
+    shared = {name: source for name, source in sources.items() if source in theirs or block_of(name) is not None}
+    unfit = [
+        source for name, source in shared.items() if source not in theirs or theirs[source].shape != ours[name].shape
+    ]
+    if unfit:
+        raise ValueError(
+            f"the teacher has no {', '.join(unfit[:4])}, or in another shape: give the student the teacher's "
+            "model.width, heads, hidden, max_length and parts, and objective.copied_layers that the teacher has"
+        )
+    with torch.no_grad():
+        for name, source in shared.items():
+            ours[name].copy_(theirs[source])
+
+
+BLOCK = re.compile(r"(.*\bblocks\.)(\d+)(\..*)")
+
+
+def block_of(name: str) -> int | None:
+    """encoder.blocks.3.feed_forward.widen.weight -> 3; None where a parameter is in no block."""
+    match = BLOCK.fullmatch(name)
+    return int(match[2]) if match else None
+
+
+def source_of(name: str, layers: Sequence[int]) -> str:
+    """With layers [0, 2]: encoder.blocks.1.self_norm.bias -> encoder.blocks.2.self_norm.bias."""
+    match = BLOCK.fullmatch(name)
+    return f"{match[1]}{layers[int(match[2])]}{match[3]}" if match else name

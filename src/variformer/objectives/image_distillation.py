@@ -1,0 +1,72 @@
+"""DeiT's training: the labels, and what a teacher sees in the same images.
+
+Touvron et al., 2020, section 4, https://arxiv.org/abs/2012.12877.
+"""
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .distillation import Distillation, Teacher, divergence
+from .image_classification import ImageClassification, both_scores, fused_scores
+from .objective import Batch, Ratio, Scores
+
+# Shapes: B batch, K classes.
+
+
+class ImageDistillation(Distillation):
+    """(1 - share) x the task's loss + share x how far the student is from the teacher. A subclass says how far.
+
+    The teacher sees the same augmented and mixed images, and speaks to the student's distillation token; a student
+    without one (ViT) learns both with its only head. Evaluation takes the mean of both heads' scores.
+    """
+
+    task: ImageClassification
+
+    def __init__(self, data: Any, length: int | None = None, *, share: float = 0.5, **distillation: Any):
+        super().__init__(data, length, **distillation)
+        if not isinstance(self.task, ImageClassification):
+            raise ValueError(f"objective.task={type(self.task).__name__}, but only image classification fits here")
+        if not 0 <= share <= 1:
+            raise ValueError(f"objective.share lies in [0, 1], but is {share}")
+        self.share = share
+
+    def imitate(self, model: nn.Module, teacher: Teacher, batch: Batch) -> Scores:
+        label, imitation = both_scores(model(batch["images"]))
+        example = fused_scores(teacher(model, batch["images"]))
+        if imitation.size(-1) != example.size(-1):
+            raise ValueError(f"the teacher knows {example.size(-1)} classes, the student {imitation.size(-1)}")
+        task = self.task.score(label, batch)
+        far = self.distance(imitation, example)
+        count = far.new_tensor(float(len(far)))
+        agreed = (imitation.argmax(-1) == example.argmax(-1)).float()
+        ratios = {"distance": Ratio(far.detach().sum(), count), "agreement": Ratio(agreed.sum(), count)}
+        return Scores((1 - self.share) * task.loss + self.share * far.mean(), task.ratios | ratios)
+
+    def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """(B, K) scores of both -> (B,)."""
+        raise NotImplementedError
+
+
+class HardDistillation(ImageDistillation):
+    """The class that the teacher finds likeliest is a label like the true one, and never smoothed (equation 3)."""
+
+    def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return F.cross_entropy(student, teacher.argmax(-1), reduction="none")
+
+
+class SoftDistillation(ImageDistillation):
+    """Divergence from the teacher's softmax at a temperature (equation 2, whose KL is summed over classes: their code
+    takes its mean)."""
+
+    def __init__(
+        self, data: Any, length: int | None = None, *, share: float = 0.1, temperature: float = 3.0, **distillation: Any
+    ):
+        super().__init__(data, length, share=share, **distillation)
+        if temperature <= 0:
+            raise ValueError(f"objective.temperature must be positive, but is {temperature}")
+        self.temperature = temperature
+
+    def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return divergence(student, teacher, self.temperature)

@@ -1,0 +1,94 @@
+"""Files of tensors: safetensors, whole or in shards, out and in; pickled `.bin` files in, where there are no others."""
+
+import json
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+WHOLE = "model.safetensors"
+PICKLED = "pytorch_model.bin"
+SHARD_BYTES = 5_000_000_000
+
+
+def write_tensors(tensors: Mapping[str, Tensor], folder: str | Path, max_shard_bytes: int = SHARD_BYTES) -> list[Path]:
+    """Write model.safetensors, or shards of at most so many bytes and their index; returns the files.
+
+    A tensor is never split: one that is larger has a shard of its own. Weights of an earlier export are removed.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in [folder / WHOLE, folder / f"{WHOLE}.index.json", *folder.glob("model-*-of-*.safetensors")]:
+        old.unlink(missing_ok=True)
+    shards = split(tensors, max_shard_bytes)
+    names = [WHOLE]
+    if len(shards) > 1:
+        names = [f"model-{number:05}-of-{len(shards):05}.safetensors" for number in range(1, len(shards) + 1)]
+    for name, shard in zip(names, shards, strict=True):
+        save_file({each: tensor.contiguous() for each, tensor in shard.items()}, folder / name, {"format": "pt"})
+    if len(shards) > 1:
+        places = {each: name for name, shard in zip(names, shards, strict=True) for each in sorted(shard)}
+        index = {"metadata": {"total_size": sum(tensor.nbytes for tensor in tensors.values())}, "weight_map": places}
+        names.append(f"{WHOLE}.index.json")
+        (folder / names[-1]).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    return [folder / name for name in names]
+
+
+def split(tensors: Mapping[str, Tensor], max_bytes: int) -> list[dict[str, Tensor]]:
+    """In the given order, a new shard wherever the next tensor would not fit."""
+    shards: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, tensor in tensors.items():
+        if shards[-1] and size + tensor.nbytes > max_bytes:
+            shards.append({})
+            size = 0
+        shards[-1][name] = tensor
+        size += tensor.nbytes
+    return shards
+
+
+def read_tensors(folder: str | Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint folder: of model.safetensors, its shards, or else of pytorch_model.bin or its shards.
+
+    Raises FileNotFoundError where files are missing, ValueError where they do not hold what their index says, or a
+    pickled file holds anything but tensors, and could run code.
+    """
+    folder = Path(folder)
+    readers: dict[str, Callable[[Path], dict[str, Tensor]]] = {WHOLE: load_file, PICKLED: unpickle}
+    for name, read in readers.items():
+        if (folder / name).is_file():
+            return read(folder / name)
+        if (folder / f"{name}.index.json").is_file():
+            return read_shards(folder / f"{name}.index.json", read)
+    files = [each for name in readers for each in (name, f"{name}.index.json")]
+    raise FileNotFoundError(f"{folder} holds no weights: it has none of {', '.join(files)}")
+
+
+def read_shards(index: Path, read: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:
+    places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    shards = sorted(set(places.values()))
+    if outside := [shard for shard in shards if Path(shard).name != shard]:
+        raise ValueError(f"{index} lists {', '.join(outside)}, outside of its folder")
+    if absent := [shard for shard in shards if not (index.parent / shard).is_file()]:
+        raise FileNotFoundError(f"{index.parent} lacks {', '.join(absent)}, which {index.name} lists")
+    tensors: dict[str, Tensor] = {}
+    for shard in shards:
+        tensors |= read(index.parent / shard)
+    if unwritten := sorted(places.keys() - tensors.keys()):
+        raise ValueError(f"the shards in {index.parent} lack {', '.join(unwritten)}, which {index.name} lists")
+    return tensors
+
+
+def unpickle(path: Path) -> dict[str, Tensor]:
+    """A pickled file can name any function to call when it is read; `weights_only` lets it rebuild tensors alone."""
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{path} is refused: it is broken, or would run code when read ({reason})") from None
+    if not isinstance(tensors, dict) or not all(isinstance(each, Tensor) for each in tensors.values()):
+        raise ValueError(f"{path} is refused: it does not map names to tensors")
+    return tensors

@@ -1,0 +1,112 @@
+"""BART: `BartForConditionalGeneration`, and its heads for tasks."""
+
+from functools import partial
+
+from torch import nn
+
+from ...layers import FeedForward, LearnedPositions, PostNormBlock
+from ...models import Bart
+from ..describe import describe, learned_length
+from ..table import UNSQUEEZED, Config, Family, Row, Tensors, activation, require, rows
+from .heads import end_token_classification, reread_question_answering
+
+ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
+START, END = 2, 2
+EPS = 1e-5  # of every norm; their config has no word for it
+UNUSED_POSITIONS = 2
+
+
+def half(name: str, attentions: dict[str, str]) -> list[Row]:
+    """The encoder or the decoder."""
+    theirs, ours = f"model.{name}.layers.{{}}", f"{name}.blocks.{{}}"
+    names = {
+        f"{name}.entry.0": f"model.{name}.layernorm_embedding",
+        f"{ours}.feed_forward.widen": f"{theirs}.fc1",
+        f"{ours}.feed_forward.narrow": f"{theirs}.fc2",
+        f"{ours}.feed_forward_norm": f"{theirs}.final_layer_norm",
+    }
+    for mine, its in attentions.items():
+        names[f"{ours}.{mine}_norm"] = f"{theirs}.{its}_layer_norm"
+        names |= {f"{ours}.{mine}_attention.{each}": f"{theirs}.{its}.{other}" for each, other in ATTENTION.items()}
+    positions = {f"{name}.positions.table": f"model.{name}.embed_positions"}
+    return [*rows(positions, "weight"), *rows(names, "weight", "bias")]
+
+
+BODY = [
+    *rows({"encoder.embedding.tokens": "model.shared"}, "weight"),
+    *half("encoder", {"self": "self_attn"}),
+    *half("decoder", {"self": "self_attn", "cross": "encoder_attn"}),
+]
+SCORE_BIAS = Row(("score_bias",), ("final_logits_bias",), UNSQUEEZED)
+
+
+def table(model: Bart) -> list[Row]:
+    return [*BODY, SCORE_BIAS] if hasattr(model, "score_bias") else BODY
+
+
+def build(config: Config, tensors: Tensors) -> Bart:
+    depth, heads, hidden = config["encoder_layers"], config["encoder_attention_heads"], config["encoder_ffn_dim"]
+    require(
+        config,
+        decoder_layers=depth,
+        decoder_attention_heads=heads,
+        decoder_ffn_dim=hidden,
+        scale_embedding=False,
+        tie_word_embeddings=True,
+    )
+    return Bart(
+        vocab_size=config["vocab_size"],
+        width=config["d_model"],
+        depth=depth,
+        heads=heads,
+        hidden=hidden,
+        max_length=config["max_position_embeddings"],
+        dropout=config.get("dropout", 0.1),
+        activation=activation(config.get("activation_function", "gelu")),
+        positions=partial(LearnedPositions, offset=UNUSED_POSITIONS),
+        norm=partial(nn.LayerNorm, eps=EPS),
+    )
+
+
+def config(model: Bart) -> Config:
+    for transformer in (model.encoder, model.decoder):
+        facts = describe(
+            transformer, positions=LearnedPositions, norm=nn.LayerNorm, block=PostNormBlock, feed_forward=[FeedForward]
+        )
+    if facts.eps != EPS:
+        raise ValueError(f"norm: theirs has eps {EPS}, ours {facts.eps}")
+    sizes = {"layers": facts.depth, "attention_heads": facts.heads, "ffn_dim": facts.hidden}
+    return {
+        "vocab_size": facts.embedding.tokens.num_embeddings,
+        "d_model": facts.width,
+        **{f"{half}_{name}": size for half in ("encoder", "decoder") for name, size in sizes.items()},
+        "activation_function": facts.activation,
+        "dropout": facts.dropout,
+        "attention_dropout": facts.dropout,
+        "activation_dropout": 0.0,
+        "max_position_embeddings": learned_length(facts.positions, UNUSED_POSITIONS),
+        "scale_embedding": False,
+        "is_encoder_decoder": True,
+    }
+
+
+BART = Family(
+    models=(Bart,),
+    build=build,
+    table=table,
+    config=config,
+    architecture=lambda model: "BartForConditionalGeneration",
+    prefix="model.",
+    tokens={"decoder_start_token_id": START, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": END},
+    tasks=[
+        end_token_classification("BartForSequenceClassification", START, END, prefix=""),
+        reread_question_answering("BartForQuestionAnswering", START),
+    ],
+    copies={
+        "model.encoder.embed_tokens.weight": "model.shared.weight",
+        "model.decoder.embed_tokens.weight": "model.shared.weight",
+        "lm_head.weight": "model.shared.weight",
+    },
+    unused=r"model\.(encoder|decoder)\.version",  # fairseq's
+    zeros=r"final_logits_bias",
+)

@@ -1,0 +1,40 @@
+"""DeiT: `DeiTForImageClassificationWithTeacher`, or `DeiTForImageClassification` with one head."""
+
+from ...models import DeiT, UntaughtDeiT
+from ..table import STACKED, Config, Family, Row, Tensors, rows
+from . import vit
+
+BODY = {ours: theirs.replace("vit.", "deit.", 1) for ours, theirs in vit.BODY.items()}
+SPECIALS = ("deit.embeddings.cls_token", "deit.embeddings.distillation_token")
+ONE_HEAD = {"head": "classifier"}
+TWO_HEADS = {"head": "cls_classifier", "teacher_head": "distillation_classifier"}
+
+
+def table(model: DeiT | UntaughtDeiT) -> list[Row]:
+    heads = TWO_HEADS if hasattr(model, "teacher_head") else ONE_HEAD
+    return [
+        *rows(BODY | heads, "weight", "bias"),
+        Row(("encoder.embedding.specials",), SPECIALS, STACKED),
+        vit.POSITIONS._replace(theirs=("deit.embeddings.position_embeddings",)),
+    ]
+
+
+def build(config: Config, tensors: Tensors) -> DeiT | UntaughtDeiT:
+    if "classifier.weight" in tensors:
+        return UntaughtDeiT(**vit.numbers(config, tensors, "classifier.weight"))
+    return DeiT(**vit.numbers(config, tensors, "cls_classifier.weight"))
+
+
+def architecture(model: DeiT | UntaughtDeiT) -> str:
+    return f"DeiTForImageClassification{'WithTeacher' if hasattr(model, 'teacher_head') else ''}"
+
+
+DEIT = Family(
+    models=(DeiT, UntaughtDeiT),
+    build=build,
+    table=table,
+    config=vit.config,
+    architecture=architecture,
+    prefix="",
+    our_scores="head.weight",
+)

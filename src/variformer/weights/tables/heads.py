@@ -1,0 +1,80 @@
+"""Their heads for tasks that several families share."""
+
+from typing import Any
+
+from torch import nn
+
+from ...models import EndTokenClassifier, RereadSpanFinder, SequenceClassifier, SpanFinder, TokenClassifier
+from ..table import Config, Task
+
+
+def sequence_classification(
+    theirs: str,
+    pool: str,
+    scores: str,
+    *,
+    dropout: str = "classifier_dropout",
+    activation: type[nn.Module] = nn.Tanh,
+) -> Task:
+    """`dropout` is what their config calls it."""
+
+    def build(body: nn.Module, config: Config, classes: int) -> nn.Module:
+        return SequenceClassifier(body, classes, head_dropout(config, dropout), activation)
+
+    def describe(model: Any) -> Config:
+        if type(model.head.activation) is not activation:
+            raise ValueError(f"activation of the head: theirs is {activation.__name__}, ours {model.head.activation}")
+        return {dropout: model.head.dropout.p}
+
+    return Task(theirs, SequenceClassifier, {"head.pool": pool, "head.scores": scores}, build, describe)
+
+
+def token_classification(theirs: str, *, dropout: str = "classifier_dropout", prefix: str = "") -> Task:
+    def build(body: nn.Module, config: Config, classes: int) -> nn.Module:
+        return TokenClassifier(body, classes, head_dropout(config, dropout))
+
+    def describe(model: Any) -> Config:
+        return {dropout: model.dropout.p}
+
+    return Task(theirs, TokenClassifier, {"head": "classifier"}, build, describe, prefix=prefix)
+
+
+def question_answering(theirs: str) -> Task:
+    names = {"head": "qa_outputs"}
+    return Task(theirs, SpanFinder, names, lambda body, config, classes: SpanFinder(body), labelled=False)
+
+
+def end_token_classification(theirs: str, start: int, end: int, prefix: str) -> Task:
+    """`start` and `end` are the tokens of a config that does not say."""
+
+    def build(body: nn.Module, config: Config, classes: int) -> nn.Module:
+        tokens = token(config, "decoder_start_token_id", start), token(config, "eos_token_id", end)
+        return EndTokenClassifier(body, classes, *tokens, head_dropout(config, "classifier_dropout"))
+
+    def describe(model: Any) -> Config:
+        dropout = model.head.dropout.p
+        return {"classifier_dropout": dropout, "decoder_start_token_id": model.start, "eos_token_id": model.end}
+
+    names = {"head.pool": "classification_head.dense", "head.scores": "classification_head.out_proj"}
+    return Task(theirs, EndTokenClassifier, names, build, describe, prefix=prefix)
+
+
+def reread_question_answering(theirs: str, start: int) -> Task:
+    def build(body: nn.Module, config: Config, classes: int) -> nn.Module:
+        return RereadSpanFinder(body, token(config, "decoder_start_token_id", start))
+
+    def describe(model: Any) -> Config:
+        return {"decoder_start_token_id": model.start}
+
+    return Task(theirs, RereadSpanFinder, {"head": "qa_outputs"}, build, describe, labelled=False)
+
+
+def head_dropout(config: Config, name: str) -> float:
+    """Where theirs says nothing, it is that of the hidden states."""
+    value = config.get(name)
+    return config.get("hidden_dropout_prob", 0.1) if value is None else value
+
+
+def token(config: Config, name: str, default: int) -> int:
+    value = config.get(name)
+    return default if value is None else value

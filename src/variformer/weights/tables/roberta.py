@@ -1,0 +1,84 @@
+"""RoBERTa: `RobertaForMaskedLM`, and its heads for tasks."""
+
+from functools import partial
+
+from torch import nn
+
+from ...layers import CountedPositions, FeedForward, PostNormBlock
+from ...models import Roberta
+from ..describe import describe, learned_length
+from ..table import Config, Family, Row, Tensors, activation, require, rows
+from . import bert
+from .heads import question_answering, sequence_classification, token_classification
+
+BODY = [row._replace(theirs=tuple(name.replace("bert.", "roberta.", 1) for name in row.theirs)) for row in bert.BODY]
+TOKEN_HEAD = {"token_head.transform.0": "lm_head.dense", "token_head.transform.2": "lm_head.layer_norm"}
+TOKENS = [*rows(TOKEN_HEAD, "weight", "bias"), Row(("token_head.scores.bias",), ("lm_head.bias",))]
+
+
+def table(model: Roberta) -> list[Row]:
+    return BODY + (TOKENS if hasattr(model, "token_head") else [])
+
+
+def build(config: Config, tensors: Tensors) -> Roberta:
+    """Their positions are counted from the id of padding, plus one; their token head has GELU whatever the config."""
+    require(config, position_embedding_type="absolute", is_decoder=False, tie_word_embeddings=True)
+    if "lm_head.dense.weight" in tensors:
+        require(config, hidden_act="gelu")
+    offset = config.get("pad_token_id", 1) + 1
+    return Roberta(
+        vocab_size=config["vocab_size"],
+        width=config["hidden_size"],
+        depth=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
+        hidden=config["intermediate_size"],
+        max_length=config["max_position_embeddings"] - offset,
+        dropout=config.get("hidden_dropout_prob", 0.1),
+        segments=config.get("type_vocab_size", 2),
+        activation=activation(config.get("hidden_act", "gelu")),
+        positions=partial(CountedPositions, offset=offset),
+        norm=partial(nn.LayerNorm, eps=config.get("layer_norm_eps", 1e-12)),
+    )
+
+
+def config(model: Roberta) -> Config:
+    facts = describe(
+        model.encoder, positions=CountedPositions, norm=nn.LayerNorm, block=PostNormBlock, feed_forward=[FeedForward]
+    )
+    if hasattr(model, "token_head") and facts.activation != "gelu":
+        raise ValueError(f"activation: their token head has gelu, ours {facts.activation}")
+    return {
+        "vocab_size": facts.embedding.tokens.num_embeddings,
+        "hidden_size": facts.width,
+        "num_hidden_layers": facts.depth,
+        "num_attention_heads": facts.heads,
+        "intermediate_size": facts.hidden,
+        "hidden_act": facts.activation,
+        "hidden_dropout_prob": facts.dropout,
+        "attention_probs_dropout_prob": facts.dropout,
+        "max_position_embeddings": learned_length(facts.positions, facts.positions.offset) + facts.positions.offset,
+        "pad_token_id": facts.positions.offset - 1,
+        "type_vocab_size": facts.embedding.segments.num_embeddings,
+        "layer_norm_eps": facts.eps,
+    }
+
+
+ROBERTA = Family(
+    models=(Roberta,),
+    build=build,
+    table=table,
+    config=config,
+    architecture=lambda model: "RobertaForMaskedLM",
+    prefix="roberta.",
+    tasks=[
+        sequence_classification("RobertaForSequenceClassification", "classifier.dense", "classifier.out_proj"),
+        token_classification("RobertaForTokenClassification"),
+        question_answering("RobertaForQuestionAnswering"),
+    ],
+    copies={
+        "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
+        "lm_head.decoder.bias": "lm_head.bias",
+    },
+    # A buffer (0, 1, 2, ...), and a pooler that nothing trained.
+    unused=r"roberta\.(embeddings\.position_ids|pooler\.dense\.(weight|bias))",
+)

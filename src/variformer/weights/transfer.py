@@ -1,0 +1,181 @@
+"""Starting a model from the weights of another: same names and shapes are copied, a few sizes are interpolated.
+
+A transformer must be whole. What is outside of one is a head: a new head keeps its initial values, and a head of the
+source that has no place is left behind; the report lists both.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..layers import LearnedPositions, PatchEmbedding, Transformer
+from ..models import Tuned
+
+# Shapes: N rows of a table, D width, C channels, P side of a patch.
+
+BODY = "body."  # where a model for a task keeps the pre-trained one
+
+
+@dataclass
+class Report:
+    """What became of the weights."""
+
+    copied: list[str] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)  # with both shapes; these are among the copied ones too
+    new: list[str] = field(default_factory=list)  # ours, which keep their initial values
+    left_behind: list[str] = field(default_factory=list)  # the source's
+
+    def lines(self) -> list[str]:
+        kinds = {
+            "resized by interpolation": self.resized,
+            "new, with initial values": self.new,
+            "left behind": self.left_behind,
+        }
+        listed = [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
+        return [f"{len(self.copied)} tensors copied", *listed]
+
+
+def fit(model: nn.Module, tensors: Mapping[str, Tensor]) -> Report:
+    """Copy `tensors`, named as in our models, into `model`, in the model's precision.
+
+    Learned positions and patches of other sizes are interpolated. Raises ValueError that lists what is missing, left
+    over or of another shape in a transformer; then nothing is copied.
+    """
+    parameters = dict(model.state_dict(keep_vars=True))  # a tied one under both of its names
+    tensors, report = interpolated(model, aligned(model, tensors))
+    bodies, removed = transformers(parameters), removable(model)
+    sources = transformers(tensors)
+    problems = []
+    for name, parameter in parameters.items():
+        if name in tensors and tensors[name].shape == parameter.shape:
+            report.copied.append(name)
+        elif not belongs(name, bodies):
+            report.new.append(name)
+        elif name not in tensors:
+            problems.append(f"missing: {name}, which the model has")
+        else:
+            found, expected = tuple(tensors[name].shape), tuple(parameter.shape)
+            problems.append(f"of the wrong shape: {name} is {found}, the model asks for {expected}{cure(name, found)}")
+    for name in tensors.keys() - parameters.keys():
+        if belongs(name, sources) and not belongs(name, removed):
+            problems.append(f"left over: {name}, which the model does not have")
+        else:
+            report.left_behind.append(name)
+    problems += disagreements(parameters, tensors, report.copied)
+    if problems:
+        shown = [f"  {problem}" for problem in sorted(problems)]
+        raise ValueError("\n".join([f"the weights do not fit this {type(model).__name__}:", *shown]))
+    with torch.no_grad():
+        for name in report.copied:
+            parameters[name].copy_(tensors[name])
+    report.left_behind.sort()
+    return report
+
+
+def aligned(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors by the names of `model`, where only one of the two stands under a head for a task.
+
+    The pooler of a judge of pairs then becomes that of the new head (Devlin et al., 2018, section 4.1).
+    """
+    tuned, wanted = any(name.startswith(BODY) for name in tensors), isinstance(model, Tuned)
+    if tuned == wanted:
+        return dict(tensors)
+    if tuned:
+        return {name.removeprefix(BODY) if name.startswith(BODY) else f"tuned.{name}": t for name, t in tensors.items()}
+    pool = {f"pair_head.pool.{kind}": f"head.pool.{kind}" for kind in ("weight", "bias")}
+    return {pool.get(name, f"{BODY}{name}"): tensor for name, tensor in tensors.items()}
+
+
+def removable(model: nn.Module) -> set[str]:
+    """The prefixes of what a head for a task takes the place of, which may hold a transformer (BART's decoder)."""
+    return {f"{BODY}{name}." for name in model.body.above} if isinstance(model, Tuned) else set()
+
+
+def transformers(names: Iterable[str]) -> set[str]:
+    """The prefixes of the tensors that belong to transformers: what is before `blocks`."""
+    found = (re.match(r"(.+?\.)blocks\.\d+\.", name) for name in names)
+    return {match[1] for match in found if match}
+
+
+def belongs(name: str, prefixes: set[str]) -> bool:
+    return any(name.startswith(prefix) for prefix in prefixes)
+
+
+def cure(name: str, found: tuple[int, ...]) -> str:
+    if name.endswith("embedding.tokens.weight"):
+        return (
+            f" (another vocabulary: set model.vocab_size={found[0]}, and tokenizer=pretrained with "
+            "tokenizer.path=... for the tokenizer that the weights were trained with)"
+        )
+    return ""
+
+
+def disagreements(parameters: Mapping[str, Tensor], tensors: Mapping[str, Tensor], copied: list[str]) -> list[str]:
+    """Where the model has one parameter under two names, and the source two different tensors."""
+    first: dict[int, str] = {}
+    problems = []
+    for name in copied:
+        original = first.setdefault(id(parameters[name]), name)
+        if original != name and not torch.equal(tensors[name], tensors[original]):
+            problems.append(f"not tied: {name} differs from {original}, which the model ties")
+    return problems
+
+
+def interpolated(model: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Report]:
+    """The same tensors, with positions and patches in the model's sizes; the report says which were changed."""
+    result, report = dict(tensors), Report()
+    for prefix, transformer in model.named_modules():
+        if not isinstance(transformer, Transformer):
+            continue
+        positions, kernels = f"{prefix}.positions.table.weight", f"{prefix}.embedding.patches.weight"
+        if positions in result and isinstance(transformer.positions, LearnedPositions):
+            result[positions] = fitted_positions(transformer, transformer.positions, result[positions])
+        if kernels in result and isinstance(transformer.embedding, PatchEmbedding):
+            result[kernels] = resize_patches(result[kernels], transformer.embedding.patches.kernel_size[0])
+        for name in (positions, kernels):
+            if name in result and result[name].shape != tensors[name].shape:
+                report.resized.append(f"{name} {tuple(tensors[name].shape)} -> {tuple(result[name].shape)}")
+    return result, report
+
+
+def fitted_positions(transformer: Transformer, positions: LearnedPositions, table: Tensor) -> Tensor:
+    length = positions.table.num_embeddings
+    if isinstance(transformer.embedding, PatchEmbedding):
+        return resize_grid(table, length, kept=len(transformer.embedding.specials))
+    return resize_line(table, length, kept=positions.offset)
+
+
+def resize_line(table: Tensor, length: int, kept: int = 0) -> Tensor:
+    """(N, D) -> (length, D), linearly; the first position stays the first, and the last the last.
+
+    The first `kept` rows are no positions and stay as they are.
+    """
+    if len(table) == length or len(table) <= kept:
+        return table
+    line = table[kept:].float().T[None]
+    resized = F.interpolate(line, length - kept, mode="linear", align_corners=True)
+    return torch.cat([table[:kept], resized[0].T.to(table.dtype)])
+
+
+def resize_grid(table: Tensor, length: int, kept: int = 1) -> Tensor:
+    """(kept + side^2, D) -> (length, D): positions of square grids of patches, bicubically.
+
+    Dosovitskiy et al., 2020, section 3.2. A table that holds no square is returned as it is.
+    """
+    old, new = (round(max(rows - kept, 0) ** 0.5) for rows in (len(table), length))
+    if old == new or old**2 + kept != len(table):
+        return table
+    grid = table[kept:].float().T.unflatten(1, (old, old))[None]
+    resized = F.interpolate(grid, (new, new), mode="bicubic", antialias=True)
+    return torch.cat([table[:kept], resized[0].flatten(1).T.to(table.dtype)])
+
+
+def resize_patches(kernels: Tensor, side: int) -> Tensor:
+    """(D, C, P, P) -> (D, C, side, side): what a patch is multiplied with, bicubically."""
+    if kernels.size(-1) == side:
+        return kernels
+    return F.interpolate(kernels.float(), (side, side), mode="bicubic", antialias=True).to(kernels.dtype)

@@ -1,0 +1,238 @@
+"""What `variformer import` makes is a run: it is evaluated, tuned and exported again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers as hf
+import yaml
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+from typer.testing import CliRunner
+
+import variformer
+from variformer.cli.evaluate import evaluate_run
+from variformer.cli.exporting import export
+from variformer.cli.importing import import_model
+from variformer.cli.main import app
+from variformer.cli.train import train
+from variformer.data import ByteLevelBPE, PythonDocs, RobertaBPE, Unigram, WordPiece
+
+VOCABULARY = 600
+BERT = dict(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=12, vocab_size=VOCABULARY)
+T5 = dict(d_model=8, d_kv=3, d_ff=12, num_layers=2, num_heads=2, vocab_size=VOCABULARY + 8)
+VIT = dict(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=12, image_size=8, patch_size=4)
+
+
+def documents():
+    return (document.text for _, document in zip(range(40), PythonDocs().documents("train"), strict=False))
+
+
+def bert(folder):
+    hf.BertForPreTraining(hf.BertConfig(**BERT, max_position_embeddings=33)).save_pretrained(folder)
+    WordPiece(VOCABULARY).train(documents()).save(folder)
+
+
+def gpt2(folder):
+    config = hf.GPT2Config(n_embd=8, n_layer=2, n_head=2, n_positions=33, vocab_size=VOCABULARY)
+    hf.GPT2LMHeadModel(config).save_pretrained(folder, max_shard_size="5KB")
+    ByteLevelBPE(VOCABULARY).train(documents()).save(folder)
+
+
+def t5(folder):
+    model = hf.T5ForConditionalGeneration(hf.T5Config(**T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False))
+    model.lm_head.weight = nn.Parameter(torch.randn(VOCABULARY + 8, 8))
+    model.save_pretrained(folder)
+    Unigram(VOCABULARY).train(documents()).save(folder)
+
+
+def vit(folder):
+    labels = {number: f"digit {number}" for number in range(10)}
+    config = hf.ViTConfig(**VIT, id2label=labels, label2id={name: number for number, name in labels.items()})
+    hf.ViTForImageClassification(config).save_pretrained(folder)
+    hf.ViTImageProcessor(size={"height": 8, "width": 8}, image_mean=[0.3] * 3, image_std=[0.4] * 3).save_pretrained(
+        folder
+    )
+
+
+PUBLISHED = {"bert": bert, "gpt2": gpt2, "t5": t5, "vit": vit}
+
+
+def tensors(folder: Path) -> dict:
+    return {name: tensor for file in folder.glob("*.safetensors") for name, tensor in load_file(file).items()}
+
+
+@pytest.fixture(scope="module", params=PUBLISHED)
+def imported(request, tmp_path_factory):
+    """(name, the folder it came from, its run directory)"""
+    folder = tmp_path_factory.mktemp(request.param)
+    PUBLISHED[request.param](folder / "source")
+    result = CliRunner().invoke(app, ["import", str(folder / "source"), str(folder / "run")])
+    assert result.exit_code == 0, result.stderr
+    assert "parameters" in result.stdout
+    return request.param, folder / "source", folder / "run"
+
+
+def test_import_then_export_gives_the_same_tensors_bit_for_bit(imported, tmp_path):
+    _, source, run = imported
+    export(run, tmp_path)
+    before, after = tensors(source), tensors(tmp_path)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) and before[name].dtype == after[name].dtype for name in before)
+
+
+def test_settings_come_back_as_they_were(imported, tmp_path):
+    name, source, run = imported
+    export(run, tmp_path)
+    before, after = (json.loads((folder / "config.json").read_text()) for folder in (source, tmp_path))
+    changed = {key for key, value in before.items() if after.get(key) != value}
+    assert changed <= {
+        "n_inner",
+        "tie_word_embeddings",
+    }  # said where theirs leaves it out, or does not say it is untied
+    assert before["architectures"] == after["architectures"]
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        if (source / file).exists():
+            assert (tmp_path / file).read_bytes() == (source / file).read_bytes()
+    if name == "vit":
+        kept = json.loads((source / "preprocessor_config.json").read_text())
+        assert json.loads((tmp_path / "preprocessor_config.json").read_text()) == kept
+        assert after["id2label"]["3"] == "digit 3"
+
+
+def test_the_run_is_complete_and_loads_as_its_source(imported):
+    name, source, run = imported
+    record = json.loads((run / "run.json").read_text())
+    assert record["schema"] == 1 and record["imported_from"] == str(source)
+    assert json.loads((run / "status.json").read_text())["status"] == "done"
+    assert (run / "checkpoints" / "last.ckpt").resolve().name == "step-00000000.ckpt"
+    (ours, reader), (expected, _) = variformer.load(run), variformer.load(source)
+    state, other = ours.state_dict(), expected.state_dict()
+    assert state.keys() == other.keys() and all(torch.equal(state[key], other[key]) for key in state)
+    assert str(ours) == str(expected)
+    image = Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3))
+    assert reader(image).shape == (3, 8, 8) if name == "vit" else reader.size == VOCABULARY
+
+
+def test_the_run_is_evaluated_as_it_is(imported):
+    name, _, run = imported
+    if name == "t5":  # as long as the papers' 512, for one batch of validation
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        (run / "config.yaml").write_text(yaml.safe_dump(config | {"length": 64}))
+    metrics = evaluate_run(str(run))
+    assert np.isfinite(metrics["loss"])
+
+
+OVERRIDES = {
+    "bert": ["experiment=bert", "model/positions=learned", "model/block=post_norm", "length=33"],
+    "gpt2": ["experiment=gpt", "model/positions=learned", "length=33"],
+    "t5": ["experiment=t5", "model=t5_v1_1", "model.head_width=3", "model.attention_scale=1.0", "length=64"],
+    "vit": ["experiment=vit", "data.channels=3", "data.mean=[0.3]", "data.std=[0.4]", "model.patch_size=4"],
+}
+SIZES = [
+    "model.width=8",
+    "model.depth=2",
+    "model.heads=2",
+    "debug=fast",
+    "compile=none",
+    "max_steps=2",
+    "trainer.validate_every=null",
+]
+
+
+@pytest.mark.parametrize("origin", ["source", "run"])
+def test_training_starts_from_it(imported, composed, origin):
+    name, source, run = imported
+    place = source if origin == "source" else run
+    hidden = "32" if name == "gpt2" else "12"
+    text = [] if name == "vit" else ["tokenizer=pretrained", f"tokenizer.path={place}"]
+    vocabulary = [] if name == "vit" else [f"model.vocab_size={VOCABULARY + 8 if name == 't5' else VOCABULARY}"]
+    # The rate is zero, so that what training ends with is what it started from.
+    still = ["optimizer=adamw", "optimizer.lr=0.0", "callbacks=default"]
+    config = composed(
+        *OVERRIDES[name], *SIZES, *still, *text, *vocabulary, f"model.hidden={hidden}", f"init_from={place}"
+    )
+    train(config)
+    state, other = (variformer.load(each)[0].state_dict() for each in (config["run_dir"], run))
+    assert state.keys() == other.keys() and all(torch.equal(state[key], other[key]) for key in state)
+    record = json.loads((Path(config["run_dir"]) / "run.json").read_text())
+    assert record["init_from"]["source"] == str(place) and record["init_from"]["new"] == []
+
+
+def test_another_tokenizer_is_refused(composed, tmp_path):
+    bert(tmp_path)
+    config = composed(
+        *OVERRIDES["bert"], *SIZES, "model.hidden=12", f"model.vocab_size={VOCABULARY}", f"init_from={tmp_path}"
+    )
+    with pytest.raises(ValueError, match=r"is not that of init_from.*tokenizer=pretrained tokenizer\.path="):
+        train(config)
+
+
+def test_a_missing_source_is_noticed_before_the_data(composed):
+    config = composed(
+        "experiment=gpt", "debug=fast", "init_from=runs/no/where", "data=text_files", "data.source.train=no"
+    )
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*runs/no/where"):
+        train(config)
+
+
+def test_a_resumed_run_does_not_start_again(composed, tmp_path):
+    vit(tmp_path / "source")
+    overrides = [*OVERRIDES["vit"], *SIZES, "model.hidden=12", "callbacks=default"]
+    config = composed(*overrides, f"init_from={tmp_path / 'source'}")
+    train(config)
+    (tmp_path / "source").rename(tmp_path / "gone")
+    train(config | {"resume": True, "max_steps": 4})
+    record = json.loads((Path(config["run_dir"]) / "run.json").read_text())
+    assert record["init_from"]["source"] == str(tmp_path / "source") and len(record["sessions"]) == 2
+
+
+def test_a_full_directory_is_refused(tmp_path):
+    vit(tmp_path / "source")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("mine")
+    result = CliRunner().invoke(app, ["import", str(tmp_path / "source"), str(tmp_path / "run")])
+    assert result.exit_code == 2 and "not empty" in result.stderr
+    assert (tmp_path / "run" / "config.yaml").read_text() == "mine"
+
+
+def test_a_model_of_texts_needs_a_tokenizer(tmp_path):
+    gpt2(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    result = CliRunner().invoke(app, ["import", str(tmp_path), str(tmp_path / "run")])
+    assert result.exit_code == 2 and "tokenizer.json" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_half_precision_comes_back_as_it_was(tmp_path):
+    config = hf.GPT2Config(n_embd=8, n_layer=2, n_head=2, n_positions=33, vocab_size=VOCABULARY)
+    hf.GPT2LMHeadModel(config).to(torch.bfloat16).save_pretrained(tmp_path / "source")
+    RobertaBPE(VOCABULARY).train(documents()).save(tmp_path / "source")
+    export(import_model(str(tmp_path / "source"), tmp_path / "run").path, tmp_path / "model")
+    before, after = tensors(tmp_path / "source"), tensors(tmp_path / "model")
+    assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_data_of_ones_own(tmp_path):
+    vit(tmp_path / "source")
+    for number in range(40):
+        folder = tmp_path / "images" / f"class {number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((9, 9, 3), number, dtype=np.uint8)).save(folder / f"{number}.png")
+    command = ["import", str(tmp_path / "source"), str(tmp_path / "run"), "--data", str(tmp_path / "images")]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["data"]["mean"] == [0.3] * 3 and config["data"]["source"]["train"] == str(tmp_path / "images")
+    with pytest.warns(UserWarning, match="no training image has label 2"):
+        assert "top1" in evaluate_run(str(tmp_path / "run"))
+
+
+def test_a_head_that_nothing_evaluates_yet(tmp_path):
+    hf.BertForQuestionAnswering(hf.BertConfig(**BERT)).save_pretrained(tmp_path / "source")
+    WordPiece(VOCABULARY).train(documents()).save(tmp_path / "source")
+    with pytest.raises(ValueError, match=r"no objective here evaluates a SpanFinder: use variformer\.load"):
+        import_model(str(tmp_path / "source"), tmp_path / "run")

@@ -1,0 +1,80 @@
+"""The papers' full recipes run at a reduced size; a new file under conf/experiment/papers is tested by existing."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from variformer.cli.train import train
+from variformer.data import PythonDocs, RobertaBPE, TextData, Unigram, WordPiece
+
+PAPERS = sorted(Path(__file__).parents[2].glob("conf/experiment/papers/*.yaml"))
+NAMES = [path.stem for path in PAPERS]
+STEPS = [
+    *("max_steps=3", "max_epochs=null", "global_batch=4", "micro_batch=2", "eval_batch=4", "schedule.warmup=1"),
+    *("model.width=16", "model.depth=2", "model.heads=2", "model.hidden=32", "precision=32-true", "compile=none"),
+    *("trainer.workers=0", "trainer.validate_every=2", "trainer.validation_batches=1", "trainer.save_every=null"),
+    *("trainer.log_every=1", "callbacks.throughput=null"),
+]
+TEXT = ["data=python_docs", "length=64", "model.vocab_size=600"]
+IMAGES = ["data=digits", "model.patch_size=4"]
+TOKENIZERS = {  # for the published ones, which would have to be downloaded; others read byte pairs with special tokens
+    "bert_base": WordPiece(600),
+    "distilbert_base": WordPiece(600),
+    "albert_base": WordPiece(600),
+    "t5_small": Unigram(600),
+    "t5_v1_1_base": Unigram(600),
+}
+MORE = {
+    "albert_base": ["model.embedding_width=8"],
+    "t5_small": ["model.head_width=8"],
+    "t5_v1_1_base": ["model.head_width=8"],
+}
+
+
+@pytest.fixture(scope="module")
+def reduced(composed, tmp_path_factory):
+    """A recipe's name, and more overrides -> its config at a reduced size."""
+
+    def reduce(name: str, *more: str) -> dict:
+        text = PAPERS[NAMES.index(name)].read_text()
+        overrides = [f"experiment=papers/{name}", *STEPS, *MORE.get(name, [])]
+        if "/tokenizer: none" in text:
+            return composed(*overrides, *IMAGES, *more)
+        recipe = TOKENIZERS.get(name, RobertaBPE(600))
+        folder = tmp_path_factory.getbasetemp() / type(recipe).__name__
+        if not folder.is_dir():
+            TextData(PythonDocs(), recipe).tokenizer.save(folder)
+        return composed(*overrides, *TEXT, f"tokenizer.path={folder}", *more)
+
+    return reduce
+
+
+@pytest.fixture(scope="module")
+def teachers(reduced) -> dict[str, list[str]]:
+    """What a recipe with a teacher is given in place of the paper's."""
+    runs = {}
+    for student, name in (("distilbert_base", "bert_base"), ("deit_b_distilled", "deit_b")):
+        config = reduced(name, *(["model.max_length=64"] if name == "bert_base" else []))
+        train(config)
+        runs[student] = [f"objective.teacher={config['run_dir']}"]
+    runs["distilbert_base"].append("objective.copied_layers=[0,1]")
+    return runs
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_runs_at_reduced_size(name, reduced, teachers):
+    assert math.isfinite(train(reduced(name, *teachers.get(name, []))))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_that_it_was_not_reproduced(name):
+    head = PAPERS[NAMES.index(name)].read_text().partition("defaults:")[0]
+    assert "NOT REPRODUCED HERE" in head and f"experiment=papers/{name}" in head
+
+
+def test_berts_second_phase_starts_from_the_first(reduced):
+    first = reduced("bert_base")
+    train(first)
+    longer = [f"init_from={first['run_dir']}", "length=128", "optimizer.lr=1e-5", "schedule.floor=0"]
+    assert math.isfinite(train(reduced("bert_base", *longer)))
