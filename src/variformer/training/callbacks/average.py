@@ -70,9 +70,8 @@ def evaluation_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     weights = dict(checkpoint["state_dict"])
     for state in checkpoint.get("callbacks", {}).values():
         averages = {weights[f"model.{name}"].data_ptr(): tensor for name, tensor in state.get("average", {}).items()}
-        weights |= {
-            name: averages[tensor.data_ptr()]  # a tied one has two names here, and one in the average
-            for name, tensor in weights.items()
-            if tensor.data_ptr() in averages
+        # By address, because a tied tensor has two names here and one in the average.
+        weights = {
+            name: averages.get(tensor.data_ptr(), tensor) if averages else tensor for name, tensor in weights.items()
         }
     return weights
