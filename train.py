@@ -21,7 +21,7 @@ def main(hydra_config: DictConfig) -> float:
         if config.get("init_from") and not config["resume"]:
             locate(config["init_from"])
         find_teacher(config)
-    except (ConfigError, FileNotFoundError) as error:
+    except (ConfigError, OSError) as error:
         print(error, file=sys.stderr)
         discard(Path(hydra_config.run_dir))
         raise SystemExit(2) from None

@@ -1,13 +1,16 @@
 """`variformer.load`: runs, folders and names."""
 
+import errno
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import transformers as hf
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 from PIL import Image
 
 import variformer
@@ -145,6 +148,31 @@ def test_what_the_hub_is_asked_for(bert, monkeypatch):
     assert len(asked) == 3 and "pytorch_model*.bin" in asked[2][2] and asked[2][1] is None
     hub.locate("some/bert", weights=False)
     assert not any("model.safetensors" in pattern or ".bin" in pattern for pattern in asked[3][2])
+
+
+GATED = GatedRepoError("403 Client Error", response=SimpleNamespace(headers={}, request=None))
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "message"),
+    [
+        (GATED, PermissionError, r"bert@v1 is gated: .* terms at https://huggingface\.co/some/bert, then log in"),
+        (OSError(errno.ENOSPC, "No space left on device"), OSError, r"^\[Errno 28\] No space left on device$"),
+        (PermissionError(errno.EACCES, "Permission denied", "cache"), PermissionError, r"^\[Errno 13\].*'cache'$"),
+        (LocalEntryNotFoundError("cannot be reached"), FileNotFoundError, r"some/bert@v1 was not found: .*copy the"),
+        (RuntimeError("unheard of"), FileNotFoundError, r"was not found: .*RuntimeError came from the hub: unheard of"),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "",
+)
+def test_what_the_hub_answers_is_told_apart(raised, expected, message, monkeypatch):
+    def snapshot_download(*_, **__):
+        raise raised
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with pytest.raises(expected, match=message) as caught:
+        hub.locate("some/bert@v1")
+    assert caught.type is expected
 
 
 def test_a_pretrained_tokenizer_from_a_run_and_from_the_hub(gpt, monkeypatch):

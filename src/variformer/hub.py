@@ -13,7 +13,8 @@ SETTINGS = ("config.json", "generation_config.json", "preprocessor_config.json")
 def locate(source: str | Path, *, weights: bool = True) -> Path:
     """The folder of `source`: a path, or NAME or NAME@REVISION on the hub, downloaded into its cache.
 
-    Without `weights`, only settings and tokenizer are fetched. Raises FileNotFoundError that says where it looked.
+    Without `weights`, only settings and tokenizer are fetched. Raises FileNotFoundError that says where it looked, and
+    PermissionError where the hub gives a model only to those who accepted its terms.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
@@ -33,10 +34,18 @@ def locate(source: str | Path, *, weights: bool = True) -> Path:
 def fetch(match: re.Match[str], folder: Path, patterns: tuple[str, ...]) -> Path:
     """The hub's snapshot, from its local cache where the hub cannot be reached."""
     from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import GatedRepoError
 
     try:
         return Path(snapshot_download(match["name"], revision=match["revision"], allow_patterns=list(patterns)))
+    except GatedRepoError as error:
+        raise PermissionError(
+            f"{match[0]} is gated: accept its terms at https://huggingface.co/{match['name']}, then log in with "
+            "`hf auth login` or set HF_TOKEN"
+        ) from error
     except Exception as error:  # of the hub's, and of whichever HTTP library it uses today
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's own, such as a full disk
         reason = "HF_HUB_OFFLINE=1 forbids to ask the hub" if constants.HF_HUB_OFFLINE else told(error)
         raise FileNotFoundError(
             f"{match[0]} was not found: there is no folder {folder.absolute()}, the cache {constants.HF_HUB_CACHE} "

@@ -178,6 +178,8 @@ def test_shards(exported, tmp_path):
     export(run, tmp_path, force=True)
     assert (tmp_path / "model.safetensors").exists() and not list(tmp_path.glob("model-*"))
     assert not (tmp_path / "model.safetensors.index.json").exists()
+    again = load_file(tmp_path / "model.safetensors")
+    assert again.keys() == whole.keys() and {tensor.dtype for tensor in again.values()} == {torch.float32}
 
 
 def test_nothing_is_overwritten_without_force(exported, tmp_path):

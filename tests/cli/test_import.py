@@ -1,6 +1,8 @@
 """What `variformer import` makes is a run: it is evaluated, tuned and exported again."""
 
+import errno
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,9 @@ import pytest
 import torch
 import transformers as hf
 import yaml
+from omegaconf import OmegaConf
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from typer.testing import CliRunner
 
@@ -19,6 +22,7 @@ from variformer.cli.exporting import export
 from variformer.cli.importing import import_model
 from variformer.cli.main import app
 from variformer.cli.train import train
+from variformer.config import ConfigError, compose
 from variformer.data import ByteLevelBPE, PythonDocs, RobertaBPE, Unigram, WordPiece
 
 VOCABULARY = 600
@@ -199,6 +203,24 @@ def test_a_full_directory_is_refused(tmp_path):
     assert (tmp_path / "run" / "config.yaml").read_text() == "mine"
 
 
+def test_an_import_that_breaks_off_leaves_nothing(tmp_path, monkeypatch):
+    def save_weights(model, run):
+        run.checkpoints.mkdir()
+        (run.checkpoints / "half").touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    gpt2(tmp_path / "source")
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr("variformer.cli.importing.save_weights", save_weights)
+        import_model(str(tmp_path / "source"), tmp_path / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+    (tmp_path / "run").mkdir()  # an empty one is welcome
+    run = import_model(str(tmp_path / "source"), tmp_path / "run")
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "run"}
+    config = yaml.safe_load(run.config.read_text())
+    assert config["tokenizer"]["path"] == str(run.tokenizer) and config["run_dir"] == str(run.path)
+
+
 def test_a_model_of_texts_needs_a_tokenizer(tmp_path):
     gpt2(tmp_path)
     (tmp_path / "tokenizer.json").unlink()
@@ -217,6 +239,34 @@ def test_half_precision_comes_back_as_it_was(tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+PRECISIONS = {
+    "none said": (None, lambda name: torch.float16),
+    "another said": ("float16", lambda name: torch.float32),
+    "mixed": ("bfloat16", lambda name: torch.float32 if "ln_" in name else torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("case", PRECISIONS)
+def test_the_precision_of_each_tensor_is_that_of_the_file(case, tmp_path):
+    """Whatever config.json says."""
+    said, precision = PRECISIONS[case]
+    gpt2(tmp_path / "source")
+    before = {name: torch.randn_like(each).to(precision(name)) for name, each in tensors(tmp_path / "source").items()}
+    for file in tmp_path.glob("source/*.safetensors*"):
+        file.unlink()
+    save_file(before, tmp_path / "source" / "model.safetensors", {"format": "pt"})
+    config = json.loads((tmp_path / "source" / "config.json").read_text())
+    config.pop("dtype")
+    (tmp_path / "source" / "config.json").write_text(json.dumps(config | ({"torch_dtype": said} if said else {})))
+    export(import_model(str(tmp_path / "source"), tmp_path / "run").path, tmp_path / "model")
+    after = tensors(tmp_path / "model")
+    assert before.keys() == after.keys()
+    assert all(before[name].dtype == after[name].dtype and torch.equal(before[name], after[name]) for name in before)
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["dtype"] == said
+    loaded = [hf.AutoModelForCausalLM.from_pretrained(tmp_path / name) for name in ("source", "model")]
+    assert loaded[0].dtype == loaded[1].dtype
+
+
 def test_data_of_ones_own(tmp_path):
     vit(tmp_path / "source")
     for number in range(40):
@@ -231,8 +281,111 @@ def test_data_of_ones_own(tmp_path):
         assert "top1" in evaluate_run(str(tmp_path / "run"))
 
 
-def test_a_head_that_nothing_evaluates_yet(tmp_path):
-    hf.BertForQuestionAnswering(hf.BertConfig(**BERT)).save_pretrained(tmp_path / "source")
-    WordPiece(VOCABULARY).train(documents()).save(tmp_path / "source")
-    with pytest.raises(ValueError, match=r"no objective here evaluates a SpanFinder: use variformer\.load"):
-        import_model(str(tmp_path / "source"), tmp_path / "run")
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """A folder with a tokenizer."""
+    folder = tmp_path_factory.mktemp("words")
+    WordPiece(VOCABULARY).train(documents()).save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("family", ["Bert", "Albert"])
+def test_a_pooler_without_its_judge(family, words, tmp_path):
+    """As in albert-base-v2: a class for masked tokens alone, but the pooler is there."""
+    source = tmp_path / "source"
+    config = getattr(hf, f"{family}Config")(**BERT, max_position_embeddings=33)
+    config.embedding_size = 8
+    getattr(hf, f"{family}ForPreTraining")(config).save_pretrained(source)
+    judge = ("cls.seq_relationship", "sop_classifier")
+    before = {name: each for name, each in tensors(source).items() if not name.startswith(judge)}
+    assert len(tensors(source)) == len(before) + 2 and any("pooler" in name for name in before)
+    save_file(before, source / "model.safetensors", {"format": "pt"})
+    said = json.loads((source / "config.json").read_text()) | {"architectures": [f"{family}ForMaskedLM"]}
+    (source / "config.json").write_text(json.dumps(said))
+    shutil.copytree(words, source, dirs_exist_ok=True)
+    run = import_model(str(source), tmp_path / "run")
+    objective = yaml.safe_load(run.config.read_text())["objective"]["_target_"]
+    assert objective == "variformer.objectives.masked_tokens.MaskedTokens"
+    metrics = evaluate_run(str(run.path))
+    assert np.isfinite(metrics["loss"]) and not any("pair" in name or "order" in name for name in metrics)
+    after = tensors(export(run.path, tmp_path / "model"))
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["architectures"] == [f"{family}ForMaskedLM"]
+
+
+TUNED = {
+    "Bert": BERT,
+    "Roberta": BERT | dict(type_vocab_size=1),
+    "Albert": BERT | dict(embedding_size=8),
+    "DistilBert": dict(dim=8, n_layers=2, n_heads=2, hidden_dim=12, vocab_size=VOCABULARY),
+    "GPT2": dict(n_embd=8, n_layer=2, n_head=2, n_positions=33, vocab_size=VOCABULARY, eos_token_id=0, pad_token_id=0),
+    "T5": T5 | dict(decoder_start_token_id=0),
+    "Bart": dict(d_model=8, vocab_size=VOCABULARY)
+    | {
+        f"{half}_{name}": size
+        for half in ("encoder", "decoder")
+        for name, size in {"layers": 2, "attention_heads": 2, "ffn_dim": 12}.items()
+    },
+}
+TASKS = ["SequenceClassification", "TokenClassification", "QuestionAnswering"]
+HEADS = [(family, task) for family in TUNED for task in TASKS if hasattr(hf, f"{family}For{task}")]
+
+
+def tuned(family: str, task: str, folder: Path, words: Path) -> Path:
+    more = {} if task == "QuestionAnswering" else dict(id2label={0: "bad", 1: "fair", 2: "good"})
+    config = getattr(hf, f"{family}Config")(**TUNED[family], **more)
+    getattr(hf, f"{family}For{task}")(config).save_pretrained(folder)
+    shutil.copytree(words, folder, dirs_exist_ok=True)
+    return folder
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("family", "task"), HEADS)
+def test_a_head_for_a_task_comes_in_and_goes_out(family, task, words, tmp_path):
+    source = tuned(family, task, tmp_path / "source", words)
+    result = CliRunner().invoke(app, ["import", str(source), str(tmp_path / "run")])
+    assert result.exit_code == 0, result.stderr
+    result = CliRunner().invoke(app, ["export", str(tmp_path / "run"), str(tmp_path / "model")])
+    assert result.exit_code == 0, result.stderr
+    before, after = tensors(source), tensors(tmp_path / "model")
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+    reader = getattr(hf, f"AutoModelFor{task}")
+    theirs = reader.from_pretrained(source).eval()
+    again, report = reader.from_pretrained(tmp_path / "model", output_loading_info=True)
+    assert not any(report.values()), report
+    assert type(again) is type(theirs) and again.config.id2label == theirs.config.id2label
+    text = torch.randint(5, VOCABULARY, (2, 7))
+    text[:, -1] = theirs.config.eos_token_id or 4
+    expected, said = theirs(input_ids=text), again.eval()(input_ids=text)
+    ours, _ = variformer.load(tmp_path / "run")
+    for name, mine in zip(
+        ["start_logits", "end_logits"] if task == "QuestionAnswering" else ["logits"],
+        ours(text) if task == "QuestionAnswering" else [ours(text)],
+        strict=True,
+    ):
+        assert torch.equal(said[name], expected[name])
+        torch.testing.assert_close(mine, expected[name], rtol=0, atol=1e-5)
+
+
+def test_a_head_that_nothing_evaluates_yet(words, composed, tmp_path):
+    source = tuned("Bert", "SequenceClassification", tmp_path / "source", words)
+    run = import_model(str(source), tmp_path / "run")
+    saved = OmegaConf.load(run.config)
+    assert saved.objective is None
+    with pytest.raises(ValueError, match=r"this run has no objective yet: .*use variformer\.load"):
+        evaluate_run(str(run.path))
+    with pytest.raises(ConfigError, match=r"objective: a run that trains needs one"):
+        compose(saved)
+    told = CliRunner().invoke(app, ["info", str(run.path)])
+    assert told.exit_code == 0 and "SequenceClassifier" in told.stdout and "none yet" in told.stdout
+    tokenizer = ["tokenizer=pretrained", f"tokenizer.path={run.path}", f"model.vocab_size={VOCABULARY}"]
+    still = ["optimizer=adamw", "optimizer.lr=0.0", "callbacks=default", "model.hidden=12"]
+    config = composed(*OVERRIDES["bert"], *SIZES, *tokenizer, *still, f"init_from={run.path}")
+    train(config)
+    ours, body = variformer.load(config["run_dir"])[0].state_dict(), variformer.load(run.path)[0].body.state_dict()
+    positions = "encoder.positions.table.weight"
+    assert torch.equal(ours[positions], body[positions][:33])
+    assert all(torch.equal(ours[name], body[name]) for name in body if name != positions)
+    record = json.loads((Path(config["run_dir"]) / "run.json").read_text())["init_from"]
+    assert record["shortened"] == [f"{positions} (512, 8) -> (33, 8)"] and not record["resized"]
+    assert {name.split(".")[0] for name in record["new"]} == {"token_head", "pair_head"}

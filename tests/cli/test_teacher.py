@@ -14,6 +14,7 @@ from variformer.cli.teacher import bring_teacher
 from variformer.cli.train import train
 from variformer.data import PythonDocs, TextData, WordPiece
 from variformer.training.checkpoint_io import WholeCheckpointIO
+from variformer.training.loggers import read_curves
 
 SHORT = ["debug=fast", "compile=none", "callbacks.throughput=null"]
 BERT = ["experiment=bert", "model.vocab_size=600", *SHORT]
@@ -135,8 +136,25 @@ def test_what_cannot_teach_is_refused_before_training(composed, bert, vit, tmp_p
     with pytest.raises(ValueError, match=r"model\.vocab_size is 700, the teacher's 600"):
         train(larger)
     brighter = composed("experiment=deit", f"objective.teacher={vit}", "data.mean=[0.5]", *SHORT)
-    with pytest.raises(ValueError, match=r"data\.mean is \[0.5\]"):
+    with pytest.raises(ValueError, match=r"the student's \[0\.5\]: set data\.mean="):
         train(brighter)
+
+
+def test_a_run_goes_on_with_the_teacher_it_began_with(composed, vit):
+    config = composed("experiment=deit", f"objective.teacher={vit}", *SHORT)
+    train(config)
+    other = finished(composed("experiment=vit", "seed=1", *SHORT))
+    with pytest.raises(ValueError, match=r"are not those that this run began to learn from"):
+        train(config | {"resume": True, "max_steps": 6, "objective": config["objective"] | {"teacher": str(other)}})
+    train(config | {"resume": True, "max_steps": 6})
+
+
+def test_the_curve_shows_the_loss_that_is_differentiated(composed, vit):
+    run = finished(composed("experiment=deit", f"objective.teacher={vit}", "trainer.log_every=1", *SHORT))
+    curves = {(step, name): value for step, name, value in read_curves(run / "metrics.csv")}
+    losses = [step for step, name in curves if name == "train/loss"]
+    label = {step: curves[step, "train/loss"] for step in losses}
+    assert losses and all(label[step] > 0.5 * curves[step, "train/distance"] for step in losses)
 
 
 def test_a_teacher_that_is_not_there_is_named_with_its_cure(composed, tmp_path):

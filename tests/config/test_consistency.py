@@ -74,6 +74,8 @@ def test_consistent(config):
         ({"data": {"augmentation": {"flip_probability": 2}}}, "data.augmentation.flip_probability"),
         ({"objective": {"teacher": None}}, "objective.teacher"),
         ({"objective": {"copied_layers": [0, 2]}, "model": {"depth": 3}}, "objective.copied_layers"),
+        ({"objective": {"copied_layers": [0, 2]}, "model": {"depth": 2, "groups": 1}}, "objective.copied_layers"),
+        ({"objective": {"copied_layers": [0]}, "model": {"depth": 1}, "init_from": "runs/bert/1"}, "init_from"),
     ],
     ids=str,
 )
@@ -104,5 +106,6 @@ def test_every_rule_can_refuse():
         "max_steps": 1,
         "max_epochs": 1,
         "schedule": {"warmup": 2},
+        "init_from": "runs/bert/1",
     }
     assert [rule.__name__ for rule in RULES if not list(rule(worst))] == []

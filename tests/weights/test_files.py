@@ -45,6 +45,20 @@ def test_a_new_export_leaves_no_old_shard(tensors, tmp_path):
     assert same(read_tensors(tmp_path), tensors)
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"short", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935", None]
+)
+def test_damaged_files_are_named(content, tensors, tmp_path):
+    *_, last, index = write_tensors(tensors, tmp_path, max_shard_bytes=100)
+    last.write_bytes(last.read_bytes()[:-7] if content is None else content)
+    with pytest.raises(ValueError, match=rf"{last.name} is damaged .*copy it again.*git lfs pull"):
+        read_tensors(tmp_path)
+    index.unlink()
+    last.rename(tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"model\.safetensors is damaged"):
+        read_tensors(tmp_path)
+
+
 @pytest.fixture
 def theirs():
     sizes = dict(num_hidden_layers=2, num_attention_heads=2, intermediate_size=12, max_position_embeddings=9)

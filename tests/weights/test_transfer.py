@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from timm.layers import resample_abs_pos_embed
 from torch import nn
 
+from variformer.layers import LearnedPositions
 from variformer.models import GPT, T5, Bart, Bert, DeiT, DistilBert, Roberta, SequenceClassifier, TokenClassifier, ViT
-from variformer.weights.transfer import fit, resize_grid, resize_line, resize_patches
+from variformer.weights.transfer import fit, offset_of, resize_grid, resize_line, resize_patches
 
 TEXT = dict(vocab_size=31, width=8, depth=2, heads=2, hidden=12, max_length=9)
 IMAGE = dict(image_size=12, patch_size=3, channels=1, classes=5, width=8, depth=2, heads=2, hidden=12)
@@ -73,6 +74,12 @@ def test_a_line_is_interpolated_between_its_ends():
     torch.testing.assert_close(resize_line(table, 6, kept=1), expected)
 
 
+@given(old=sizes, new=sizes, kept=st.integers(0, 3))
+def test_a_shorter_line_is_its_beginning(old, new, kept):
+    table = torch.randn(kept + max(old, new), 4)
+    assert torch.equal(resize_line(table, kept + min(old, new), kept), table[: kept + min(old, new)])
+
+
 @pytest.mark.parametrize(("old", "new"), [(4, 7), (7, 4), (3, 3)])
 def test_a_grid_is_interpolated_as_in_timm(old, new):
     table = torch.randn(1 + old**2, 6)
@@ -87,6 +94,31 @@ def test_longer_texts_and_what_comes_before_their_positions():
     assert torch.equal(table[:2], old[:2])
     torch.testing.assert_close(table[2::2], old[2:])
     assert report.resized == ["encoder.positions.table.weight (11, 8) -> (19, 8)"]
+
+
+def test_shorter_texts_keep_their_first_positions():
+    source, model = random(Roberta(**TEXT)), Roberta(**(TEXT | {"max_length": 5}))
+    report = fit(model, source.state_dict(), offset_of(source))
+    assert torch.equal(model.encoder.positions.table.weight, source.encoder.positions.table.weight[:7])
+    line = "encoder.positions.table.weight (11, 8) -> (7, 8)"
+    assert report.shortened == [line] and not report.resized and line in report.lines()[1]
+    tokens = torch.randint(31, (2, 5))
+    assert torch.equal(model.eval()(tokens).tokens, source(tokens).tokens)
+
+
+def test_smaller_images_are_interpolated():
+    source, model = random(ViT(**IMAGE)), ViT(**(IMAGE | {"image_size": 9}))
+    report = fit(model, source.state_dict(), offset_of(source))
+    assert report.resized == ["encoder.positions.table.weight (17, 8) -> (10, 8)"] and not report.shortened
+
+
+def test_positions_that_begin_elsewhere_are_refused():
+    """Their tables may even have the same shape."""
+    source, model = random(Bart(**TEXT)), Bart(**(TEXT | {"max_length": 11}), positions=LearnedPositions)
+    assert source.state_dict().keys() == model.state_dict().keys() and (offset_of(source), offset_of(model)) == (2, 0)
+    with pytest.raises(ValueError, match=r"begin at row 2 of their table, the model's at row 0 .*offset 2"):
+        fit(model, source.state_dict(), offset_of(source))
+    assert offset_of(T5(**TEXT)) is None
 
 
 def test_other_images_patches_and_classes():

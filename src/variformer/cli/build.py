@@ -33,6 +33,11 @@ class Task:
 
 def build_task(config: Config, tokenizer_folder: Path | None = None) -> Task:
     """Prepare the data. With `tokenizer_folder`, that tokenizer takes the place of the config's."""
+    if config["objective"] is None:
+        raise ValueError(
+            "this run has no objective yet: none here evaluates the head that its model was imported with; "
+            "use variformer.load, `variformer export`, or init_from=... in training"
+        )
     recipe = instantiate(config.get("tokenizer"), "tokenizer")
     if recipe is not None and tokenizer_folder is not None:
         recipe = Pretrained(str(tokenizer_folder))

@@ -27,7 +27,8 @@ def description(source: str | Path, checkpoint: str = "last") -> dict[str, Any]:
     if isinstance(reader, Tokenizer):
         facts["tokenizer"] = f"{reader.size:,} tokens"
     if is_run(folder):
-        facts["objective"] = run_config(folder)["objective"]["_target_"].rpartition(".")[2]
+        objective = run_config(folder)["objective"]
+        facts["objective"] = objective["_target_"].rpartition(".")[2] if objective else "none yet"
         for split, values in measured(RunDirectory(folder), checkpoint).items():
             facts[split] = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
     return facts

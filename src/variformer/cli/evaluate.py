@@ -1,39 +1,28 @@
 """What `python evaluate.py` does: rebuild a run from its directory and score it."""
 
-from pathlib import Path
-from typing import Any
-
 import lightning as L
-import torch
-from omegaconf import OmegaConf
 
-from ..config import check
-from ..config.compose import load
-from ..training.callbacks.average import evaluation_weights
-from ..training.checkpoint_io import WholeCheckpointIO
-from ..training.module import Training
 from ..training.run_directory import RunDirectory, write_json
-from .build import Config, build_data_module, build_module, build_task
+from .build import build_data_module, build_module, build_task
+from .loading import run_config, run_weights
 from .train import quieten
 
 
 def evaluate_run(run_dir: str, split: str = "val", checkpoint: str = "last") -> dict[str, float]:
     """Metrics of one split with the weights of `last` or `best`, by the code path that training used.
 
-    Written to metrics_<split>_<checkpoint>.json in the run directory. Raises ValueError for a split that is none, and
-    FileNotFoundError where there is no run or no such checkpoint.
+    Written to metrics_<split>_<checkpoint>.json in the run directory. Raises ValueError for a split that is none or a
+    run without an objective, and FileNotFoundError where there is no run or no such checkpoint.
     """
     if split not in ("val", "test"):
         raise ValueError(f"split={split}: choose val or test")
-    config: Config = OmegaConf.to_container(load(Path(run_dir)))  # type: ignore[assignment]
-    check(config)
-    run = RunDirectory(run_dir)
-    weights = run.checkpoint(checkpoint)
+    config, run = run_config(run_dir), RunDirectory(run_dir)
+    weights = run_weights(run.path, checkpoint)
     quieten()
     L.seed_everything(config["seed"], verbose=False)
     task = build_task(config, run.tokenizer)
     module = build_module(config, task)
-    load_weights(module, weights)
+    module.model.load_state_dict(weights)
     trainer = L.Trainer(
         accelerator=config["trainer"]["accelerator"],
         devices=1,
@@ -52,8 +41,3 @@ def evaluate_run(run_dir: str, split: str = "val", checkpoint: str = "last") -> 
     metrics = module.results[split]
     write_json(run.path / f"metrics_{split}_{checkpoint}.json", {"split": split, "checkpoint": checkpoint} | metrics)
     return metrics
-
-
-def load_weights(module: Training, path: Path) -> None:
-    checkpoint: dict[str, Any] = WholeCheckpointIO().load_checkpoint(path, map_location=torch.device("cpu"))
-    module.load_state_dict(evaluation_weights(checkpoint))

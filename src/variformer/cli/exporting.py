@@ -15,9 +15,9 @@ from ..layers import TokenEmbedding
 from ..models import T5, Bart
 from ..training.run_directory import RunDirectory, write_json
 from ..weights import huggingface
-from ..weights.files import SHARD_BYTES, write_tensors
+from ..weights.files import SHARD_BYTES, remove_weights, write_tensors
 from .loading import load_run, run_config, run_preprocessor, tokenizer_of
-from .model_card import Card
+from .model_card import KINDS, Card
 
 Json = dict[str, Any]
 GENERATES = ("LMHeadModel", "ForConditionalGeneration")  # how the names of their classes end that write texts
@@ -46,13 +46,13 @@ def export(
         raise FileExistsError(f"{folder} exists and is not empty: choose another folder, or --force to write into it")
     model = load_run(run.path, checkpoint)
     tokenizer, preprocessor = tokenizer_of(run.path), run_preprocessor(run.path)
-    tensors = huggingface.to_huggingface(model)
+    tensors = as_they_came(huggingface.to_huggingface(model), imported(run, run.precisions.name))
     settings = settings_of(model, tokenizer, imported(run, "config.json"))
     working = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     working.mkdir(parents=True)
     try:
         write_json(working / "config.json", settings)
-        write_tensors(in_precision(tensors, settings["dtype"]), working, max_shard_bytes)
+        write_tensors(tensors, working, max_shard_bytes)
         if tokenizer is not None:
             write_tokenizer(model, run, working)
         if preprocessor is not None:
@@ -68,13 +68,18 @@ def export(
 
 
 def settings_of(model: nn.Module, tokenizer: Tokenizer | None, came: Json) -> Json:
-    """config.json: what the model is, over what it came with. Precision, tokens and class names stay as they came."""
+    """config.json: what the model is, over what it came with. Precision, tokens and class names stay as they came.
+
+    So does their class: one for masked tokens alone may come with a pooler, which our judge of pairs keeps.
+    """
     ids = {name: id for name, id in came.items() if name.endswith("_token_id") and id is not None}
     ours = huggingface.config_of(model, **(token_ids(model, tokenizer) | ids))
     settings = came | {name: value for name, value in ours.items() if value is not None or name not in came}
     settings |= {name: came[name] for name in ("id2label", "label2id") if name in came}
-    dtype = settings.pop("torch_dtype", None) or "float32"  # as transformers 4 called it
-    return settings | {"dtype": came.get("dtype") or dtype}
+    if known := [name for name in came.get("architectures") or () if name.endswith(tuple(KINDS))]:
+        settings["architectures"] = known
+    dtype = settings.pop("torch_dtype", None)  # as transformers 4 called it
+    return settings | ({"dtype": came.get("dtype") or dtype} if came else {})
 
 
 def token_ids(model: nn.Module, tokenizer: Tokenizer | None) -> dict[str, Any]:
@@ -110,8 +115,11 @@ def imported(run: RunDirectory, name: str) -> Json:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def in_precision(tensors: dict[str, Tensor], dtype: str) -> dict[str, Tensor]:
-    return {name: tensor.to(getattr(torch, dtype)) for name, tensor in tensors.items()}
+def as_they_came(tensors: dict[str, Tensor], precisions: dict[str, str]) -> dict[str, Tensor]:
+    """The tensors that an imported model came with, in their precisions; all of them where it was trained here."""
+    if not precisions:
+        return tensors
+    return {name: each.to(getattr(torch, precisions[name])) for name, each in tensors.items() if name in precisions}
 
 
 def card(run: RunDirectory, model: nn.Module, settings: Json, checkpoint: str) -> Card:
@@ -138,7 +146,6 @@ def measured(run: RunDirectory, checkpoint: str) -> dict[str, dict[str, float]]:
 def move(source: Path, folder: Path) -> None:
     """Everything in `source` into `folder`, in place of the weights of an earlier export."""
     folder.mkdir(exist_ok=True)
-    for old in [*folder.glob("model*.safetensors"), *folder.glob("model.safetensors.index.json")]:
-        old.unlink()
+    remove_weights(folder)
     for file in source.iterdir():
         os.replace(file, folder / file.name)

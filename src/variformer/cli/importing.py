@@ -1,6 +1,7 @@
 """A published model as a run directory, from which it is evaluated, tuned and exported like one trained here."""
 
 import json
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -19,14 +20,14 @@ from ..data.preprocessing import normalisation
 from ..hub import SETTINGS, TOKENIZER, locate
 from ..training.callbacks.checkpoints import link
 from ..training.checkpoint_io import WholeCheckpointIO, checksum_of
-from ..training.run_directory import RunDirectory
+from ..training.run_directory import RunDirectory, write_json
 from ..weights import huggingface
 from .loading import is_run, require_checkpoint
 from .nodes import node_of, recorded
 
 Config = dict[str, Any]
 
-# What each model is evaluated by; the first that fits is taken.
+# What each model is evaluated by; the first that fits is taken. Nothing evaluates a head for a task yet.
 OBJECTIVES: tuple[tuple[type[nn.Module], str], ...] = (
     (models.Roberta, "full_sentences.FullSentences"),
     (models.DistilBert, "masked_tokens.MaskedTokens"),
@@ -37,46 +38,54 @@ OBJECTIVES: tuple[tuple[type[nn.Module], str], ...] = (
     (models.Bart, "text_infilling.TextInfilling"),
     (models.ViT, "image_classification.ImageClassification"),
 )
-UNPAIRED = dict.fromkeys(  # for a checkpoint that was saved without its judge of pairs
+UNPAIRED = dict.fromkeys(  # for a checkpoint that was saved without its judge of pairs, whatever its pooler
     ("masked_tokens_and_order.MaskedTokensAndOrder", "masked_tokens_and_pairs.MaskedTokensAndPairs"),
     "masked_tokens.MaskedTokens",
 )
 
 
 def import_model(source: str, path: str | Path, data: str | None = None) -> RunDirectory:
-    """Write the run directory `path` from a Hugging Face folder or a name on its hub.
+    """Write the run directory `path` from a Hugging Face folder or a name on its hub; all of it, or nothing.
 
     `data`, text files or a folder with a folder of images per class, is what the run is evaluated on; by default
     Python's own documentation, or the digits. Raises FileExistsError where `path` holds something already.
     """
     run = RunDirectory(path)
-    if run.path.is_dir() and any(run.path.iterdir()):
+    if run.path.is_file() or (run.path.is_dir() and any(run.path.iterdir())):
         raise FileExistsError(f"{path} exists and is not empty: choose another run directory")
     folder = locate(source)
     if is_run(folder):
         raise ValueError(f"{source} is a run directory already")
     require_checkpoint(folder)
     with recorded() as made:
-        model = huggingface.load(folder)
+        model, precisions = huggingface.read(folder)
     config = config_of_import(node_of(model, made), model, folder, run, data)
     check(config)
-    run.imported.mkdir(parents=True)
-    copy_files(folder, run.imported, SETTINGS)
-    if config["tokenizer"] is not None:
-        copy_files(folder, run.tokenizer, TOKENIZER)
-    save_weights(model, run)
-    OmegaConf.save(OmegaConf.create(config), run.config)
-    run.set_record(
-        name=config["name"], seed=0, parameters=parameter_count(model), max_steps=0, imported_from=str(source)
-    )
-    run.set_status("done")
+    facts = {"name": config["name"], "seed": 0, "parameters": parameter_count(model), "max_steps": 0}
+    place = run.path.resolve()
+    working = RunDirectory(place.with_name(f".{place.name}.{os.getpid()}.tmp"))
+    working.path.mkdir(parents=True)
+    try:
+        copy_files(folder, working.imported, SETTINGS)
+        write_json(working.precisions, precisions)
+        if config["tokenizer"] is not None:
+            copy_files(folder, working.tokenizer, TOKENIZER)
+        save_weights(model, working)
+        OmegaConf.save(OmegaConf.create(config), working.config)
+        working.set_record(**facts, imported_from=str(source))
+        working.set_status("done")
+        os.replace(working.path, place)
+    finally:
+        shutil.rmtree(working.path, ignore_errors=True)
     return run
 
 
 def config_of_import(node: Config, model: nn.Module, folder: Path, run: RunDirectory, data: str | None) -> Config:
-    """A whole config: this model, the objective that it is evaluated by, and data to do so."""
+    """A whole config: this model, the objective that it is evaluated by if there is one, and data to do so."""
     described = with_defaults(node)
+    described = described.get("body", described)  # of a model for a task
     images = "image_size" in described
+    objective = objective_of(model)
     if not images:
         Tokenizer.load(folder)  # which says what is missing
     tokenizer = {"_target_": "variformer.data.Pretrained", "path": str(run.tokenizer.resolve())}
@@ -87,7 +96,7 @@ def config_of_import(node: Config, model: nn.Module, folder: Path, run: RunDirec
         global_batch=8,
         max_steps=1,
         model=node,
-        objective={"_target_": f"variformer.objectives.{objective_of(model)}", "_partial_": True},
+        objective=objective and {"_target_": f"variformer.objectives.{objective}", "_partial_": True},
         data=image_data(described, folder, data) if images else text_data(data),
         tokenizer=None if images else tokenizer,
         optimizer={"_target_": "variformer.training.optimizer.AdamW", "_partial_": True, "lr": 1e-4},
@@ -95,14 +104,14 @@ def config_of_import(node: Config, model: nn.Module, folder: Path, run: RunDirec
     return asdict(experiment)
 
 
-def objective_of(model: nn.Module) -> str:
+def objective_of(model: nn.Module) -> str | None:
+    """None where there is none. A judge of pairs that is all zero was read from a checkpoint without one."""
     for kind, objective in OBJECTIVES:
         if isinstance(model, kind):
-            pairs = getattr(model, "pair_head", True) is not None
-            return objective if pairs else UNPAIRED.get(objective, objective)
-    raise ValueError(
-        f"no objective here evaluates a {type(model).__name__}: use variformer.load, or init_from=... in training"
-    )
+            judge = getattr(model, "pair_head", None)
+            judges = judge is not None and bool(judge.scores.weight.any())
+            return objective if judges else UNPAIRED.get(objective, objective)
+    return None
 
 
 def text_data(files: str | None) -> Config:

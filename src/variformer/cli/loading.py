@@ -25,9 +25,13 @@ Config = dict[str, Any]
 def load(source: str | Path, checkpoint: str = "last") -> tuple[nn.Module, Any]:
     """(model, tokenizer), or (model, transform) for images; see `variformer.load`."""
     folder = locate(source)
-    if is_run(folder):
-        return load_run(folder, checkpoint), reader_of_run(folder)
-    return huggingface.load(require_checkpoint(folder)).eval(), reader_of_folder(folder)
+    reader = reader_of_run if is_run(folder) else reader_of_folder
+    return model_of(folder, checkpoint), reader(folder)
+
+
+def model_of(folder: Path, checkpoint: str = "last") -> nn.Module:
+    """The model of a run directory or a Hugging Face folder, in evaluation mode."""
+    return load_run(folder, checkpoint) if is_run(folder) else huggingface.load(require_checkpoint(folder)).eval()
 
 
 def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:
@@ -56,13 +60,6 @@ def run_weights(path: str | Path, checkpoint: str = "last") -> dict[str, Tensor]
     return {name.removeprefix("model."): tensor for name, tensor in named if name.startswith("model.")}
 
 
-def weights_of(folder: Path, checkpoint: str = "last") -> dict[str, Tensor]:
-    """The tensors of a run directory or a Hugging Face folder, by our names."""
-    if is_run(folder):
-        return run_weights(folder, checkpoint)
-    return huggingface.load(require_checkpoint(folder)).state_dict()
-
-
 def tokenizer_of(folder: Path) -> Tokenizer | None:
     """The tokenizer of a run directory or a Hugging Face folder, if it has one."""
     folder = RunDirectory(folder).tokenizer if is_run(folder) else folder
@@ -89,10 +86,16 @@ def run_preprocessor(path: str | Path) -> dict[str, Any] | None:
 
 def reader_of_folder(folder: Path) -> Any:
     """The folder's image transform or tokenizer; None where it has neither."""
+    settings = preprocessor_of(folder)
+    return tokenizer_of(folder) if settings is None else transform(settings)
+
+
+def preprocessor_of(folder: Path) -> dict[str, Any] | None:
+    """The settings of the image processor of a run directory or a Hugging Face folder, if it has one."""
+    if is_run(folder):
+        return run_preprocessor(folder)
     file = folder / "preprocessor_config.json"
-    if file.is_file():
-        return transform(json.loads(file.read_text(encoding="utf-8")))
-    return tokenizer_of(folder)
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
 def is_run(folder: Path) -> bool:

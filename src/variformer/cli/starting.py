@@ -8,8 +8,8 @@ from torch import nn
 
 from ..data import Tokenizer
 from ..hub import locate
-from ..weights.transfer import fit
-from .loading import tokenizer_of, weights_of
+from ..weights.transfer import fit, offset_of
+from .loading import model_of, tokenizer_of
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +23,12 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None) -> di
     theirs = tokenizer_of(folder)
     if tokenizer is not None and theirs is not None:
         require_same_tokens(tokenizer, theirs, folder)
-    report = fit(model, weights_of(folder))
+    origin = model_of(folder)
+    report = fit(model, origin.state_dict(), offset_of(origin))
     for line in report.lines():
         log.info("init_from=%s: %s", source, line)
-    return {"source": source, "folder": str(folder.resolve()), "resized": report.resized, "new": report.new}
+    changed = {"resized": report.resized, "shortened": report.shortened, "new": report.new}
+    return {"source": source, "folder": str(folder.resolve())} | changed
 
 
 def require_same_tokens(ours: Tokenizer, theirs: Tokenizer, folder: Path) -> None:

@@ -1,26 +1,31 @@
 """The teacher of a distillation: a trained model, by where it lies (`objective.teacher`)."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from ..config.check import with_defaults
 from ..config.consistency import at
+from ..data.preprocessing import preprocessor
 from ..objectives.distillation import Distillation
 from ..training.run_directory import RunDirectory
 from .build import Config, Task
-from .loading import is_run, load, run_config, tokenizer_of
+from .loading import is_run, load, preprocessor_of, run_config, tokenizer_of
 
-SHARED = ("model.vocab_size", "model.image_size", "model.channels", "model.classes", "data.mean", "data.std")
+SHARED = ("model.vocab_size", "model.image_size", "model.channels", "model.classes")
 
 
-def bring_teacher(folder: Path | None, config: Config, task: Task) -> None:
-    """Load the teacher, with its best weights, and give it to the objective.
+def bring_teacher(folder: Path | None, config: Config, task: Task) -> dict[str, str] | None:
+    """Load the teacher, with its best weights, and give it to the objective; says which it was, for the run's record.
 
     Raises ValueError where student and teacher do not read the same tokens or images, or tell classes apart otherwise.
     """
     if folder is None or not isinstance(task.objective, Distillation):
-        return
+        return None
     problems = list(differences(folder, config, task))
     if problems:
         raise ValueError("\n".join([f"objective.teacher={folder} cannot teach this student:", *problems]))
@@ -28,6 +33,26 @@ def bring_teacher(folder: Path | None, config: Config, task: Task) -> None:
     with torch.random.fork_rng(devices=[]):  # the student starts as it would without a teacher
         model, _ = load(folder, "best" if best else "last")
     task.objective.learn_from(model)
+    return {"folder": str(folder.resolve()), "sha256": digest(model)}
+
+
+def require_same_teacher(run: RunDirectory, teacher: dict[str, str] | None) -> None:
+    """Raises ValueError where a run would go on with another teacher than it began with."""
+    began = json.loads(run.record.read_text(encoding="utf-8")).get("teacher")
+    if teacher and began and began["sha256"] != teacher["sha256"]:
+        raise ValueError(
+            f"the weights in {teacher['folder']} are not those that this run began to learn from ({began['folder']}): "
+            "bring these back (objective.teacher), or start a new run"
+        )
+
+
+def digest(model: nn.Module) -> str:
+    """Of the names and the bytes of all tensors."""
+    found = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        found.update(name.encode())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def differences(folder: Path, config: Config, task: Task) -> Iterator[str]:
@@ -36,7 +61,20 @@ def differences(folder: Path, config: Config, task: Task) -> Iterator[str]:
         ours, other = at(config, key), at(theirs, key)
         if None not in (ours, other) and ours != other:
             yield f"  {key} is {ours}, the teacher's {other}: make them the same"
+    yield from seen_otherwise(folder, config)
     if task.tokenizer is not None:
         tokenizer = tokenizer_of(folder)
         if tokenizer is None or tokenizer.fingerprint != task.tokenizer.fingerprint:
             yield f"  it has another tokenizer: take it over with tokenizer=pretrained tokenizer.path={folder}"
+
+
+def seen_otherwise(folder: Path, config: Config) -> Iterator[str]:
+    """Images that are normalised in one way mean nothing to a teacher that learned from another."""
+    theirs, data = preprocessor_of(folder), with_defaults(config["data"])
+    if theirs is None or "image_size" not in data:
+        return
+    ours = preprocessor(data)
+    for name in ("mean", "std"):
+        mine, other = ours[f"image_{name}"], theirs.get(f"image_{name}")
+        if theirs.get("do_normalize", True) and other not in (None, mine):
+            yield f"  its images have a {name} of {other}, the student's {mine}: set data.{name}={other}"

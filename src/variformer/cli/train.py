@@ -21,7 +21,7 @@ from ..training.run_directory import RunDirectory, code_state, write_json
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
 from .sources import find_teacher
 from .starting import start_from
-from .teacher import bring_teacher
+from .teacher import bring_teacher, require_same_teacher
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,9 @@ def fit(config: Config, run: RunDirectory) -> float:
     teacher = find_teacher(config)
     L.seed_everything(config["seed"], verbose=False)
     task = build_task(config, run.tokenizer if config["resume"] else None)
-    bring_teacher(teacher, config, task)
+    taught_by = bring_teacher(teacher, config, task)
+    if config["resume"]:
+        require_same_teacher(run, taught_by)
     if task.tokenizer is not None and not config["resume"]:
         task.tokenizer.save(run.tokenizer)
     total = steps(config, task)
@@ -61,8 +63,8 @@ def fit(config: Config, run: RunDirectory) -> float:
         "max_steps": total,
         "data": {"fingerprint": task.data.fingerprint, **task.data.report},
     }
-    if teacher:
-        facts["teacher"] = str(teacher.resolve())
+    if taught_by:
+        facts["teacher"] = taught_by
     if source:
         facts["init_from"] = start_from(source, module.model, task.tokenizer)
     if trainer.is_global_zero:

@@ -42,6 +42,8 @@ def compose(config: Any) -> dict[str, Any]:
         raise ConfigError([f"{getattr(error, 'full_key', None) or 'config'}: {error}"]) from error
     assert isinstance(plain, dict)
     check(plain)  # type: ignore[arg-type]
+    if plain["objective"] is None:
+        raise ConfigError(["objective: a run that trains needs one; conf/objective/ holds those there are"])
     return plain  # type: ignore[return-value]
 
 

@@ -168,9 +168,15 @@ def a_student_has_a_teacher(config: Config) -> Iterator[str]:
 
 
 def every_layer_is_copied_from_one(config: Config) -> Iterator[str]:
-    layers, depth = at(config, "objective.copied_layers"), number(config, "model.depth")
-    if isinstance(layers, list) and depth and len(layers) != depth:
-        yield f"objective.copied_layers: {layers} must name one of the teacher's layers for each of model.depth={depth}"
+    layers, key = at(config, "objective.copied_layers"), "groups" if number(config, "model.groups") else "depth"
+    blocks = number(config, f"model.{key}")
+    if isinstance(layers, list) and blocks and len(layers) != blocks:
+        yield f"objective.copied_layers: {layers} must name a layer of the teacher's for each of model.{key}={blocks}"
+
+
+def a_model_starts_from_one_source(config: Config) -> Iterator[str]:
+    if config.get("init_from") and at(config, "objective.copied_layers"):
+        yield "init_from: the student would start from two models; give it or objective.copied_layers, not both"
 
 
 RULES: tuple[Rule, ...] = (
@@ -190,4 +196,5 @@ RULES: tuple[Rule, ...] = (
     warmup_ends_in_time,
     a_student_has_a_teacher,
     every_layer_is_copied_from_one,
+    a_model_starts_from_one_source,
 )

@@ -29,7 +29,7 @@ class Experiment:
     """One run. Batches count samples; steps are optimizer steps."""
 
     model: Node
-    objective: Node
+    objective: Node | None  # None where a model was imported with a head that no objective here evaluates
     data: Node
     optimizer: Node
     schedule: Node | None = None

@@ -28,10 +28,11 @@ class Sentences:
         # Places in the whole text with an `end` before each document but the first.
         before = self._documents(self._pieces[:-1]) * (0 if self._end is None else 1)
         starts, ends = self._pieces[:-1] + before, self._pieces[1:] + before
-        following = np.searchsorted(ends, starts + length, side="right").tolist()
+        following = np.searchsorted(ends, starts + length, side="right")
+        del before, starts, ends  # each as long as the text has sentences
         rows = [0]
         while rows[-1] < len(following):
-            rows.append(following[rows[-1]])
+            rows.append(int(following[rows[-1]]))
         self._rows = np.array(rows)
 
     def __len__(self) -> int:

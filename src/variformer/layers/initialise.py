@@ -69,6 +69,14 @@ def t5(model: nn.Module, width: int, embedding_std: float = 1.0) -> None:
             nn.init.normal_(module.scores.weight, std=width**-0.5)
 
 
+def deit(model: nn.Module, std: float = 0.02) -> None:
+    """Truncated normal everywhere, special tokens included (Touvron et al., 2020, section 6; their code)."""
+    bert(model, std)
+    for module in model.modules():
+        if isinstance(module, PatchEmbedding):
+            nn.init.trunc_normal_(module.specials, std=std, a=-2 * std, b=2 * std)
+
+
 def vit(model: nn.Module) -> None:
     """Glorot for the blocks, LeCun for the patches, positions normal 0.02 (Dosovitskiy et al., 2020; their code)."""
     draw_all(model, partial(nn.init.normal_, std=0.02))

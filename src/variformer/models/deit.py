@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from ..layers import initialise
 from .vit import ViT
 
 
@@ -20,16 +21,16 @@ class UntaughtDeiT(ViT):
 
     def __init__(self, **vit: Any):
         super().__init__(specials=2, **vit)
+        initialise.deit(self)
 
 
 class DeiT(ViT):
-    """The defaults are DeiT-B distilled (87M). What is not named here is as in ViT."""
+    """The defaults are DeiT-B distilled (87M). What is not named here, initial weights apart, is as in ViT."""
 
     def __init__(self, *, classes: int = 1000, width: int = 768, **vit: Any):
         super().__init__(classes=classes, width=width, specials=2, **vit)
         self.teacher_head = nn.Linear(width, classes)
-        nn.init.zeros_(self.teacher_head.weight)
-        nn.init.zeros_(self.teacher_head.bias)
+        initialise.deit(self)
 
     def forward(self, images: Tensor) -> Opinions:  # type: ignore[override]
         """(B, C, H, W) images -> the scores of both heads.

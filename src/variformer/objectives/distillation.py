@@ -67,6 +67,10 @@ class Distillation(Objective):
         self.length, self.source, self.copied_layers = length, teacher, copied_layers
         self.teacher: Teacher | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the teacher: the loader's workers, which only collate, are sent no copy of it."""
+        return self.__dict__ | {"teacher": None}
+
     def learn_from(self, model: nn.Module) -> None:
         """Freezes the model for good."""
         self.teacher = Teacher(model)

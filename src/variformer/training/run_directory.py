@@ -41,6 +41,7 @@ class RunDirectory:
         self.figures = self.path / "figures"
         self.samples = self.path / "samples"
         self.imported = self.path / "imported"  # the settings that an imported model came with
+        self.precisions = self.imported / "precisions.json"  # of each tensor that it came with
 
     def checkpoint(self, which: str = "last") -> Path:
         """`last`, `best`, or a file's name. Raises FileNotFoundError, naming those that are there."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -21,8 +22,7 @@ def write_tensors(tensors: Mapping[str, Tensor], folder: str | Path, max_shard_b
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in [folder / WHOLE, folder / f"{WHOLE}.index.json", *folder.glob("model-*-of-*.safetensors")]:
-        old.unlink(missing_ok=True)
+    remove_weights(folder)
     shards = split(tensors, max_shard_bytes)
     names = [WHOLE]
     if len(shards) > 1:
@@ -35,6 +35,12 @@ def write_tensors(tensors: Mapping[str, Tensor], folder: str | Path, max_shard_b
         names.append(f"{WHOLE}.index.json")
         (folder / names[-1]).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     return [folder / name for name in names]
+
+
+def remove_weights(folder: Path) -> None:
+    """What `write_tensors` wrote there before."""
+    for old in [folder / WHOLE, folder / f"{WHOLE}.index.json", *folder.glob("model-*-of-*.safetensors")]:
+        old.unlink(missing_ok=True)
 
 
 def split(tensors: Mapping[str, Tensor], max_bytes: int) -> list[dict[str, Tensor]]:
@@ -53,11 +59,11 @@ def split(tensors: Mapping[str, Tensor], max_bytes: int) -> list[dict[str, Tenso
 def read_tensors(folder: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint folder: of model.safetensors, its shards, or else of pytorch_model.bin or its shards.
 
-    Raises FileNotFoundError where files are missing, ValueError where they do not hold what their index says, or a
-    pickled file holds anything but tensors, and could run code.
+    Raises FileNotFoundError where files are missing, ValueError where one is damaged, they do not hold what their index
+    says, or a pickled file holds anything but tensors, and could run code.
     """
     folder = Path(folder)
-    readers: dict[str, Callable[[Path], dict[str, Tensor]]] = {WHOLE: load_file, PICKLED: unpickle}
+    readers: dict[str, Callable[[Path], dict[str, Tensor]]] = {WHOLE: unpack, PICKLED: unpickle}
     for name, read in readers.items():
         if (folder / name).is_file():
             return read(folder / name)
@@ -80,6 +86,15 @@ def read_shards(index: Path, read: Callable[[Path], dict[str, Tensor]]) -> dict[
     if unwritten := sorted(places.keys() - tensors.keys()):
         raise ValueError(f"the shards in {index.parent} lack {', '.join(unwritten)}, which {index.name} lists")
     return tensors
+
+
+def unpack(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}): download or copy it again; if it came by git, `git lfs pull` fetches it"
+        ) from None
 
 
 def unpickle(path: Path) -> dict[str, Tensor]:

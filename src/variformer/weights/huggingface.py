@@ -39,6 +39,11 @@ def load(folder: str | Path) -> nn.Module:
     asks for something that our model does not do, or a tensor is missing, left over or of another shape.
     The model is in training mode, as a new one is; all its dropout is the checkpoint's for hidden states.
     """
+    return read(folder)[0]
+
+
+def read(folder: str | Path) -> tuple[nn.Module, dict[str, str]]:
+    """The model as `load` gives it, and the precision of each tensor that the files hold, by its name when written."""
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no checkpoint folder: it has no config.json")
@@ -52,8 +57,8 @@ def load(folder: str | Path) -> nn.Module:
         model = build(family, config, tensors)
     except KeyError as error:
         raise ValueError(f"{path} does not say {error}, which a {config['model_type']} needs") from None
-    fill(model, tensors)
-    return model
+    held = put(model, tensors)
+    return model, {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in held.items()}
 
 
 def build(family: Family, config: Config, tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -69,10 +74,16 @@ def build(family: Family, config: Config, tensors: Mapping[str, Tensor]) -> nn.M
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy every tensor of theirs into `model`, in the model's precision; unless all fit, none is copied."""
-    family = format_of(model).family
+    put(model, tidy(tensors, format_of(model).family))
+
+
+def put(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tidy tensors into `model`; those of them that it took, by the names of its table."""
     ours, table = matched(model)
     shapes = their_shapes(ours, table)
-    tensors = settle(tidy(tensors, family), model, shapes)
+    taken = settle(tensors, model, shapes)
+    undecided = format_of(model).family.zeros
+    tensors = {name: torch.zeros(shape) for name, shape in shapes.items() if re.fullmatch(undecided, name)} | taken
     source = {name: f"{name} (our {', '.join(row.ours)})" for row in table for name in row.theirs}
     refuse(
         model,
@@ -89,6 +100,7 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         for row in table:
             for name, values in zip(row.ours, row.edit.read([tensors[name] for name in row.theirs]), strict=True):
                 ours[name].copy_(values)
+    return taken
 
 
 def to_huggingface(model: nn.Module) -> dict[str, Tensor]:
@@ -185,11 +197,10 @@ def tidy(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     return tidied
 
 
-def settle(tensors: dict[str, Tensor], model: nn.Module, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+def settle(tensors: Mapping[str, Tensor], model: nn.Module, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
     """The same tensors with one name for a tied one, or with both where our model holds two of them.
 
-    What may be left over is left out, and what may be lacking is zero. Raises ValueError where our model ties what
-    differs in the file.
+    What may be left over is left out. Raises ValueError where our model ties what differs in the file.
     """
     family, task = format_of(model)
     prefix = re.escape(task.prefix) if task else ""
@@ -206,9 +217,6 @@ def settle(tensors: dict[str, Tensor], model: nn.Module, shapes: Mapping[str, to
             value = settled.pop(copy)
             if not torch.equal(settled.setdefault(original, value), value):
                 raise ValueError(f"{copy} differs from {original}, but our {type(model).__name__} ties them")
-    for name, shape in shapes.items():
-        if name not in settled and re.fullmatch(family.zeros, name):
-            settled[name] = torch.zeros(shape)
     return settled
 
 

@@ -1,4 +1,4 @@
-"""Starting a model from the weights of another: same names and shapes are copied, a few sizes are interpolated.
+"""Starting a model from the weights of another: same names and shapes are copied, a few sizes are adjusted.
 
 A transformer must be whole. What is outside of one is a head: a new head keeps its initial values, and a head of the
 source that has no place is left behind; the report lists both.
@@ -26,12 +26,14 @@ class Report:
 
     copied: list[str] = field(default_factory=list)
     resized: list[str] = field(default_factory=list)  # with both shapes; these are among the copied ones too
+    shortened: list[str] = field(default_factory=list)  # likewise
     new: list[str] = field(default_factory=list)  # ours, which keep their initial values
     left_behind: list[str] = field(default_factory=list)  # the source's
 
     def lines(self) -> list[str]:
         kinds = {
             "resized by interpolation": self.resized,
+            "cut to the first positions": self.shortened,
             "new, with initial values": self.new,
             "left behind": self.left_behind,
         }
@@ -39,17 +41,21 @@ class Report:
         return [f"{len(self.copied)} tensors copied", *listed]
 
 
-def fit(model: nn.Module, tensors: Mapping[str, Tensor]) -> Report:
+def fit(model: nn.Module, tensors: Mapping[str, Tensor], offset: int | None = None) -> Report:
     """Copy `tensors`, named as in our models, into `model`, in the model's precision.
 
-    Learned positions and patches of other sizes are interpolated. Raises ValueError that lists what is missing, left
-    over or of another shape in a transformer; then nothing is copied.
+    Learned positions and patches of other sizes are interpolated, but a shorter text keeps the first positions as they
+    are. `offset` is the source's `offset_of`. Raises ValueError that lists what is missing, left over or of another
+    shape in a transformer, and positions that begin elsewhere in their table; then nothing is copied.
     """
     parameters = dict(model.state_dict(keep_vars=True))  # a tied one under both of its names
     tensors, report = interpolated(model, aligned(model, tensors))
     bodies, removed = transformers(parameters), removable(model)
     sources = transformers(tensors)
     problems = []
+    if None not in (offset, offset_of(model)) and offset != offset_of(model):
+        begin = f"the source's begin at row {offset} of their table, the model's at row {offset_of(model)}"
+        problems.append(f"other positions: {begin} (give model.positions the offset {offset})")
     for name, parameter in parameters.items():
         if name in tensors and tensors[name].shape == parameter.shape:
             report.copied.append(name)
@@ -125,6 +131,11 @@ def disagreements(parameters: Mapping[str, Tensor], tensors: Mapping[str, Tensor
     return problems
 
 
+def offset_of(model: nn.Module) -> int | None:
+    """How many first rows of its tables are no positions; None for a model that has no learned positions."""
+    return next((each.offset for each in model.modules() if isinstance(each, LearnedPositions)), None)
+
+
 def interpolated(model: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Report]:
     """The same tensors, with positions and patches in the model's sizes; the report says which were changed."""
     result, report = dict(tensors), Report()
@@ -138,7 +149,10 @@ def interpolated(model: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[dict[
             result[kernels] = resize_patches(result[kernels], transformer.embedding.patches.kernel_size[0])
         for name in (positions, kernels):
             if name in result and result[name].shape != tensors[name].shape:
-                report.resized.append(f"{name} {tuple(tensors[name].shape)} -> {tuple(result[name].shape)}")
+                is_grid = isinstance(transformer.embedding, PatchEmbedding)
+                cut = not is_grid and len(result[name]) < len(tensors[name])
+                changed = report.shortened if cut else report.resized
+                changed.append(f"{name} {tuple(tensors[name].shape)} -> {tuple(result[name].shape)}")
     return result, report
 
 
@@ -150,12 +164,15 @@ def fitted_positions(transformer: Transformer, positions: LearnedPositions, tabl
 
 
 def resize_line(table: Tensor, length: int, kept: int = 0) -> Tensor:
-    """(N, D) -> (length, D), linearly; the first position stays the first, and the last the last.
+    """(N, D) -> (length, D). To a longer one linearly; the first position stays the first, and the last the last.
 
-    The first `kept` rows are no positions and stay as they are.
+    To a shorter one, the first rows: squeezed, neighbours would no longer be as far apart as all that was trained on
+    top of them knows. The first `kept` rows are no positions and stay as they are.
     """
-    if len(table) == length or len(table) <= kept:
+    if len(table) <= kept:
         return table
+    if length <= len(table):
+        return table[:length]
     line = table[kept:].float().T[None]
     resized = F.interpolate(line, length - kept, mode="linear", align_corners=True)
     return torch.cat([table[:kept], resized[0].T.to(table.dtype)])

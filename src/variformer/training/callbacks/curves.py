@@ -16,7 +16,7 @@ class Curves(Callback):
             return
         scores = module.latest
         means = {name: (ratio.total / ratio.count).item() for name, ratio in scores.ratios.items()}
-        metrics = {"loss": scores.loss.item()} | means
+        metrics = means | {"loss": scores.loss.item()}  # the loss that is differentiated, whatever the task calls so
         if module.gradient_norm is not None:
             metrics["gradient_norm"] = module.gradient_norm.item()
         named = {f"train/{name}": value for name, value in metrics.items()}

@@ -7,6 +7,12 @@ from torch import nn
 from ...models import EndTokenClassifier, RereadSpanFinder, SequenceClassifier, SpanFinder, TokenClassifier
 from ..table import Config, Task
 
+DROPOUT = {
+    "distilbert": 0.2,
+    "t5": 0.0,
+    "bart": 0.0,
+}  # their defaults, which config.json leaves out
+
 
 def sequence_classification(
     theirs: str,
@@ -70,9 +76,9 @@ def reread_question_answering(theirs: str, start: int) -> Task:
 
 
 def head_dropout(config: Config, name: str) -> float:
-    """Where theirs says nothing, it is that of the hidden states."""
+    """Where theirs says nothing, it is that of the hidden states, or what their class has by default."""
     value = config.get(name)
-    return config.get("hidden_dropout_prob", 0.1) if value is None else value
+    return config.get("hidden_dropout_prob", DROPOUT.get(config["model_type"], 0.1)) if value is None else value
 
 
 def token(config: Config, name: str, default: int) -> int:
