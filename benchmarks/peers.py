@@ -73,15 +73,18 @@ TIMM = [
         "bias",
     ),
     *(
-        Row(tuple(f"{part}.{kind}" for part in QUERY_KEY_VALUE), f"{TIMMS}.attn.qkv.{kind}", MERGED)
+        Row(tuple(f"{part}.{kind}" for part in QUERY_KEY_VALUE), (f"{TIMMS}.attn.qkv.{kind}",), MERGED)
         for kind in ("weight", "bias")
     ),
-    Row(("encoder.embedding.specials",), "cls_token", UNSQUEEZED),
-    Row(("encoder.positions.table.weight",), "pos_embed", UNSQUEEZED),
+    Row(("encoder.embedding.specials",), ("cls_token",), UNSQUEEZED),
+    Row(("encoder.positions.table.weight",), ("pos_embed",), UNSQUEEZED),
 ]
 
 
 def timm_weights(model: nn.Module) -> dict[str, Tensor]:
     """Our `ViT`'s, ready for `VisionTransformer.load_state_dict`."""
     ours = model.state_dict()
-    return {row.theirs: row.edit.write([ours[name] for name in row.ours]) for row in expand(TIMM, model)}
+    theirs: dict[str, Tensor] = {}
+    for row in expand(TIMM, model):
+        theirs |= zip(row.theirs, row.edit.write([ours[name] for name in row.ours]), strict=True)
+    return theirs

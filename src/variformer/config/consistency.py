@@ -160,7 +160,7 @@ def warmup_ends_in_time(config: Config) -> Iterator[str]:
 
 def a_student_has_a_teacher(config: Config) -> Iterator[str]:
     objective = at(config, "objective")
-    if isinstance(objective, dict) and "teacher" in objective and objective["teacher"] is None:
+    if isinstance(objective, dict) and objective.get("teacher", "a run") in (None, "???"):
         yield (
             "objective.teacher: needs a value, the directory of an earlier run; make one with `python train.py "
             "experiment=bert` (for images experiment=vit) and give objective.teacher=RUN"
