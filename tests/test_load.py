@@ -32,14 +32,14 @@ BERT = dict(
 @pytest.fixture(scope="module")
 def vit(composed) -> Path:
     """With a moving average, which is what evaluation uses."""
-    config = composed("experiment=vit", "debug=fast", "compile=none", "model.dropout=0.1")
+    config = composed("experiment=vit", "debug=fast", "model.dropout=0.1")
     train(config)
     return Path(config["run_dir"])
 
 
 @pytest.fixture(scope="module")
 def gpt(composed) -> Path:
-    config = composed("experiment=gpt", "debug=fast", "compile=none", "tokenizer=bytes", "callbacks=[default,average]")
+    config = composed("experiment=gpt", "debug=fast", "tokenizer=bytes", "callbacks=[default,average]")
     train(config)
     return Path(config["run_dir"])
 

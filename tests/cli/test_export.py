@@ -20,7 +20,7 @@ from variformer.cli.exporting import export
 from variformer.cli.main import app, bytes_of
 from variformer.cli.train import train
 
-COMMON = ["debug=fast", "compile=none", "max_steps=2", "trainer.validate_every=null", "trainer.save_every=null"]
+COMMON = ["debug=fast", "max_steps=2", "trainer.validate_every=null", "trainer.save_every=null"]
 SMALL = ["model.vocab_size=600", "length=48"]
 PUBLISHED = ["~model/positions", "~model/block"]  # the paper's parts, in place of what short runs learn sooner with
 RUNS = {

@@ -13,14 +13,14 @@ from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
 
 FAMILIES = {
-    "gpt": ["model.dropout=0.1", "tokenizer=bytes"],
+    "gpt": ["model.dropout=0.1", "tokenizer=bytes", "compile=default"],
     "bert": ["model.dropout=0.1", "model.vocab_size=600", "optimizer=muon"],
     "t5": ["model.dropout=0.1", "model.vocab_size=600", "trainer.workers=2"],
     "vit": ["model.dropout=0.1", "callbacks=[default,average]"],
-    "distilbert": ["model.dropout=0.1", "model.vocab_size=600", "compile=none"],
+    "distilbert": ["model.dropout=0.1", "model.vocab_size=600"],
     "deit": ["model.dropout=0.1"],
 }
-TEACHERS = {"distilbert": ["experiment=bert", "model.vocab_size=600", "compile=none"], "deit": ["experiment=vit"]}
+TEACHERS = {"distilbert": ["experiment=bert", "model.vocab_size=600"], "deit": ["experiment=vit"]}
 COMMON = ["debug=fast", "max_steps=6", "trainer.validate_every=2", "trainer.save_every=3", "seed=0"]
 
 

@@ -16,7 +16,7 @@ from variformer.data import PythonDocs, TextData, WordPiece
 from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
 
-SHORT = ["debug=fast", "compile=none", "callbacks.throughput=null"]
+SHORT = ["debug=fast", "callbacks.throughput=null"]
 BERT = ["experiment=bert", "model.vocab_size=600", *SHORT]
 STUDENT = ["experiment=distilbert", "model.vocab_size=600", *SHORT]
 
