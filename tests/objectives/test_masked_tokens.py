@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variformer.models import Bert
+from variformer.models import Bert, DistilBert
 from variformer.objectives import masking
 from variformer.objectives.full_sentences import FullSentences
 from variformer.objectives.masked_tokens import MaskedTokens
@@ -222,6 +222,13 @@ def test_both_losses_and_accuracies_equal_a_naive_computation(vocabulary):
     assert objective.derive(means)["loss"] == pytest.approx((masked + pair).item())
     hits = sum(log[p].argmax().item() == t for p, t in places) / len(places)
     assert means["masked_accuracy"] == pytest.approx(hits)
+
+
+def test_a_model_that_does_not_judge_pairs_is_refused(vocabulary):
+    sizes = dict(vocab_size=vocabulary.size, width=8, depth=1, heads=2, hidden=8, max_length=12)
+    MaskedTokensAndPairs(vocabulary, 12).initialise(Bert(**sizes))
+    with pytest.raises(ValueError, match=r"DistilBert has no head .* model\.pair_classes=2"):
+        MaskedTokensAndPairs(vocabulary, 12).initialise(DistilBert(**sizes))
 
 
 def test_a_tokenizer_without_a_mask_token_is_refused(vocabulary):

@@ -90,6 +90,11 @@ def heads_share_keys_and_values(config: Config) -> Iterator[str]:
         yield f"model.attention.key_value_heads: {fewer} does not divide model.heads={heads}; change one of them"
 
 
+def attention_drops_as_the_model_does(config: Config) -> Iterator[str]:
+    if at(config, "model.attention.dropout"):
+        yield "model.attention.dropout: the model gives its own to every attention; set model.dropout instead"
+
+
 def groups_share_the_layers(config: Config) -> Iterator[str]:
     groups, depth = number(config, "model.groups"), number(config, "model.depth")
     if groups and depth and groups > depth:
@@ -185,6 +190,7 @@ RULES: tuple[Rule, ...] = (
     seed_fits_32_bits,
     heads_share_the_width,
     heads_share_keys_and_values,
+    attention_drops_as_the_model_does,
     groups_share_the_layers,
     rotation_needs_pairs,
     samples_fit_the_model,

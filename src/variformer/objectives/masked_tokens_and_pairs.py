@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
+from torch import nn
 
 from .masked_tokens import MaskedTokens, mean, token_ratios
 from .objective import Batch, Ratio, Scores
@@ -14,6 +15,14 @@ from .objective import Batch, Ratio, Scores
 
 class MaskedTokensAndPairs(MaskedTokens):
     """[CLS] first [SEP] second [SEP] with segment ids; half of the second segments are from another document."""
+
+    def initialise(self, model: nn.Module) -> None:
+        """Raises ValueError where the model does not judge pairs."""
+        if getattr(model, "pair_head", None) is None:
+            raise ValueError(
+                f"{type(self).__name__} judges pairs of segments, and this {type(model).__name__} has no head for them: "
+                "set model.pair_classes=2 model.segments=2, or objective=masked_tokens"
+            )
 
     def view(self, data: Any) -> Any:
         return data.pairs(self.length - 3)
