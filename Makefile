@@ -4,7 +4,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BOOTSTRAP := $(filter .tools/bin/uv,$(UV))
 
-.PHONY: help install train test slow check format benchmarks clean
+.PHONY: help install train test slow coverage check format benchmarks clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | sed "s,^\([a-z]*\): *,  make \1\t," | expand -t 18
@@ -22,11 +22,15 @@ install: $(BOOTSTRAP)  ## install the project and all that development needs int
 train: $(BOOTSTRAP)  ## train the main experiment: GPT on Python's documentation
 	@$(UV) run --no-dev train.py
 
+test slow coverage: export UV_COMPILE_BYTECODE = 1  # hundreds of processes start; not all may write their own
 test: $(BOOTSTRAP)  ## run the tests, but for the slow ones
 	@$(UV) run pytest
 
 slow: $(BOOTSTRAP)  ## run the slow tests
 	@$(UV) run pytest -m slow
+
+coverage: $(BOOTSTRAP)  ## run the tests, and list the lines of src that none of them reaches
+	@$(UV) run pytest --cov --cov-report=term-missing:skip-covered
 
 check: $(BOOTSTRAP)  ## lint, formatting and types
 	@$(UV) run ruff check

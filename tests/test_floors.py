@@ -15,6 +15,7 @@ FLOORS = [
     {"data", "weights", "generation", "analysis"},
     {"training"},
     {"config"},
+    {"sweeps"},
     {"cli"},
 ]
 HEIGHT = {package: height for height, packages in enumerate(FLOORS) for package in packages}
@@ -32,8 +33,8 @@ FOREIGN = {
 }
 ONLY_IN = {
     "lightning": {"training", "cli"},
-    "hydra": {"config", "cli"},
-    "omegaconf": {"config", "cli"},
+    "hydra": {"config", "sweeps", "cli"},
+    "omegaconf": {"config", "sweeps", "cli"},
     "typer": {"cli"},
     "transformers": set(),
     "timm": set(),

@@ -1,7 +1,7 @@
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def no_picture_of_the_curves():
     """Drawing it takes longer than a few steps of training; test_commands.py, whose runs are processes, has it."""
     with pytest.MonkeyPatch.context() as patch:

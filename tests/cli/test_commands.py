@@ -14,10 +14,11 @@ FAMILIES = ["gpt", "bert", "t5", "vit"]
 
 
 def command(script: str, *arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
+    inherited = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}  # of another test's W&B
     return subprocess.run(
         [sys.executable, str(ROOT / script), *arguments],
         cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        env=inherited | {"OMP_NUM_THREADS": "1"} | environment,
         capture_output=True,
         text=True,
         timeout=280,

@@ -375,7 +375,7 @@ def test_a_head_that_nothing_evaluates_yet(words, composed, tmp_path):
     with pytest.raises(ValueError, match=r"this run has no objective yet: .*use variformer\.load"):
         evaluate_run(str(run.path))
     with pytest.raises(ConfigError, match=r"objective: a run that trains needs one"):
-        compose(saved)
+        compose(OmegaConf.merge(saved, {"run_dir": str(tmp_path / "new")}))
     told = CliRunner().invoke(app, ["info", str(run.path)])
     assert told.exit_code == 0 and "SequenceClassifier" in told.stdout and "none yet" in told.stdout
     tokenizer = ["tokenizer=pretrained", f"tokenizer.path={run.path}", f"model.vocab_size={VOCABULARY}"]

@@ -13,7 +13,7 @@ from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
 
 FAMILIES = {
-    "gpt": ["model.dropout=0.1", "tokenizer=bytes", "compile=default"],
+    "gpt": ["model.dropout=0.1", "tokenizer=bytes"],
     "bert": ["model.dropout=0.1", "model.vocab_size=600", "optimizer=muon"],
     "t5": ["model.dropout=0.1", "model.vocab_size=600", "trainer.workers=2"],
     "vit": ["model.dropout=0.1", "callbacks=[default,average]"],
@@ -51,7 +51,10 @@ def equal(a, b) -> bool:
     return a == b
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(each, marks=pytest.mark.slow) if each in TEACHERS else each for each in FAMILIES],
+)
 def family(request, composed):
     overrides = [f"experiment={request.param}", *FAMILIES[request.param], *COMMON]
     if request.param in TEACHERS:

@@ -26,11 +26,11 @@ def defaults(name: str) -> list[Any]:
 
 
 def is_option(name: str) -> bool:
-    """Not a primary config, not Hydra's own, and not a piece that its neighbours include."""
+    """Not a primary config, not Hydra's own or W&B's, and not a piece that its neighbours include."""
     group, _, file = name.rpartition("/")
     neighbours = [each for each in FILES if each.rpartition("/")[0] == group]
     included = any(file.removesuffix(".yaml") in defaults(each) for each in neighbours)
-    return bool(group) and not name.startswith("hydra/") and not included
+    return bool(group) and not name.startswith(("hydra/", "sweep/wandb/")) and not included
 
 
 OPTIONS = [name for name in FILES if is_option(name) and name not in EXPERIMENTS]

@@ -108,5 +108,8 @@ def test_every_rule_can_refuse():
         "max_epochs": 1,
         "schedule": {"warmup": 2},
         "init_from": "runs/bert/1",
+        "precision": "16-mixed",
+        "optimizer": {"_target_": "torch.optim.Adafactor"},
+        "trainer": {"strategy": "fsdp", "auto_micro_batch": True},
     }
     assert [rule.__name__ for rule in RULES if not list(rule(worst))] == []

@@ -11,13 +11,16 @@ from ..config import instantiate
 from ..config.schema import TrainerSettings
 from ..data import Pretrained
 from ..objectives.objective import Objective
-from ..training.callbacks import RandomState
+from ..training.callbacks import NonFinite, Preemption, Pruning, RandomState, Resumption
 from ..training.checkpoint_io import WholeCheckpointIO
-from ..training.data_module import DataModule
+from ..training.data_module import DataModule, OneBatch
 from ..training.loggers import CSV
 from ..training.module import Training
 from ..training.optimizer import decay_groups
 from ..training.run_directory import RunDirectory
+from ..training.signals import Signals
+from ..training.strategies import environments, strategy
+from .memory import micro_batch_search
 
 Config = dict[str, Any]
 
@@ -70,7 +73,8 @@ def build_module(config: Config, task: Task) -> Training:
 
 
 def build_data_module(config: Config, task: Task, devices: int) -> DataModule:
-    return DataModule(
+    kind = OneBatch if config["trainer"].get("one_batch") else DataModule
+    return kind(
         task.data,
         task.objective,
         seed=config["seed"],
@@ -78,47 +82,82 @@ def build_data_module(config: Config, task: Task, devices: int) -> DataModule:
         micro_batch=micro_batch(config, devices),
         eval_batch=config["eval_batch"] or micro_batch(config, devices),
         max_steps=steps(config, task),
+        validation_samples=validation_samples(config),
         workers=config["trainer"]["workers"],
     )
 
 
-def build_trainer(config: Config, run: RunDirectory, max_steps: int, resume_step: int | None = None) -> L.Trainer:
+def build_trainer(
+    config: Config,
+    run: RunDirectory,
+    max_steps: int,
+    resume_step: int | None = None,
+    signals: Signals | None = None,
+) -> L.Trainer:
     """Lightning's Trainer, with the global batch's accumulation derived from the number of devices."""
     settings = TrainerSettings(**config["trainer"])
     shown = config["callbacks"] if settings.progress else config["callbacks"] | {"bar": None}
     callbacks = [instantiate(node, f"callbacks.{name}") for name, node in shown.items() if node]
-    loggers = [instantiate(node, f"logger.{name}")(str(run.path)) for name, node in config["logger"].items() if node]
+    always = [RandomState(config["seed"]), Resumption(), *Pruning.of_this_process(), Preemption(signals or Signals())]
+    always += micro_batch_search(config, run)
     trainer = L.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         num_nodes=settings.nodes,
-        strategy=settings.strategy,
+        strategy=strategy(settings.strategy, settings.devices, settings.nodes),
         precision=config["precision"],
         max_epochs=-1,
         max_steps=max_steps,
         check_val_every_n_epoch=None,
-        limit_val_batches=settings.validation_batches,
         log_every_n_steps=settings.log_every,
         num_sanity_val_steps=0,
         deterministic=settings.deterministic,
-        callbacks=[*callbacks, RandomState(config["seed"])],
-        logger=[CSV(run.curves, resume_step), *loggers],
-        plugins=[WholeCheckpointIO()],
+        detect_anomaly=settings.detect_anomaly,
+        callbacks=[*callbacks, NonFinite(config["on_non_finite"]), *always],
+        logger=build_loggers(config, run, resume_step) if run.leads else [],
+        plugins=[WholeCheckpointIO(tolerated=2), *environments()],
         default_root_dir=run.path,
         enable_checkpointing=False,
         enable_progress_bar=settings.progress,
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    micro = micro_batch(config, trainer.world_size)
-    trainer.accumulate_grad_batches = config["global_batch"] // (micro * trainer.world_size)
+    trainer.accumulate_grad_batches = accumulation(config, trainer.world_size)
     every = settings.validate_every or max_steps
     trainer.val_check_interval = every * trainer.accumulate_grad_batches
     return trainer
 
 
+def build_loggers(config: Config, run: RunDirectory, resume_step: int | None) -> list[Any]:
+    """metrics.csv and the dashboards, which know at what step the run goes on and how far an earlier session came."""
+    curves = CSV(run.curves, resume_step)
+    wanted = {name: node for name, node in config["logger"].items() if node}
+    dashboards = [
+        instantiate(node, f"logger.{name}")(str(run.path), resume_step, curves.last_step)
+        for name, node in wanted.items()
+    ]
+    return [curves, *dashboards]
+
+
 def micro_batch(config: Config, devices: int) -> int:
     return config["micro_batch"] or max(config["global_batch"] // devices, 1)
+
+
+def accumulation(config: Config, devices: int) -> int:
+    """Micro batches of each device in one step. Raises ValueError where the global batch does not divide into them."""
+    whole, micro = config["global_batch"], micro_batch(config, devices)
+    if whole % (micro * devices):
+        raise ValueError(
+            f"global_batch={whole} is not divisible by {micro * devices}, which is micro_batch={micro} on {devices} "
+            "devices; change one of them"
+        )
+    return whole // (micro * devices)
+
+
+def validation_samples(config: Config) -> int | None:
+    """`trainer.validation_batches`, in samples: the same ones on any number of devices."""
+    batches = config["trainer"]["validation_batches"]
+    return None if batches is None else batches * (config["eval_batch"] or micro_batch(config, 1))
 
 
 def steps(config: Config, task: Task) -> int:

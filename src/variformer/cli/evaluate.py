@@ -28,7 +28,6 @@ def evaluate_run(run_dir: str, split: str = "val", checkpoint: str = "last") -> 
         devices=1,
         precision=config["precision"],
         deterministic=config["trainer"]["deterministic"],
-        limit_val_batches=config["trainer"]["validation_batches"] if split == "val" else None,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

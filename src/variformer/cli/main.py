@@ -87,6 +87,21 @@ def info(
             print(f"{name:<12} {value}")
 
 
+@app.command()
+def wandb_sweep(
+    name: Annotated[str, typer.Argument(help="The name of a search: NAME.yaml in conf/sweep.")],
+    conf: Annotated[Path, typer.Option(help="The folder of configs.")] = Path("conf"),
+) -> None:
+    """Write a search as a file for Weights & Biases, whose server then proposes the values to its agents.
+
+    To search without a server: `python train.py -m sweep=NAME`.
+    """
+    with told():
+        from ..sweeps.wandb import write_sweep
+
+        print(f"now run: wandb sweep {write_sweep(name, conf)}")
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Errors that a user can mend, as their message alone."""

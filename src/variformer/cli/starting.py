@@ -10,6 +10,7 @@ from ..data import Tokenizer
 from ..hub import locate
 from ..weights.transfer import fit, offset_of
 from .loading import model_of, tokenizer_of
+from .teacher import digest
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None) -> di
     for line in report.lines():
         log.info("init_from=%s: %s", source, line)
     changed = {"resized": report.resized, "shortened": report.shortened, "new": report.new}
-    return {"source": source, "folder": str(folder.resolve())} | changed
+    return {"source": source, "folder": str(folder.resolve()), "sha256": digest(origin)} | changed
 
 
 def require_same_tokens(ours: Tokenizer, theirs: Tokenizer, folder: Path) -> None:

@@ -1,11 +1,8 @@
 """What `python train.py` does once the config is known to be good."""
 
 import logging
-import os
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
@@ -14,13 +11,21 @@ from omegaconf import OmegaConf
 
 from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
+from ..config import leads
 from ..hub import locate
-from ..training.loggers import read_curves
+from ..training.callbacks import Resumption
+from ..training.checkpoint_io import require_saved
+from ..training.loggers import dashboards_closed, read_curves, show_figures
 from ..training.module import Training
-from ..training.run_directory import RunDirectory, code_state, write_json
+from ..training.restore import newest, step_of
+from ..training.run_directory import RunDirectory, code_state, write_json, write_text
+from ..training.signals import Signals
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
+from .memory import explained
+from .repeating import repetition
 from .sources import find_teacher
 from .starting import start_from
+from .stopping import reported
 from .teacher import bring_teacher, require_same_teacher
 
 log = logging.getLogger(__name__)
@@ -28,16 +33,18 @@ log = logging.getLogger(__name__)
 
 def train(config: Config) -> float:
     """Run one experiment to its end; the value that the objective watches. Leaves a complete run directory."""
-    run = RunDirectory(config["run_dir"])
-    run.path.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create(config | {"resume": False}), run.config)
-    with reported(run):
-        return fit(config, run)
+    run = RunDirectory(config["run_dir"], leads=leads())
+    if run.leads:
+        run.path.mkdir(parents=True, exist_ok=True)
+        write_text(run.config, OmegaConf.to_yaml(OmegaConf.create(config | {"resume": False})))
+    with dashboards_closed(run), reported(run, requeue=config["trainer"].get("requeue", True)) as signals:
+        return fit(config, run, signals)
 
 
-def fit(config: Config, run: RunDirectory) -> float:
+def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> float:
     quieten()
     began = time.perf_counter()
+    checkpoint = (newest(run) or run.checkpoint("last")) if config["resume"] else None
     source = None if config["resume"] else config.get("init_from")
     if source:
         locate(source)  # now, because preparing the data may take hours
@@ -47,11 +54,10 @@ def fit(config: Config, run: RunDirectory) -> float:
     taught_by = bring_teacher(teacher, config, task)
     if config["resume"]:
         require_same_teacher(run, taught_by)
-    if task.tokenizer is not None and not config["resume"]:
+    if task.tokenizer is not None and not config["resume"] and run.leads:
         task.tokenizer.save(run.tokenizer)
     total = steps(config, task)
-    checkpoint = run.checkpoint("last") if config["resume"] else None
-    trainer = build_trainer(config, run, total, step_of(checkpoint))
+    trainer = build_trainer(config, run, total, step_of(checkpoint) if checkpoint else None, signals)
     data_module = build_data_module(config, task, trainer.world_size)
     module = build_module(config, task)
     if not config["resume"]:
@@ -62,28 +68,34 @@ def fit(config: Config, run: RunDirectory) -> float:
         "parameters": parameter_count(module.model),
         "max_steps": total,
         "data": {"fingerprint": task.data.fingerprint, **task.data.report},
+        "config": config | {"resume": False},
     }
     if taught_by:
         facts["teacher"] = taught_by
     if source:
         facts["init_from"] = start_from(source, module.model, task.tokenizer)
+    facts |= repetition(config, facts)
     if trainer.is_global_zero:
         run.set_record(**facts)
         announce(config, run, facts, trainer)
     for logger in trainer.loggers:
         logger.log_hyperparams(config | {"parameters": facts["parameters"], "code": code_state()})
-    trainer.fit(module, data_module, ckpt_path=checkpoint, weights_only=True)
-    value = finish(trainer, module, data_module, run, time.perf_counter() - began)
+    with explained(config, trainer, module, data_module):
+        trainer.fit(module, data_module, ckpt_path=checkpoint, weights_only=True)
+        require_saved(trainer.strategy.checkpoint_io)
+        value = finish(trainer, module, data_module, run, time.perf_counter() - began)
     return value
 
 
 def finish(trainer: L.Trainer, module: Training, data_module: Any, run: RunDirectory, seconds: float) -> float:
-    """Validate the final weights, and leave metrics.json and the picture of the curves."""
-    trainer.validate(module, data_module, verbose=False)
+    """Validate the final weights unless training just did, and leave metrics.json and the picture of the curves."""
+    if not Resumption.of(trainer).validated(trainer):
+        trainer.validate(module, data_module, verbose=False)
     metrics = {f"val/{name}": value for name, value in module.results["val"].items()}
     if trainer.is_global_zero:
         write_json(run.metrics, {"step": trainer.global_step, "seconds": round(seconds, 1)} | metrics)
         figure = draw_curves(read_curves(run.curves), run.figures / "curves.png")
+        show_figures(trainer.loggers, run.figures, trainer.global_step)
         told = "  ".join(f"{name} {value:.4f}" for name, value in module.results["val"].items())
         print(f"done in {seconds:.0f} s: {told}")
         for sample in sorted(run.samples.glob("*.txt"))[-1:]:
@@ -101,37 +113,20 @@ def announce(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: 
     )
 
 
-def step_of(checkpoint: Any | None) -> int | None:
-    """The step at which a checkpoint was written, from the file that `last` links to."""
-    return (
-        None if checkpoint is None else int(os.path.realpath(checkpoint).rpartition("step-")[2].removesuffix(".ckpt"))
-    )
-
-
-@contextmanager
-def reported(run: RunDirectory) -> Iterator[None]:
-    """Keep status.json true, whatever happens."""
-    run.set_status("running")
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit) as stop:
-        run.set_status("preempted", stop)
-        raise
-    except BaseException as error:
-        run.set_status("failed", error)
-        raise
-    run.set_status("done")
-
-
 def quieten() -> None:
     """Leave out what Lightning says of settings that are chosen here on purpose."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for package in ("pytorch", "fabric"):
+        logging.getLogger(f"lightning.{package}").setLevel(logging.WARNING)
+    if not leads():
+        logging.getLogger().setLevel(logging.ERROR)  # rank zero has said it
     for message in (
         ".*does not have many workers.*",
         ".*ended before the epoch ended and your dataloader is not resumable.*",
         ".*Trying to infer the `batch_size`.*",
         ".*`isinstance.treespec, LeafSpec.` is deprecated.*",
         ".*You are using `torch.load`.*",
+        ".*sync_dist=True.*",  # what is logged is already that of all devices
+        ".*Detected call of `lr_scheduler.step.*",  # where the first step is left out
     ):
         warnings.filterwarnings("ignore", message)
     torch.set_float32_matmul_precision("high")  # TF32 where there is a GPU; no effect on a CPU

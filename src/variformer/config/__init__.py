@@ -4,5 +4,18 @@ from .build import instantiate
 from .check import ConfigError, check
 from .compose import compose, discard, load, register_resolvers
 from .hints import hints
+from .launch import leads
+from .spelling import with_slashes
 
-__all__ = ["ConfigError", "check", "compose", "discard", "hints", "instantiate", "load", "register_resolvers"]
+__all__ = [
+    "ConfigError",
+    "check",
+    "compose",
+    "discard",
+    "hints",
+    "instantiate",
+    "leads",
+    "load",
+    "register_resolvers",
+    "with_slashes",
+]

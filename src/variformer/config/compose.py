@@ -1,32 +1,38 @@
 """From what Hydra composed to a plain, resolved and checked config; on resume, from what the run itself was given."""
 
-import secrets
+import os
 import shutil
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from .check import ConfigError, check
-from .nearest import hint
+from .launch import leads, stamp
+from .overrides import change, given
+from .repeating import name_of, repeated
+from .resuming import goes_on, has_checkpoints, started_with
 
 HYDRAS_OWN = {".hydra", ".hydra_resumed", "train.log"}
-ALWAYS_NEW = ("run_dir", "resume")  # what a resumed run's command line says about itself
+ALWAYS_NEW = ("run_dir", "resume", "repeat")  # what a resumed run's command line says about itself
 
 
 def register_resolvers() -> None:
-    """The only two. `${stamp:}`: time to the microsecond and a random id, drawn once per process.
-    `${hydra_folder:RESUME}`: where Hydra keeps its own record; a resumed run does not overwrite the first one.
+    """`${stamp:}`: what sets a run's directory apart, drawn once per process.
+    `${hydra_folder:RUN_DIR}`: where Hydra keeps its own record; a resumed run does not overwrite the first one.
+    `${name_of:REPEAT,NAME}`: what the run is called, or the one that it repeats.
+    `${hydra_log:FILE}`: where Hydra logs to. Of several processes, only rank zero keeps records and a log file.
     """
     from omegaconf import OmegaConf
 
-    def stamp() -> str:
-        return f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}-{secrets.token_hex(4)}"
+    def hydra_folder(run_dir: str) -> str | None:
+        return (".hydra_resumed" if Path(run_dir, "config.yaml").is_file() else ".hydra") if leads() else None
 
-    def hydra_folder(resume: bool) -> str:
-        return ".hydra_resumed" if resume else ".hydra"
+    def hydra_log(file: str) -> str:
+        return file if leads() else os.devnull
 
     OmegaConf.register_new_resolver("stamp", stamp, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("hydra_folder", hydra_folder, replace=True)
+    OmegaConf.register_new_resolver("name_of", name_of, replace=True)
+    OmegaConf.register_new_resolver("hydra_log", hydra_log, replace=True)
 
 
 def compose(config: Any) -> dict[str, Any]:
@@ -34,8 +40,12 @@ def compose(config: Any) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    if config.resume:
-        config = resumed(Path(config.run_dir))
+    share_directory(config)
+    if goes_on(config.resume, Path(config.run_dir)):
+        config = resumed(Path(config.run_dir), only_if_any=config.resume is not True)
+    else:
+        config.resume = False
+        config = repeated(config) if config.get("repeat") else config
     try:
         plain = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
@@ -47,29 +57,32 @@ def compose(config: Any) -> dict[str, Any]:
     return plain  # type: ignore[return-value]
 
 
+def share_directory(config: Any) -> None:
+    """Let `run_dir` be the folder that Hydra uses: Lightning hands that of rank zero to the ranks that it starts."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if HydraConfig.initialized() and not leads():
+        config.run_dir = HydraConfig.get().run.dir
+
+
 def discard(run_dir: Path) -> None:
     """Remove the folder that Hydra made for a run which never began: it holds nothing but Hydra's own notes."""
-    if run_dir.is_dir() and not contents(run_dir):
+    if leads() and run_dir.is_dir() and not contents(run_dir):
         shutil.rmtree(run_dir)
         if not any(run_dir.parent.iterdir()):
             run_dir.parent.rmdir()
 
 
-def resumed(run_dir: Path) -> Any:
-    """The config that the run was started with, changed by what this command line sets."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from omegaconf import OmegaConf
+def resumed(run_dir: Path, only_if_any: bool = False) -> Any:
+    """The config that the run was started with, changed by what this command line sets.
 
-    saved = load(run_dir)
-    for override in OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task)):
-        key = override.key_or_group
-        if key in ALWAYS_NEW:
-            continue
-        if OmegaConf.select(saved, key, default=OmegaConf) is OmegaConf or isinstance(saved.get(key), dict):
-            raise ConfigError([f"{key}: not a value of the run in {run_dir}{hint(key, [str(k) for k in saved])}"])
-        OmegaConf.update(saved, key, override.value())
-    saved.resume, saved.run_dir = True, str(run_dir)
+    With `only_if_any` the command may be the one that began the run, which starts over where it has no checkpoint yet.
+    """
+    saved, known = load(run_dir), started_with(run_dir) if only_if_any else []
+    for override in given():
+        if override.key_or_group not in ALWAYS_NEW and override.input_line not in known:
+            change(saved, override, run_dir)
+    saved.resume, saved.run_dir = not only_if_any or has_checkpoints(run_dir), str(run_dir)
     return saved
 
 
@@ -78,7 +91,10 @@ def contents(folder: Path) -> list[str]:
 
 
 def load(run_dir: Path) -> Any:
-    """The config.yaml of a run. Raises FileNotFoundError, saying what is there, where there is none."""
+    """The config.yaml of a run. Raises FileNotFoundError, saying what is there, where there is none.
+
+    Raises ConfigError where it has interpolations: they could read this machine's environment.
+    """
     from omegaconf import OmegaConf
 
     path = run_dir / "config.yaml"
@@ -87,4 +103,7 @@ def load(run_dir: Path) -> Any:
         folder, names = next(((p, names) for p, names in candidates if names), (run_dir, ["nothing"]))
         there = ", ".join(sorted(name for name in names if name != run_dir.name)[:10]) or "nothing else"
         raise FileNotFoundError(f"run_dir={run_dir} is not a run: no config.yaml (in {folder} there is {there})")
-    return OmegaConf.load(path)
+    saved = OmegaConf.load(path)
+    if "${" in repr(OmegaConf.to_container(saved, resolve=False)):  # ${oc.env:TOKEN}, in a run that somebody sent
+        raise ConfigError([f"{path}: has an interpolation (${{...}}), and a run's config holds plain values alone"])
+    return saved

@@ -149,6 +149,14 @@ def batches_divide(config: Config) -> Iterator[str]:
         )
 
 
+def a_trial_needs_a_whole_model(config: Config) -> Iterator[str]:
+    if at(config, "trainer.auto_micro_batch") and at(config, "trainer.strategy") == "fsdp":
+        yield (
+            "trainer.auto_micro_batch: devices that share a model cannot try sizes one by one, since one that runs out "
+            "of memory leaves the others waiting; set micro_batch, with validate_only=true as a guide"
+        )
+
+
 def one_limit_on_training(config: Config) -> Iterator[str]:
     given = [name for name in ("max_steps", "max_epochs") if at(config, name) is not None]
     if len(given) != 1:
@@ -184,6 +192,19 @@ def a_model_starts_from_one_source(config: Config) -> Iterator[str]:
         yield "init_from: the student would start from two models; give it or objective.copied_layers, not both"
 
 
+def sharding_has_no_loss_scale(config: Config) -> Iterator[str]:
+    if at(config, "trainer.strategy") == "fsdp" and config.get("precision") == "16-mixed":
+        yield "precision: 16-mixed scales the loss, which trainer=fsdp cannot; set precision=bf16-mixed or trainer=ddp"
+
+
+def sharded_steps_need_whole_rows(config: Config) -> Iterator[str]:
+    if at(config, "trainer.strategy") == "fsdp" and str(at(config, "optimizer._target_")).endswith(".Adafactor"):
+        yield (
+            "optimizer: Adafactor keeps sums over rows and columns, of which a device of trainer=fsdp holds a part; "
+            "set optimizer=adamw, muon or lamb, or trainer=ddp"
+        )
+
+
 RULES: tuple[Rule, ...] = (
     sizes_are_positive,
     rates_lie_between_0_and_1,
@@ -198,9 +219,12 @@ RULES: tuple[Rule, ...] = (
     images_fit_the_model,
     vocabulary_fits_the_model,
     batches_divide,
+    a_trial_needs_a_whole_model,
     one_limit_on_training,
     warmup_ends_in_time,
     a_student_has_a_teacher,
     every_layer_is_copied_from_one,
     a_model_starts_from_one_source,
+    sharding_has_no_loss_scale,
+    sharded_steps_need_whole_rows,
 )

@@ -6,17 +6,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .extras import missing_extras
 from .nearest import hint
 
 
 @contextmanager
 def hints(conf: Path, name: str) -> Iterator[None]:
-    """Around a Hydra main: when it exits with an error, name the nearest valid key of each unknown one."""
+    """Around a Hydra main: when it exits with an error, name the nearest valid key of each unknown one, and the extra
+    that a launcher needs.
+    """
     try:
         yield
     except SystemExit as stop:
         if stop.code == 1:
-            for line in unknown_keys(conf, name, sys.argv[1:]):
+            for line in missing_extras(sys.argv[1:]) or unknown_keys(conf, name, sys.argv[1:]):
                 print(line, file=sys.stderr)
         raise
 

@@ -14,14 +14,18 @@ class TrainerSettings:
     accelerator: str = "auto"
     devices: int | Literal["auto"] = 1
     nodes: int = 1
-    strategy: str = "auto"
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     validate_every: int | None = None  # optimizer steps
-    validation_batches: int | None = None  # None: the whole split
+    validation_batches: int | None = None  # of eval_batch samples, over all devices; None: the whole split
     save_every: int | None = None  # optimizer steps
     log_every: int = 10  # optimizer steps
     workers: int = 0  # of each data loader
     deterministic: bool = True
     progress: bool = True
+    one_batch: bool = False  # train on the first batch alone
+    detect_anomaly: bool = False  # torch.autograd's
+    auto_micro_batch: bool = False  # find the largest micro batch that fits, whatever micro_batch says
+    requeue: bool = True
 
 
 @dataclass
@@ -37,7 +41,11 @@ class Experiment:
     seed: int = 0
     name: str = "run"
     run_dir: str = "runs/run"
-    resume: bool = False
+    sweep_dir: str | None = None  # of a run that is a trial
+    validate_only: bool = False  # check and build everything, tell what the run will be and take, and stop
+    resume: bool | Literal["auto"] = False
+    repeat: str | None = None  # a run directory, or the run.json of one
+    repeat_anyway: bool = False  # whether or not its data is there unchanged
     init_from: str | None = None  # a run directory, a Hugging Face folder or a name on its hub: weights to start from
     length: int | None = None  # tokens in a sample; None where samples are images
     global_batch: int = 32
@@ -46,6 +54,7 @@ class Experiment:
     max_steps: int | None = None
     max_epochs: float | None = None
     clip: float | None = None  # largest norm of the gradient
+    on_non_finite: Literal["stop", "skip"] = "stop"  # a step whose loss or gradient is not finite
     precision: Literal["32-true", "bf16-mixed", "bf16-true", "16-mixed"] = "32-true"
     compile: Literal["none", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"] = "none"
     checkpointing: bool = False  # keep only the blocks' inputs, and compute the rest again in the backward pass

@@ -1,9 +1,8 @@
 """Which code a config may name, and where that code is defined, found without importing any of it.
 
-A `_target_` is an instruction to run code, and Hydra's own block-list is "not a security boundary" by its
-authors. So a target must lie under one of a few prefixes, and must be a public class (or, in this package, a
-function) that is written there: what a module merely imports, such as its `os`, cannot be reached through
-it.
+A `_target_` is an instruction to run code, and Hydra's own block-list is "not a security boundary" by its authors. So a
+target must lie under one of a few prefixes, and must be a public class that is written there: what a module merely
+imports, such as its `os`, cannot be reached through it. Functions are no targets, because to call one is to act.
 """
 
 import ast
@@ -17,18 +16,23 @@ from typing import NamedTuple
 from .nearest import hint
 
 ALLOWED = (
-    "variformer",
+    "variformer.data",
+    "variformer.generation",
+    "variformer.layers",
+    "variformer.models",
+    "variformer.objectives",
+    "variformer.training.callbacks",
+    "variformer.training.lamb",
+    "variformer.training.loggers.TensorBoard",
+    "variformer.training.loggers.Wandb",
+    "variformer.training.optimizer",
+    "variformer.training.schedules",
     "torch.nn",
     "torch.optim",
     "torchvision.transforms.v2",
     "lightning.pytorch.callbacks",
 )
-CLOSED = (
-    "variformer.config",
-    "variformer.cli",
-    "variformer.hub",
-    "variformer.load",
-)  # they build and run things themselves
+OWN = "variformer"  # within which names are followed wherever they lead
 
 PUBLIC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+", re.ASCII)
 
@@ -46,21 +50,19 @@ class Imported(NamedTuple):
 
 
 def find(target: str) -> Definition:
-    """The class or function that a `_target_` names. Raises LookupError if a config may not name it."""
+    """The class that a `_target_` names. Raises LookupError if a config may not name it."""
     root = root_of(target) if isinstance(target, str) else None
     if root is None or not PUBLIC_NAME.fullmatch(target):
         raise LookupError(f"`{target}` is not allowed: a target is a public name under {', '.join(ALLOWED)}")
     module, _, name = target.rpartition(".")
-    if any(is_under(target, closed) for closed in CLOSED):
-        raise LookupError(f"`{target}` is not allowed: a config may not build from {', '.join(CLOSED)}")
     require_module(module, root)
+    if not any(is_under(target, prefix) for prefix in ALLOWED):
+        raise LookupError(f"`{target}` is not allowed: a target is under {', '.join(ALLOWED)}")
     definition = resolve(module, name)
     if definition is None and name not in bindings(module):
         raise LookupError(f"`{target}` does not exist{hint(name, exported(module))}")
-    if definition is None or isinstance(definition.node, ast.expr):
-        raise LookupError(f"`{target}` is not allowed: {name} is not a class or function defined in {root}")
-    if root != "variformer" and not isinstance(definition.node, ast.ClassDef):
-        raise LookupError(f"`{target}` is not allowed: only classes of {root} are")
+    if definition is None or not isinstance(definition.node, ast.ClassDef):
+        raise LookupError(f"`{target}` is not allowed: {name} is not a class defined in {root}")
     return definition
 
 
@@ -79,7 +81,7 @@ def resolve(module: str, name: str, seen: frozenset[Imported] = frozenset()) -> 
 
 
 def root_of(module: str) -> str | None:
-    return next((root for root in ALLOWED if is_under(module, root)), None)
+    return next((root for root in (OWN, *ALLOWED) if is_under(module, root)), None)
 
 
 def is_under(name: str, prefix: str) -> bool:

@@ -1,12 +1,14 @@
 """A folder for what is costly to make again: each entry is made once, whole or not at all."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,30 @@ def digest_of(*parts: Any) -> str:
 def build_once(final: Path, build: Callable[[Path], None]) -> Path:
     """Return the folder `final`, made by `build(temporary folder)` unless it is there already.
 
-    Two processes may build at once: each works in a folder of its own, and the first to rename it wins.
+    On one machine the first process to ask builds and the others wait. Where two build at once all the same, each works
+    in a folder of its own, and the first to rename it wins.
     """
-    if final.is_dir():
-        return final
-    final.parent.mkdir(parents=True, exist_ok=True)
+    if not final.is_dir():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(final):
+            if not final.is_dir():
+                _build(final, build)
+    return final
+
+
+@contextmanager
+def one_at_a_time(final: Path) -> Iterator[None]:
+    """Wait while another process of this machine makes `final`. Does nothing in a folder that cannot be written to."""
+    lock = final.with_name(f".{final.name}.lock")
+    with ExitStack() as stack:
+        with suppress(OSError):  # or on a file system without locks
+            file = stack.enter_context(lock.open("w"))
+            stack.callback(lock.unlink, missing_ok=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(final: Path, build: Callable[[Path], None]) -> None:
     _remove_stale(final.parent)
     temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=final.parent))
     try:
@@ -44,7 +65,6 @@ def build_once(final: Path, build: Callable[[Path], None]) -> Path:
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return final
 
 
 def _umask() -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .cache import cache_folder
+from .cache import cache_folder, one_at_a_time
 from .sources import Split
 
 # Shapes: N images, C channels, H height, W width.
@@ -163,7 +163,10 @@ class _Torchvision:
 
         kind = getattr(torchvision.datasets, self.dataset)
         try:
-            stored = kind(self.root, train=train, download=self.download)
+            if self.download:
+                self.root.mkdir(parents=True, exist_ok=True)
+            with one_at_a_time(self.root / self.dataset):
+                stored = kind(self.root, train=train, download=self.download)
         except (RuntimeError, OSError) as problem:
             attempt = "could not be downloaded" if self.download else "download is false"
             raise FileNotFoundError(

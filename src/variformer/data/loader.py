@@ -21,7 +21,7 @@ class Keyed(Dataset):
 
     def __getitem__(self, index: Index) -> dict[str, Any]:
         key = sample_key(self.seed, *index)
-        return {**self.view.sample(index[1], key), "index": index[1], "key": key}
+        return {**self.view.sample(index[1], key), "epoch": index[0], "index": index[1], "key": key}
 
 
 class Collator:
@@ -32,7 +32,8 @@ class Collator:
 
     def __call__(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
         keys = np.array([sample["key"] for sample in samples], dtype=np.uint64)
-        return {**self.collate(samples, keys, self.train), "index": [sample["index"] for sample in samples]}
+        names = {name: [sample[name] for sample in samples] for name in ("epoch", "index")}
+        return {**self.collate(samples, keys, self.train), **names}
 
 
 def loader(

@@ -56,16 +56,29 @@ class TrainingOrder:
                 yield indices[begin : begin + self.share.micro]
 
 
+class RepeatedBatch(TrainingOrder):
+    """The first global batch, at every step: can a model learn it by heart?"""
+
+    def __iter__(self) -> Iterator[list[Index]]:
+        first = list(TrainingOrder(self.size, seed=self.seed, batch=self.batch, steps=1, share=self.share))
+        for _ in range(self.start // self.batch, self.steps):
+            yield from first
+
+
 class EvaluationOrder:
-    """Every sample once, as it lies there; devices take turns, and the last batches may be short."""
+    """Every sample once, as it lies there; devices take turns, and the last batches may be short.
+
+    Each device has as many batches as the others, because a sharded model computes on all of them or on none. One that
+    has run out of samples is given the first once more, as that of epoch 1, which does not count.
+    """
 
     def __init__(self, size: int, share: Share):
         self.indices = range(share.rank, size, share.world)
-        self.micro = share.micro
+        self.micro, self.batches = share.micro, -(-size // (share.micro * share.world))
 
     def __len__(self) -> int:
-        return -(-len(self.indices) // self.micro)
+        return self.batches
 
     def __iter__(self) -> Iterator[list[Index]]:
-        for begin in range(0, len(self.indices), self.micro):
-            yield [(0, index) for index in self.indices[begin : begin + self.micro]]
+        for begin in range(0, self.batches * self.micro, self.micro):
+            yield [(0, index) for index in self.indices[begin : begin + self.micro]] or [(1, 0)]

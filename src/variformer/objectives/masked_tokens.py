@@ -103,7 +103,7 @@ class MaskedTokens(Objective):
 
     def score(self, predictions: Any, batch: Batch) -> Scores:
         ratios = token_ratios(predictions.tokens, batch["targets"])
-        return Scores(mean(ratios["masked_loss"]), ratios)
+        return Scores(mean(ratios["masked_loss"]), ratios, ratios["masked_loss"].count)
 
     def derive(self, means: dict[str, float]) -> dict[str, float]:
         return {"loss": sum(value for name, value in means.items() if name.endswith("_loss"))}

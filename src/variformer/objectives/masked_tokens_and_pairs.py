@@ -20,8 +20,8 @@ class MaskedTokensAndPairs(MaskedTokens):
         """Raises ValueError where the model does not judge pairs."""
         if getattr(model, "pair_head", None) is None:
             raise ValueError(
-                f"{type(self).__name__} judges pairs of segments, and this {type(model).__name__} has no head for them: "
-                "set model.pair_classes=2 model.segments=2, or objective=masked_tokens"
+                f"{type(self).__name__} judges pairs of segments, and this {type(model).__name__} has no head for "
+                "them: set model.pair_classes=2 model.segments=2, or objective=masked_tokens"
             )
 
     def view(self, data: Any) -> Any:

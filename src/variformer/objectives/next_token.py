@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .masked_tokens import mean
 from .objective import Batch, Objective, Ratio, Scores
 from .vocabulary import Vocabulary, required
 
@@ -56,7 +57,7 @@ class NextToken(Objective):
         ratios = {"loss": Ratio(nats, count)}
         if "bytes" in batch:
             ratios["bits_per_byte"] = Ratio(nats / math.log(2), batch["bytes"])
-        return Scores(nats / count, ratios)
+        return Scores(mean(ratios["loss"]), ratios, count)
 
     def derive(self, means: dict[str, float]) -> dict[str, float]:
         return {"perplexity": math.exp(min(means["loss"], 700.0))}  # e^700 is near the largest float

@@ -18,6 +18,7 @@ class Ratio(NamedTuple):
 class Scores(NamedTuple):
     loss: Tensor  # scalar; what is differentiated
     ratios: dict[str, Ratio]  # what is reported, "loss" among them
+    targets: Tensor | None = None  # how many the loss is the mean over, where batches of one size differ in that
 
 
 class Objective(nn.Module):

@@ -81,7 +81,7 @@ class SpanCorruption(Objective):
             "loss": Ratio(F.cross_entropy(scores, targets, reduction="sum"), count),
             "accuracy": Ratio((scores.argmax(-1) == targets).sum(), count),
         }
-        return Scores(mean(ratios["loss"]), ratios)
+        return Scores(mean(ratios["loss"]), ratios, count)
 
 
 class Lengths(NamedTuple):

@@ -91,7 +91,7 @@ class TextInfilling(Objective):
             "hidden_loss": Ratio((nats.detach() * hidden).sum(), some),
             "hidden_accuracy": Ratio((hits & hidden).sum(), some),
         }
-        return Scores(mean(ratios["loss"]), ratios)
+        return Scores(mean(ratios["loss"]), ratios, every)
 
 
 def infill(lengths: np.ndarray, width: int, rate: float, mean_span: float, keys: np.ndarray) -> np.ndarray:

@@ -1,38 +1,76 @@
 """Checkpoint files that are whole or not there: written beside their place, flushed, checked and renamed."""
 
-import hashlib
+import logging
 import os
+import pickle
+import platform
+import shutil
+import zipfile
+from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
-from lightning.fabric.plugins.io import TorchCheckpointIO
+from lightning.fabric.plugins.io import CheckpointIO, TorchCheckpointIO
+from torch.serialization import get_unsafe_globals_in_checkpoint
+
+log = logging.getLogger(__name__)
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
     """Lightning's hook for reading and writing checkpoints. A file's SHA-256 lies beside it.
 
-    Loading unpickles tensors and plain data alone, whatever the environment says, and raises ValueError on a file whose
-    bytes are not those that were written.
+    A save that the disk refuses leaves what was saved before as it is. So many in a row as are `tolerated` are only
+    told, and the run goes on; the next raises OSError. Loading unpickles tensors and plain data alone, whatever the
+    environment says, and raises ValueError on a file whose bytes are not those that were written.
     """
 
+    def __init__(self, tolerated: int = 0):
+        super().__init__()
+        self.tolerated = tolerated
+        self.failures: list[str] = []  # of the saves since the last that succeeded
+        self.is_known_to_be_plain = False
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        path, file = Path(path), File()
         try:
-            with temporary.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            digest = sha256(temporary)
-            old = checksum_of(path).read_text() if checksum_of(path).is_file() else ""
-            _write_sums(path, digest + "\n" + old)  # for a crash in between, when either file may be the one there
+            self.write(checkpoint, path, file)
+        except OSError as error:
+            self.failures.append(failure(path, error, file.size))
+            if len(self.failures) > self.tolerated:
+                raise OSError(error.errno, "\n".join(self.failures)) from error
+            log.warning(
+                "%s. The run goes on without it, until %d saves in a row fail", self.failures[-1], self.tolerated + 1
+            )
+        else:
+            self.failures.clear()
+
+    def write(self, checkpoint: dict[str, Any], path: Path, file: "File") -> None:
+        """Raises OSError where the disk refuses, TypeError where the checkpoint could not be loaded safely."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_of(path)
+        try:
+            with temporary.open("wb") as opened:
+                file.fill(checkpoint, opened)
+            self.require_plain_data(temporary)
+            digest = file.digest.hexdigest()
+            old = checksum_of(path).read_text() if path.is_file() and checksum_of(path).is_file() else ""
+            write_sums(path, digest + "\n" + old)  # for a crash in between, when either file may be the one there
             os.replace(temporary, path)
-            _write_sums(path, digest + "\n")
-            _flush_folder(path.parent)
+            if old:
+                write_sums(path, digest + "\n")
+            flush_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+    def require_plain_data(self, file: Path) -> None:
+        """Look into the first file written: what puts an object into the checkpoints does so every time."""
+        if not self.is_known_to_be_plain and (found := get_unsafe_globals_in_checkpoint(str(file))):
+            raise TypeError(
+                f"the checkpoint would hold {', '.join(sorted(found))}, which safe loading refuses: let every "
+                "state_dict and on_save_checkpoint, of callbacks above all, give tensors and plain data alone"
+            )
+        self.is_known_to_be_plain = True
 
     def load_checkpoint(
         self,
@@ -43,14 +81,83 @@ class WholeCheckpointIO(TorchCheckpointIO):
         path = Path(path)
         if os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
             raise ValueError("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD lets checkpoints run code: unset it")
-        checksum = checksum_of(path)
-        if checksum.is_file() and sha256(path) not in checksum.read_text().split():
-            raise ValueError(f"{path} is not what was written: its SHA-256 differs from {checksum.name}")
-        return torch.load(path, map_location=map_location, weights_only=True)
+        if problem := problem_of(path):
+            others = ", ".join(sorted(each.name for each in path.parent.glob("*.ckpt") if each != path)) or "none"
+            raise ValueError(f"{path} is refused: {problem}. Copy it again, or take another (there: {others})")
+        try:
+            return torch.load(path, map_location=map_location, weights_only=True)
+        except (pickle.UnpicklingError, EOFError) as error:
+            reason = str(error).partition("WeightsUnpickler error: ")[2].partition("\n")[0] or type(error).__name__
+            raise ValueError(
+                f"{path} is refused: it is no checkpoint, or would run code when read ({reason})"
+            ) from None
 
     def remove_checkpoint(self, path: str | Path) -> None:
         Path(path).unlink(missing_ok=True)
         checksum_of(path).unlink(missing_ok=True)
+
+
+class File:
+    """What torch.save writes to. Takes the SHA-256 on the way, and keeps the disk's own error, which torch would hide;
+    after one it only counts, so that the size that would have been needed is known."""
+
+    def __init__(self) -> None:
+        self.digest, self.size = sha256(), 0
+        self.error: OSError | None = None
+
+    def fill(self, checkpoint: dict[str, Any], opened: IO[bytes]) -> None:
+        self.opened = opened
+        torch.save(checkpoint, self)  # type: ignore[arg-type]  # it needs write and flush alone
+        if self.error is not None:
+            raise self.error
+        opened.flush()
+        os.fsync(opened.fileno())
+
+    def write(self, data: bytes | memoryview) -> int:
+        self.size += len(data)
+        if self.error is None:
+            try:
+                self.opened.write(data)
+                self.digest.update(data)
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def flush(self) -> None:
+        """Once at the end, by `fill`."""
+
+
+def require_saved(checkpoints: CheckpointIO) -> None:
+    """Raises OSError where the newest save failed: a run is not done without its weights."""
+    if isinstance(checkpoints, WholeCheckpointIO) and checkpoints.failures:
+        raise OSError("\n".join(checkpoints.failures))
+
+
+def failure(path: Path, error: OSError, size: int) -> str:
+    folder = next(each for each in path.absolute().parents if each.is_dir())
+    free = shutil.disk_usage(folder).free
+    needed = f"It needs {size / 1e6:,.1f} MB, and the disk" if size else "The disk"
+    return (
+        f"{path} was not saved: {error.strerror or error}. {needed} of {folder} has {free / 1e6:,.1f} MB free. "
+        "Earlier checkpoints are untouched"
+    )
+
+
+def problem_of(path: Path) -> str | None:
+    """What keeps a checkpoint, or the one that `path` links to, from being whole; None where nothing does."""
+    path = path.resolve()
+    if not path.is_file():
+        return "it is not there"
+    if not checksum_of(path).is_file():
+        return f"{checksum_of(path).name} is missing, without which nobody can tell whether it is whole"
+    try:
+        with path.open("rb") as file:
+            found = file_digest(file, "sha256").hexdigest()
+        if found not in checksum_of(path).read_text(encoding="ascii", errors="replace").split():
+            return f"it is not what was written: its SHA-256 differs from {checksum_of(path).name}"
+        return None if zipfile.is_zipfile(path) else "it is no checkpoint, whatever its SHA-256"
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
 
 
 def checksum_of(path: str | Path) -> Path:
@@ -58,18 +165,24 @@ def checksum_of(path: str | Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def temporary_of(path: Path) -> Path:
+    """A hidden file beside `path` whose name tells who writes it."""
+    return path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}.tmp")
 
 
-def _write_sums(path: Path, sums: str) -> None:
-    temporary = checksum_of(path).with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(sums)
-    os.replace(temporary, checksum_of(path))
+def write_sums(path: Path, sums: str) -> None:
+    temporary = temporary_of(checksum_of(path))
+    try:
+        with temporary.open("w") as file:
+            file.write(sums)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, checksum_of(path))
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -5,16 +5,19 @@ from typing import Any
 import lightning as L
 from torch.utils.data import DataLoader
 
-from ..data.loader import loader
-from ..data.order import EvaluationOrder, Share, TrainingOrder
-from ..objectives.objective import Objective
+from ..data.loader import Collator, Keyed, loader
+from ..data.order import EvaluationOrder, RepeatedBatch, Share, TrainingOrder
+from ..objectives.objective import Batch, Objective
 
 
 class DataModule(L.LightningDataModule):
     """`data` gives the splits, `objective` reads and collates them.
 
-    The global batch is what all devices see in one optimizer step; a device takes `micro` samples at a time.
+    The global batch is what all devices see in one optimizer step; a device takes `micro` samples at a time. Validation
+    stops after the first `validation_samples`, whatever the number of devices.
     """
+
+    training_order = TrainingOrder
 
     def __init__(
         self,
@@ -26,17 +29,18 @@ class DataModule(L.LightningDataModule):
         micro_batch: int,
         eval_batch: int,
         max_steps: int,
+        validation_samples: int | None = None,
         workers: int = 0,
     ):
         super().__init__()
         self.data, self.objective, self.seed = data, objective, seed
         self.global_batch, self.micro_batch, self.eval_batch = global_batch, micro_batch, eval_batch
-        self.max_steps, self.workers = max_steps, workers
+        self.max_steps, self.validation_samples, self.workers = max_steps, validation_samples, workers
         self.start = 0
 
     def train_dataloader(self) -> DataLoader:
         view = self.view("train")
-        order = TrainingOrder(
+        order = self.training_order(
             len(view),
             seed=self.seed,
             batch=self.global_batch,
@@ -47,20 +51,26 @@ class DataModule(L.LightningDataModule):
         return self.loader(view, order)
 
     def val_dataloader(self) -> DataLoader:
-        return self.evaluation_loader("val")
+        return self.evaluation_loader("val", self.validation_samples)
 
     def test_dataloader(self) -> DataLoader:
         return self.evaluation_loader("test")
 
-    def evaluation_loader(self, split: str) -> DataLoader:
+    def evaluation_loader(self, split: str, limit: int | None = None) -> DataLoader:
         view = self.view(split)
-        return self.loader(view, EvaluationOrder(len(view), self.share(self.eval_batch)))
+        size = len(view) if limit is None else min(limit, len(view))
+        return self.loader(view, EvaluationOrder(size, self.share(self.eval_batch)))
 
     def view(self, split: str) -> Any:
         view = self.objective.view(self.data.split(split))
         if len(view) == 0:
             raise ValueError(f"the {split} split has no samples: give it more documents, or use a shorter length")
         return view
+
+    def example(self) -> Batch:
+        """A batch of one training sample."""
+        view = self.view("train")
+        return Collator(self.objective.collate, train=True)([Keyed(view, self.seed)[0, 0]])
 
     def loader(self, view: Any, order: TrainingOrder | EvaluationOrder) -> DataLoader:
         pin = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
@@ -88,3 +98,9 @@ class DataModule(L.LightningDataModule):
     def identity(self) -> dict[str, Any]:
         """What the order of samples depends on."""
         return {"seed": self.seed, "global_batch": self.global_batch, "data": self.data.fingerprint}
+
+
+class OneBatch(DataModule):
+    """Trains on the same batch at every step."""
+
+    training_order = RepeatedBatch

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 from ..layers import Block, Transformer
 from ..objectives.objective import Batch, Objective, Scores
 from .compiling import usable_mode
+from .non_finite import StepSkipped
 from .ratios import RatioMetric
 from .record import record
 from .schedules import Schedule
+from .sharding import ShardedStrategy, whole
+from .weighting import Weighting
 
 Compile = Literal["none", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 
@@ -43,16 +46,20 @@ class Training(L.LightningModule):
         self.results: dict[str, dict[str, float]] = {}
         self.latest: Scores | None = None
         self.gradient_norm: Tensor | None = None
+        self.weighting = Weighting()
+        self.before_step: Callable[[], None] | None = None  # may raise StepSkipped
         self.configured = False
 
     def configure_model(self) -> None:
-        """Checkpoint and compile block by block: every block has the same code, so it compiles once.
+        """Checkpoint, compile and shard block by block: every block has the same code, so it compiles once.
 
         In place, so that the names in checkpoints stay those of the model. Lightning calls this before every stage.
         """
         if not self.configured:
             self.configured = True
             self.prepare_blocks(self.trainer.strategy.root_device)
+            if isinstance(self.trainer.strategy, ShardedStrategy):
+                self.trainer.strategy.shard(self.model)
 
     def prepare_blocks(self, device: torch.device) -> None:
         mode = usable_mode(self.compile_mode, device)
@@ -64,7 +71,8 @@ class Training(L.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         self.latest = self.objective(self.model, batch)
-        return self.latest.loss
+        alone = self.trainer.world_size * self.trainer.accumulate_grad_batches == 1
+        return self.latest.loss if alone else self.weighting.weigh(self.latest, batch, self.objective)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Uncompiled: the last batch may be short, and a run's numbers are then those of any later evaluation."""
@@ -73,7 +81,8 @@ class Training(L.LightningModule):
         for name, ratio in scores.ratios.items():
             if name not in self.sums:
                 self.sums[name] = RatioMetric().to(self.device)
-            self.sums[name].update(ratio.total, ratio.count)
+            if not any(batch["epoch"]):  # else another device's sample, seen a second time
+                self.sums[name].update(ratio.total, ratio.count)
 
     test_step = validation_step
 
@@ -92,16 +101,31 @@ class Training(L.LightningModule):
         self.log_dict({k: torch.tensor(v) for k, v in named.items()}, logger=False)
         record(self.trainer, named)
 
+    def new_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        return self.optimizer(self.parameter_groups(model))
+
     def configure_optimizers(self):
-        optimizer = self.optimizer(self.parameter_groups(self.model))
+        optimizer = self.new_optimizer(self.model)
         total = self.trainer.max_steps
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.schedule(step, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Lightning's; where `before_step` calls it off, weights and the optimizer's state stay as they are."""
+        try:
+            super().optimizer_step(*args, **kwargs)
+        except StepSkipped:
+            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+            if scaler is not None:
+                scaler.update()
 
     def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
         """Clip by the global norm, which is kept for the curves; with fp16, after undoing the loss scale."""
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
             scaler.unscale_(optimizer)
+        self.weighting.settle(self.trainer, self)
         limit = float("inf") if self.clip is None else self.clip
-        self.gradient_norm = nn.utils.clip_grad_norm_(self.parameters(), limit)
+        self.gradient_norm = whole(nn.utils.clip_grad_norm_(self.parameters(), limit))
+        if self.before_step is not None:
+            self.before_step()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from ..layers import Block, PooledHead, TokenHead, Transformer
+from .sharding import like, whole
 
 
 def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
@@ -103,9 +104,11 @@ class Muon(torch.optim.Optimizer):
             momenta = [self.state_of(p, "momentum") for p in parameters]
             torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
             nesterov = torch._foreach_lerp(gradients, momenta, group["momentum"])
-            updates = orthogonalise(torch.stack(list(nesterov))) * max(1.0, shape[0] / shape[1]) ** 0.5
+            matrices = torch.stack([whole(matrix) for matrix in nesterov])
+            updates = orthogonalise(matrices) * max(1.0, shape[0] / shape[1]) ** 0.5
             torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(parameters, list(updates.unbind()), alpha=-group["lr"])
+            shares = [like(update, parameter) for update, parameter in zip(updates, parameters, strict=True)]
+            torch._foreach_add_(parameters, shares, alpha=-group["lr"])
 
     def step_adamw(self, group: dict[str, Any]) -> None:
         parameters = [p for p in group["params"] if p.grad is not None]

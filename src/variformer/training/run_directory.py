@@ -23,14 +23,17 @@ PACKAGES = (
     "torchvision",
     "numpy",
 )
-Status = Literal["running", "done", "failed", "preempted"]
+Status = Literal["running", "done", "failed", "preempted", "pruned"]
 
 
 class RunDirectory:
-    """Paths and small json files; every write replaces the old file at once, so that none is ever half there."""
+    """Paths and small json files; every write replaces the old file at once, so that none is ever half there.
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    Of several processes one `leads`, and the others write nothing, but that they failed.
+    """
+
+    def __init__(self, path: str | Path, leads: bool = True):
+        self.path, self.leads = Path(path), leads
         self.config = self.path / "config.yaml"
         self.record = self.path / "run.json"
         self.status_file = self.path / "status.json"
@@ -52,6 +55,8 @@ class RunDirectory:
         return wanted
 
     def set_status(self, status: Status, error: BaseException | None = None) -> None:
+        if not (self.leads or status == "failed"):
+            return
         told = {"status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid()}
         if error is not None:
             told["error"] = repr(error)
@@ -62,14 +67,33 @@ class RunDirectory:
         """What it takes to repeat the run. On a resumed run, earlier sessions stay listed."""
         earlier = json.loads(self.record.read_text()) if self.record.is_file() else {}
         session = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": [sys.executable, *sys.argv]}
-        sessions = [*earlier.get("sessions", []), session | environment()]
+        former = earlier.get("sessions", [])
+        sessions = [*former, session | environment()]
+        self.keep_code(former, sessions[-1]["code"].get("diff_sha256"))
         write_json(self.record, {"schema": SCHEMA} | earlier | facts | {"sessions": sessions})
+
+    def keep_code(self, former: list[dict[str, Any]], digest: str | None) -> None:
+        """What differs from the commit, for `git apply`: code.diff, and code.2.diff if a second session's is other."""
+        if digest and all(session["code"].get("diff_sha256") != digest for session in former):
+            number = f".{len(former) + 1}" if former else ""
+            (self.path / f"code{number}.diff").write_bytes(difference())
+
+    def amend_record(self, **facts: Any) -> None:
+        """Add to the record of a run what came out only later."""
+        write_json(self.record, json.loads(self.record.read_text()) | facts)
 
 
 def write_json(path: Path, value: Any) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(value, indent=2, default=str) + "\n")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(value, indent=2, default=str) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # the disk may be full
 
 
 def environment() -> dict[str, Any]:
@@ -94,17 +118,23 @@ def code_state() -> dict[str, Any]:
     """The commit of the code that runs and a digest of what differs from it, or nothing outside a repository."""
     here = Path(__file__).parent
     try:
-        commit = _git(here, "rev-parse", "HEAD")
-        difference = _git(here, "diff", "HEAD")
+        commit = _git(here, "rev-parse", "HEAD").decode().strip()
+        changes = difference()
+        untracked = _git(here, "ls-files", "--others", "--exclude-standard", "--full-name", ":/src", ":/conf")
     except (OSError, subprocess.CalledProcessError):
         return {}
-    digest = hashlib.sha256(difference.encode()).hexdigest() if difference else None
-    return {"commit": commit, "dirty": bool(difference), "diff_sha256": digest}
+    digest = hashlib.sha256(changes).hexdigest() if changes else None
+    names = untracked.decode().splitlines()
+    return {"commit": commit, "dirty": bool(changes), "diff_sha256": digest, "untracked": names}
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=20)
-    return done.stdout.strip()
+def difference() -> bytes:
+    """Of tracked files from their commit."""
+    return _git(Path(__file__).parent, "diff", "HEAD", "--binary")
+
+
+def _git(folder: Path, *arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=True, timeout=20).stdout
 
 
 def _version(package: str) -> str | None:

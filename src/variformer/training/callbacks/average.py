@@ -7,6 +7,8 @@ import torch
 from lightning import Callback
 from torch import Tensor
 
+from ..sharding import gathered, like
+
 
 class MovingAverage(Callback):
     """average <- decay * average + (1 - decay) * weights after every step (Polyak and Juditsky, 1992; DeiT, section 6).
@@ -24,7 +26,7 @@ class MovingAverage(Callback):
         named = dict(module.model.named_parameters())  # type: ignore[union-attr, operator]
         if not self.average:
             self.average = {name: p.detach().clone() for name, p in named.items()}
-        self.average = {name: tensor.to(named[name].device) for name, tensor in self.average.items()}
+        self.average = {name: like(tensor, named[name]) for name, tensor in self.average.items()}
 
     @torch.no_grad()
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -40,6 +42,9 @@ class MovingAverage(Callback):
         self.swap(module)
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        self.swap(module)
+
+    def leave_validation(self, module: Any) -> None:
         self.swap(module)
 
     def on_test_start(self, trainer: L.Trainer, module: Any) -> None:
@@ -59,7 +64,7 @@ class MovingAverage(Callback):
             self.average[name].copy_(weights)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"average": self.average, "updated_step": self.updated_step}
+        return {"average": gathered(self.average), "updated_step": self.updated_step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.average, self.updated_step = dict(state["average"]), state["updated_step"]

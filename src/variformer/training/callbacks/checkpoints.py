@@ -9,45 +9,51 @@ from lightning import Callback
 
 from ..checkpoint_io import checksum_of
 from ..run_directory import RunDirectory
+from .curves import steps_now
 
 
 class Checkpoints(Callback):
-    """Everything that a resumed run needs, every `every` steps and at the end.
+    """Everything that a resumed run needs, every `every` steps and at the end; where validation is due, after it.
 
-    The newest `keep` stay, as step-<number>.ckpt; last.ckpt is a link to the newest whole one.
+    So a run that is killed while it validates does so again. Comes after the callbacks that validation changes. The
+    newest `keep` stay, as step-<number>.ckpt; last.ckpt is a link to the newest whole one.
     """
 
     def __init__(self, *, every: int | None = None, keep: int = 2):
         self.every, self.keep = every, keep
-        self.saved_step = 0
+        self.saved = True  # whether the state of this moment is on the disk
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        step = trainer.global_step
-        if self.every and step % self.every == 0 and step != self.saved_step:
-            self.save(trainer)
+        if steps_now(trainer, batch_idx):
+            self.saved = False
+            if self.is_due(trainer) and not validation_is_due(trainer):
+                self.save(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.state.fn == "fit":
+            self.saved = False
+            if self.is_due(trainer):
+                self.save(trainer)
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        if trainer.global_step != self.saved_step:
+        if not self.saved:
             self.save(trainer)
+
+    def is_due(self, trainer: L.Trainer) -> bool:
+        return self.every is not None and trainer.global_step % self.every == 0
 
     def save(self, trainer: L.Trainer) -> None:
         folder = RunDirectory(trainer.default_root_dir).checkpoints
-        self.saved_step = trainer.global_step
+        self.saved = True
         newest = folder / f"step-{trainer.global_step:08d}.ckpt"
         trainer.save_checkpoint(newest, weights_only=False)
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and newest.is_file():  # the disk may have been full
             link(checksum_of(newest), folder / "last.ckpt.sha256")
             link(newest, folder / "last.ckpt")
             for old in sorted(folder.glob("step-*.ckpt"))[: -self.keep]:
                 trainer.strategy.remove_checkpoint(old)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"saved_step": self.saved_step}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.saved_step = state["saved_step"]
 
 
 class BestCheckpoint(Callback):
@@ -57,8 +63,6 @@ class BestCheckpoint(Callback):
         self.value: float | None = None
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
-        if trainer.state.fn != "fit" or trainer.sanity_checking:
-            return
         value = module.results["val"][module.objective.monitor]
         sign = 1 if module.objective.mode == "min" else -1
         if self.value is None or sign * value < sign * self.value:
@@ -71,6 +75,11 @@ class BestCheckpoint(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.value = state["value"]
+
+
+def validation_is_due(trainer: L.Trainer) -> bool:
+    """Whether the training loop validates after this step."""
+    return trainer.global_step * trainer.accumulate_grad_batches % trainer.val_check_interval == 0
 
 
 def link(target: Path, name: Path) -> None:

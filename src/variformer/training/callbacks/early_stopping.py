@@ -20,3 +20,8 @@ class EarlyStopping(LightningEarlyStopping):
         if self.best_score.isinf():
             self.best_score = self.best_score.abs() * sign
         super().setup(trainer, pl_module, stage)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        """A run that was killed after it had decided to stop stops again."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True

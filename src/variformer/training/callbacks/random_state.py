@@ -8,37 +8,51 @@ import numpy as np
 import torch
 from lightning import Callback
 
+from ...randomness import sample_key
+
 
 class RandomState(Callback):
     """Python, NumPy and torch generators of every process, restored when a resumed training starts.
 
-    Plain data alone, as safe loading demands. With another number of processes than at the save each is seeded anew
-    from (seed, rank, step).
+    Validation leaves them as it found them, so that it never changes training, however often it happens. Plain data
+    alone, as safe loading demands. With another number of processes than at the save each is seeded anew from
+    (seed, rank, step).
     """
 
     def __init__(self, seed: int):
         self.seed = seed
         self.states: list[dict[str, Any]] | None = None
+        self.before_validation: dict[str, Any] | None = None
 
     def on_save_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
-        states: list[Any] = [None] * trainer.world_size
+        own = self.before_validation or generator_states()
+        states: list[Any] = [own] * trainer.world_size
         if trainer.world_size > 1:
-            torch.distributed.all_gather_object(states, generator_states())
-        else:
-            states = [generator_states()]
+            torch.distributed.all_gather_object(states, own)
         checkpoint["random_states"] = states
 
     def on_load_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
         self.states = checkpoint.get("random_states")
 
     def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
-        if self.states is None:
-            return
-        if len(self.states) == trainer.world_size:
+        """Rank zero of a new run goes on with the generators that made the weights; the others get their own."""
+        if self.states is not None and len(self.states) == trainer.world_size:
             restore(self.states[trainer.global_rank])
-        else:
-            L.seed_everything(self.seed + 1000003 * (trainer.global_step + 1) + trainer.global_rank, verbose=False)
+        elif self.states is not None or trainer.global_rank > 0:
+            key = sample_key(self.seed, trainer.global_step, trainer.global_rank)
+            L.seed_everything(key % 2**32, verbose=False)
         self.states = None
+
+    def on_validation_start(self, trainer: L.Trainer, module: Any) -> None:
+        self.before_validation = generator_states()
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        self.leave_validation(module)
+
+    def leave_validation(self, module: Any) -> None:
+        if self.before_validation is not None:
+            restore(self.before_validation)
+        self.before_validation = None
 
 
 def generator_states() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How fast training runs, and how well it uses the machine."""
+"""How fast training runs, how well it uses the machine, and what it has spent."""
 
 import time
 from typing import Any
@@ -9,6 +9,7 @@ from lightning import Callback
 
 from ...analysis.cost import peak_flops, training_flops
 from ..record import record
+from ..sharding import outline
 from .curves import logs_now
 
 
@@ -16,69 +17,71 @@ class Throughput(Callback):
     """Tokens or images per second, the share of time spent waiting for data, and model FLOPs utilisation.
 
     FLOPs are those of the matrix products of one forward and backward pass (Chowdhery et al., 2022, "PaLM", appendix
-    B), counted on the first batch; the peak is that of one large product, timed on this device when training starts.
+    B), counted on the run's first batch; the peak is that of one large product, timed on this device when training
+    starts. What was seen and spent stands beside every loss, of validation too, as another axis to plot it over.
     """
 
     def __init__(self) -> None:
-        self.seen = 0
-        self.flops_spent = 0.0
+        self.seen, self.flops_spent = 0, 0.0
         self.flops_per_batch: float | None = None
-        self.peak = 0.0
+        self.peak = self.speed = 0.0
+        self.paused: float | None = None
         self.since = self.ended = time.perf_counter()
-        self.counted, self.batches, self.waited = 0, 0, 0.0
+        self.recent, self.recent_flops, self.waited = 0, 0.0, 0.0
 
     def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
         self.peak = peak_flops(module.device, _dtype(trainer)) * trainer.world_size
         self.restart()
 
     def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
-        self.waited += time.perf_counter() - self.ended
+        now = time.perf_counter()
+        if self.paused is None:
+            self.waited += now - self.ended
+        else:
+            self.since, self.paused = self.since + now - self.paused, None
         if self.flops_per_batch is None:
-            began = time.perf_counter()
-            self.flops_per_batch = training_flops(module.model, module.objective, batch)
-            self.since += time.perf_counter() - began
+            self.flops_per_batch = training_flops(outline(trainer.strategy, module.model), module.objective, batch)
+            self.since += time.perf_counter() - now
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self.counted += batch["count"] * trainer.world_size
-        self.batches += trainer.world_size
+        count, flops = batch["count"] * trainer.world_size, (self.flops_per_batch or 0.0) * trainer.world_size
+        self.seen, self.flops_spent = self.seen + count, self.flops_spent + flops
+        self.recent, self.recent_flops = self.recent + count, self.recent_flops + flops
         if logs_now(trainer, batch_idx):
             self.report(trainer, module.objective.unit)
         self.ended = time.perf_counter()
 
     def on_validation_start(self, trainer: L.Trainer, module: Any) -> None:
+        """The clock stands still until the next batch: samples and checkpoints follow a validation."""
         self.paused = time.perf_counter()
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
-        away = time.perf_counter() - self.paused
-        self.since, self.ended = self.since + away, self.ended + away
+        record(trainer, self.spent(module.objective.unit))
 
     def report(self, trainer: L.Trainer, unit: str) -> None:
         elapsed = max(time.perf_counter() - self.since, 1e-9)
-        flops = (self.flops_per_batch or 0.0) * self.batches
-        self.seen += self.counted
-        self.flops_spent += flops
-        self.speed = self.counted / elapsed
-        record(
-            trainer,
-            {
-                f"speed/{unit}_per_second": self.speed,
-                "speed/waiting_for_data": self.waited / elapsed,
-                "speed/model_flops_utilisation": flops / elapsed / self.peak,
-                f"spent/{unit}": self.seen,
-                "spent/flops": self.flops_spent,
-            },
-        )
+        self.speed = self.recent / elapsed
+        speeds = {
+            f"speed/{unit}_per_second": self.speed,
+            "speed/waiting_for_data": self.waited / elapsed,
+            "speed/model_flops_utilisation": self.recent_flops / elapsed / self.peak,
+        }
+        record(trainer, speeds | self.spent(unit))
         self.restart()
+
+    def spent(self, unit: str) -> dict[str, float]:
+        return {f"spent/{unit}": self.seen, "spent/flops": self.flops_spent}
 
     def restart(self) -> None:
         self.since = self.ended = time.perf_counter()
-        self.counted, self.batches, self.waited = 0, 0, 0.0
+        self.recent, self.recent_flops, self.waited = 0, 0.0, 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seen": self.seen, "flops_spent": self.flops_spent}
+        return {"seen": self.seen, "flops_spent": self.flops_spent, "flops_per_batch": self.flops_per_batch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.seen, self.flops_spent = state["seen"], state["flops_spent"]
+        self.flops_per_batch = state["flops_per_batch"]
 
 
 def _dtype(trainer: L.Trainer) -> torch.dtype:

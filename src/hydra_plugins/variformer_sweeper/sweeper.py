@@ -1,0 +1,46 @@
+"""`hydra/sweeper=variformer`: from Hydra's interface to variformer.sweeps. Hydra imports this at each start."""
+
+import sys
+from typing import Any
+
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class VariformerSweeper(Sweeper):
+    """Its settings are those of conf/hydra/sweeper/variformer.yaml, read from the config when the sweep starts."""
+
+    def __init__(self, **settings: Any):
+        super().__init__()
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.context, self.task, self.config = hydra_context, task_function, config
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Raises SystemExit with the code that the outcome of the sweep stands for."""
+        from hydra.core.plugins import Plugins
+        from omegaconf import open_dict
+
+        from variformer.cli.stopping import WARNINGS, put_back
+        from variformer.config import ConfigError
+        from variformer.sweeps.planning import plan
+        from variformer.sweeps.sweeping import Sweep
+
+        config = self.config
+        assert config is not None
+        try:
+            planned = plan(arguments, config)
+            with open_dict(config.hydra.sweep):
+                config.hydra.sweep.dir = str(planned.where)  # launchers read it too
+            launcher = Plugins.instance().instantiate_launcher(
+                hydra_context=self.context, task_function=self.task, config=config
+            )
+            Sweep(planned, config, self.context, launcher).run()
+        except ConfigError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(2) from None
+        except SystemExit as stop:
+            if isinstance(stop.code, int) and stop.code - 128 in WARNINGS:
+                put_back()
+            raise

@@ -1,0 +1,71 @@
+"""What differs between a run and the one that it repeats."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..config import ConfigError
+from ..config.consistency import leaves
+from ..config.repeating import OWN, record_of
+from ..training.run_directory import environment
+
+log = logging.getLogger(__name__)
+
+Config = dict[str, Any]
+SOURCES = {"data": "fingerprint", "teacher": "sha256", "init_from": "sha256"}  # what a run reads, and is known by
+
+
+def repetition(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
+    """For the record of a run that repeats another: which, and all that differs, told by a warning too.
+
+    `facts` are the run's own. Raises ConfigError where data or models are not those of then, unless a value that was
+    given beside `repeat` changed them or `repeat_anyway` is set.
+    """
+    if not config.get("repeat") or config["resume"]:
+        return {}
+    path, then = record_of(Path(config["repeat"]))
+    values = list(changed_values(then["config"], config))
+    sources = list(changed_sources(then, facts))
+    differences = [*values, *sources, *changed_surroundings(then["sessions"][-1], environment(), path.parent)]
+    if sources and not values and not config["repeat_anyway"]:
+        cure = "bring back what it was, or set repeat_anyway=true"
+        raise ConfigError([*(f"repeat={config['repeat']}: {line}" for line in sources), cure])
+    for line in differences:
+        log.warning("differs from %s: %s", config["repeat"], line)
+    return {"repeats": {"run": str(path.resolve()), "differences": differences}}
+
+
+def changed_values(then: Config, now: Config) -> Iterator[str]:
+    before, after = ({key: value for key, _, value in leaves(config)} for config in (then, now))
+    for key in before | after:
+        if key not in OWN and before.get(key) != after.get(key):
+            yield f"{key}: {before.get(key)} then, {after.get(key)} now"
+
+
+def changed_sources(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    for name, mark in SOURCES.items():
+        before, after = ((record.get(name) or {}).get(mark) for record in (then, now))
+        if before != after:
+            yield f"{name}: {mark} {short(before)} then, {short(after)} now"
+
+
+def changed_surroundings(then: dict[str, Any], now: dict[str, Any], run: Path) -> Iterator[str]:
+    """Versions, code and hardware: any of them may change the last bits of a number, or more."""
+    before, after = ({key: value for key, _, value in leaves(each)} for each in (then, now))
+    for key in ("python", *(key for key in before | after if key.startswith(("packages.", "hardware.")))):
+        if before.get(key) != after.get(key):
+            yield f"{key.rpartition('.')[2]}: {before.get(key)} then, {after.get(key)} now"
+    commits = [each.get("code.commit") for each in (before, after)]
+    if commits[0] != commits[1]:
+        yield f"commit: {short(commits[0])} then, {short(commits[1])} now"
+    digests = [each.get("code.diff_sha256") for each in (before, after)]
+    if digests[0] != digests[1]:
+        then_kept = f" ({run / 'code.diff'})" if digests[0] else ""
+        yield f"uncommitted changes: {short(digests[0])} then{then_kept}, {short(digests[1])} now"
+    if before.get("code.untracked"):
+        yield f"files that were in no commit then, and of which no copy was kept: {', '.join(before['code.untracked'])}"
+
+
+def short(digest: str | None) -> str:
+    return "none" if digest is None else digest[:10]

@@ -1,0 +1,59 @@
+"""The end of a run, good or bad: its status, and after a stop how to go on and its place in SLURM's queue."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..training.run_directory import RunDirectory
+from ..training.searching import Pruned
+from ..training.signals import Preempted, Signals
+
+WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # SIGTERM is also what scancel sends, and a cancelled job stays cancelled
+
+
+@contextmanager
+def reported(run: RunDirectory, requeue: bool = False) -> Iterator[Signals]:
+    """Keep status.json true, whatever happens; what yields is told of signals meanwhile."""
+    with Signals() as signals:
+        run.set_status("running")
+        try:
+            yield signals
+        except (KeyboardInterrupt, Preempted) as stop:
+            run.set_status("preempted", stop)
+            if run.leads:
+                print(f"\n{summary(run, stop)}", flush=True)
+            if run.leads and requeue and getattr(stop, "signal", None) in WARNINGS:
+                put_back()
+            raise
+        except Pruned:
+            run.set_status("pruned")
+            raise
+        except BaseException as error:
+            run.set_status("failed", error)
+            raise
+        run.set_status("done")
+
+
+def summary(run: RunDirectory, stop: BaseException) -> str:
+    saved = sorted(run.checkpoints.glob("step-*.ckpt"))
+    how = "true" if saved else "auto"
+    command = shlex.join(["python", sys.argv[0], f"run_dir={run.path}", f"resume={how}"])
+    if not saved:
+        return f"{stop} before there was a checkpoint. To start over: {command}"
+    return f"{stop}; newest checkpoint: {saved[-1]}\nTo continue: {command}"
+
+
+def put_back() -> None:
+    """Under SLURM, let the same job start again: its last act, since SLURM ends it for this."""
+    if not (job := os.environ.get("SLURM_JOB_ID")):
+        return
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True, timeout=60)
+        print(f"SLURM starts job {job} again", flush=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = (getattr(error, "stderr", None) or str(error)).strip()
+        print(f"SLURM does not start job {job} again ({reason}): submit the same script once more", flush=True)

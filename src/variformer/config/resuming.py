@@ -1,0 +1,33 @@
+"""Whether a command starts a run or goes on with one."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from .check import ConfigError
+
+
+def goes_on(resume: Any, run_dir: Path) -> bool:
+    """`resume=true` does; `auto`, and a job that SLURM has requeued, where there is a run already.
+
+    Raises ConfigError where a new run would take the place of one that has checkpoints.
+    """
+    requeued = os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
+    if resume is True or ((resume == "auto" or requeued) and (run_dir / "config.yaml").is_file()):
+        return True
+    if has_checkpoints(run_dir):
+        raise ConfigError([f"run_dir: {run_dir} holds a run; continue it with resume=true, or give another run_dir"])
+    return False
+
+
+def has_checkpoints(run_dir: Path) -> bool:
+    """Whether a run has any to go on from, broken ones too; best.ckpt holds weights alone."""
+    return any(path.name != "best.ckpt" for path in (run_dir / "checkpoints").glob("*.ckpt"))
+
+
+def started_with(run_dir: Path) -> list[str]:
+    """The overrides of the command that began the run, from Hydra's record."""
+    from omegaconf import OmegaConf
+
+    record = run_dir / ".hydra" / "overrides.yaml"
+    return [str(each) for each in OmegaConf.load(record)] if record.is_file() else []

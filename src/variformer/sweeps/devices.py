@@ -1,0 +1,69 @@
+"""Trials that share a machine: a GPU of its own for each, or a part of the cores."""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Literal
+
+from .directory import locked
+
+POLL = 0.5  # seconds
+
+
+@contextlib.contextmanager
+def reserved(gpus: int | Literal["auto"] | None, at_once: int) -> Iterator[dict[str, str]]:
+    """Variables that give a trial its `gpus`, as soon as so many are free; without GPUs, its part of the cores.
+
+    None: the trial is alone on this machine, and may use all of it. `auto` is one GPU.
+    """
+    count, there = 1 if gpus == "auto" else gpus, [] if not gpus else visible()
+    if count is None or not there:
+        yield {} if count is None else {"OMP_NUM_THREADS": str(max(1, cores() // at_once))}
+        return
+    if count > len(there):
+        raise ValueError(f"trainer.devices={count}, but this machine has {len(there)} GPU(s) for trials")
+    with contextlib.ExitStack() as stack:
+        yield {"CUDA_VISIBLE_DEVICES": ",".join(take(count, there, stack))}
+
+
+def take(count: int, there: list[str], stack: contextlib.ExitStack) -> list[str]:
+    """Wait for so many free GPUs. They are held until `stack` closes, against other sweeps of this machine too."""
+    while True:
+        files = {name: lock_of(name).open("a") for name in there}
+        free = [name for name, file in files.items() if locked(file)][:count]
+        keep(free if len(free) == count else [], files, stack)
+        if len(free) == count:
+            return free
+        time.sleep(POLL)
+
+
+def keep(names: list[str], files: Mapping[str, IO[str]], stack: contextlib.ExitStack) -> None:
+    for name, file in files.items():
+        if name in names:
+            stack.enter_context(file)
+        else:
+            file.close()
+
+
+def lock_of(gpu: str) -> Path:
+    folder = Path(tempfile.gettempdir()) / f"variformer-gpus-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{gpu.replace('/', '_')}.lock"
+
+
+def visible() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them. Asked without importing torch."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name and name != "-1"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        asked = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30).stdout.split()
+    return []
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

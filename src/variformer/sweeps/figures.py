@@ -1,0 +1,171 @@
+"""Pictures of a sweep: how the search went, which keys mattered, and which values went together."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from .axis import Axis, axes_of, axis, is_even_in_logarithm
+from .space import Space
+from .trials import Trial
+
+FEWEST_TO_COMPARE = 2
+FEWEST_TO_WEIGH = 4  # below that, the importances are chance
+MARKS = {"done": ("o", "C0"), "pruned": ("v", "0.6")}
+
+
+def draw_figures(
+    folder: Path, trials: Sequence[Trial], monitor: str, mode: str, space: Space
+) -> tuple[list[Path], list[str]]:
+    """The pictures that these trials allow, and a line for each of the others that says why not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn, reasons = [], []
+    for name, draw in FIGURES.items():
+        try:
+            figure = draw(trials, monitor, mode, space)
+        except TooFew as reason:
+            reasons.append(f"no {name}.png: {reason}")
+            continue
+        figure.savefig(folder / f"{name}.png", dpi=130)
+        drawn.append(folder / f"{name}.png")
+    return drawn, reasons
+
+
+class TooFew(ValueError):
+    """What a picture would need, and what there is."""
+
+
+def finished(trials: Sequence[Trial], fewest: int = 1) -> list[Trial]:
+    """Those that reached their end with a number."""
+    ended = [trial for trial in trials if trial.status == "done" and trial.value is not None and isfinite(trial.value)]
+    if len(ended) < fewest:
+        raise TooFew(f"it takes {fewest} finished trial{'s' * (fewest > 1)}, and there are {len(ended)}")
+    return ended
+
+
+def values(trials: Sequence[Trial]) -> list[float]:
+    return [trial.value for trial in trials if trial.value is not None]
+
+
+def draw_history(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> Any:
+    """Every trial's value in the order of the search, and the best so far."""
+    best_of: Callable[[float, float], float] = min if mode == "min" else max
+    ended = sorted(finished(trials), key=lambda trial: trial.number)
+    figure, axes = canvas(6.4, 4.0)
+    for status, (marker, color) in MARKS.items():
+        shown = [t for t in trials if t.status == status and t.value is not None and isfinite(t.value)]
+        if shown:
+            axes.scatter([t.number for t in shown], [t.value for t in shown], label=status, marker=marker, color=color)
+    best = list(accumulate(values(ended), best_of))
+    axes.step([trial.number for trial in ended], best, where="post", color="C3", alpha=0.7, label="best so far")
+    failed = [trial.number for trial in trials if trial.status == "failed"]
+    if failed:
+        bottom = axes.get_xaxis_transform()
+        axes.plot(failed, [0.03] * len(failed), "x", color="C3", transform=bottom, label="failed")
+    if is_even_in_logarithm(values(ended)):
+        put_on_logarithm(axes)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set(xlabel="trial", ylabel=monitor)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def put_on_logarithm(axes: Any) -> None:
+    """With ticks such as 2 and 60 in place of powers of 10, of which there may be one or none."""
+    from matplotlib.ticker import LogFormatter
+
+    axes.set_yscale("log")
+    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        which(LogFormatter(minor_thresholds=(2, 0.5)))
+
+
+def draw_importances(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> Any:
+    """How much of what sets good trials apart each key explains, by PED-ANOVA (Watanabe et al., 2023)."""
+    ended = finished(trials, FEWEST_TO_WEIGH)
+    swept = axes_of(ended, space)
+    if len(swept) < 2:
+        raise TooFew(f"it takes two keys that vary, and there {'is one' if swept else 'are none'}")
+    weights = importances(swept, values(ended), mode)
+    keys = sorted(weights, key=weights.__getitem__)
+    figure, axes = canvas(6.4, 1.2 + 0.42 * len(keys))
+    bars = axes.barh(keys, [weights[key] for key in keys], color="C0", height=0.6)
+    axes.bar_label(bars, fmt="%.2f", padding=4, fontsize=9)
+    axes.set(xlim=(0, 1.1 * max(weights.values())), xlabel=f"importance for {monitor}, {len(ended)} finished trials")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def importances(swept: Sequence[Axis], reached: Sequence[float], mode: str) -> dict[str, float]:
+    import optuna
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+    from optuna.trial import create_trial
+
+    if len(set(reached)) == 1:
+        raise TooFew("all trials came to the same value")
+    told = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="minimize" if mode == "min" else "maximize")
+    optuna.logging.set_verbosity(told)
+    distributions = {each.label: each.distribution() for each in swept}
+    for value, *given in zip(reached, *(each.values() for each in swept), strict=True):
+        params = dict(zip(distributions, given, strict=True))
+        study.add_trial(create_trial(value=value, params=params, distributions=distributions))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+
+
+def draw_parallel_coordinates(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> Any:
+    """A line for each finished trial through the values it was given to the one it reached; the best on top."""
+    ended = finished(trials, FEWEST_TO_COMPARE)
+    columns = [*axes_of(ended, space), axis(monitor, list(map(repr, values(ended))))]
+    figure, axes = canvas(1.2 + 1.5 * len(columns), 4.2)
+    heights = [column.heights() for column in columns]
+    goodness = [1 - height if mode == "min" else height for height in heights[-1]]
+    from matplotlib import colormaps
+
+    worst_first = sorted(range(len(ended)), key=lambda index: (goodness[index], -ended[index].number))
+    best = ended[worst_first[-1]].number
+    for index in worst_first:
+        is_best = index == worst_first[-1]
+        color = "C3" if is_best else colormaps["viridis_r"](goodness[index])
+        line = [column[index] for column in heights]
+        axes.plot(line, color=color, linewidth=2.5 if is_best else 1.2, alpha=1.0 if is_best else 0.75)
+    draw_columns(axes, columns)
+    axes.set_title(f"{len(ended)} finished trials, darker is better; red is the best, trial {best}", fontsize=10)
+    return figure
+
+
+def draw_columns(axes: Any, columns: Sequence[Axis]) -> None:
+    for place, column in enumerate(columns):
+        axes.axvline(place, color="0.3", linewidth=0.8)
+        for height, text in column.ticks():
+            box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
+            axes.text(place + 0.04, height, text, fontsize=8, va="center", bbox=box)
+    axes.set(xlim=(-0.05, len(columns) - 0.45), ylim=(-0.04, 1.04), yticks=[])
+    axes.set_xticks(range(len(columns)), [broken(column.label) for column in columns], fontsize=9)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def canvas(width: float, height: float) -> tuple[Any, Any]:
+    """A figure of so many inches with one set of axes, apart from pyplot's global state."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def broken(key: str) -> str:
+    """A long key over several lines."""
+    return key if len(key) < 14 else key.replace("/", "/\n").replace(".", ".\n")
+
+
+FIGURES = {
+    "history": draw_history,
+    "importances": draw_importances,
+    "parallel_coordinates": draw_parallel_coordinates,
+}

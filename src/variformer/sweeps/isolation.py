@@ -1,0 +1,109 @@
+"""One trial: a process of its own, which cannot end, slow down or repeat the sweep that it is part of."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ..config import leads
+from .devices import reserved
+from .directory import ELSEWHERE, SweepDirectory, assigned, brief, key_of, locked
+from .outcome import Ending, outcome
+from .process import attend, start
+from .trials import RECORD, SETTLED, read_record, read_trial, update_record
+from .watched import watched
+
+LOG = "output.log"  # what the trial printed
+POLL = 0.5  # seconds
+RANKS = (
+    "RANK",
+    "LOCAL_RANK",
+    "NODE_RANK",
+    "GROUP_RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+)
+
+
+def is_trial() -> bool:
+    """Whether Hydra called its main for one job of a multirun."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def run_trial(script: Path, config: DictConfig) -> None:
+    """A job of Hydra's multirun: runs `script` with the job's overrides in the job's folder, and notes the outcome.
+
+    Whatever launched the job, nothing but this starts the trial, and a folder's lock is held while one runs in it.
+    """
+    hydra = HydraConfig.get()
+    sweep = SweepDirectory(hydra.sweep.dir)
+    folder = sweep.path / hydra.sweep.subdir
+    arguments = [each for each in hydra.overrides.task if key_of(each) not in ELSEWHERE]
+    own = [
+        assigned("sweep_dir", sweep.path),
+        assigned("run_dir", folder),
+        "resume=auto",
+        "trainer.requeue=false",
+        "hydra.mode=RUN",
+    ]
+    command = [sys.executable, str(script), *arguments, *own]
+    if not leads():  # a rank that srun started beside the one that keeps the record
+        with (folder / f"output-{os.environ.get('SLURM_PROCID')}.log").open("a") as log:
+            attend(start(command, log, environment(folder, sweep)), sweep, None, hydra.sweeper.grace)
+        return
+    with (folder / "lock").open("a") as lock:
+        while not locked(lock) and sweep.stopped_by() is None:
+            time.sleep(POLL)  # an earlier process of this trial is still ending
+        if sweep.stopped_by() is None and read_record(folder).get("status") not in SETTLED:
+            monitor, mode = watched(OmegaConf.to_container(config.objective))  # type: ignore[arg-type]
+            update_record(folder, status="running", error=None, monitor=monitor, mode=mode, command=command)
+            with reserved(hydra.sweeper.gpus_per_trial, hydra.sweeper.n_jobs) as devices:
+                watch(command, folder, sweep, lock.fileno(), devices, hydra.sweeper)
+
+
+def watch(
+    command: list[str], folder: Path, sweep: SweepDirectory, lock: int, devices: dict[str, str], settings: Any
+) -> None:
+    """Run the trial to its end; a line on the screen when it starts and when it ends."""
+    record, began = read_record(folder), time.monotonic()
+    label = f"trial {record['number']} ({' '.join(f'{k}={brief(v)}' for k, v in record['overrides'].items())})"
+    print(f"{label}: {'continues' if 'seconds' in record else 'starts'}, {folder / LOG}", flush=True)
+    with (folder / LOG).open("a") as log:
+        told_before = log.tell()
+        process = start(command, log, environment(folder, sweep) | devices, keep=lock)
+        ending = attend(process, sweep, settings.timeout, settings.grace)
+    taken = time.monotonic() - began
+    status, error = outcome(folder, ending, printed(folder / LOG, told_before))
+    update_record(folder, status=status, error=error, seconds=round(record.get("seconds", 0) + taken, 1))
+    trial = read_trial(folder)
+    assert trial is not None
+    detail = error.splitlines()[0] if error else f"{record['monitor']} {trial.value}" if trial.value is not None else ""
+    print(f"{label}: {status} after {taken:.0f} s{', ' if detail else ''}{detail}", flush=True)
+    pass_on(ending)
+
+
+def pass_on(ending: Ending) -> None:
+    """A signal that this process got while it watched now does what it would have done without a trial."""
+    if ending.received is not None:
+        signal.raise_signal(ending.received)
+
+
+def environment(folder: Path, sweep: SweepDirectory) -> dict[str, str]:
+    """Of a trial: no rank of whatever started the sweep, told where its own record is, and one of W&B's group."""
+    kept = {name: value for name, value in os.environ.items() if name not in (*RANKS, "WANDB_SERVICE")}
+    group = {"WANDB_RUN_GROUP": sweep.path.resolve().name, "WANDB_JOB_TYPE": "trial"}
+    return group | kept | {"PYTHONUNBUFFERED": "1", "VARIFORMER_TRIAL": str((folder / RECORD).resolve())}
+
+
+def printed(log: Path, start: int) -> str:
+    with log.open(errors="replace") as file:
+        file.seek(start)
+        return file.read()

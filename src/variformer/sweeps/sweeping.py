@@ -1,0 +1,144 @@
+"""A sweep from its command to its table: proposes trials, launches those not yet done, and reports."""
+
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+from .directory import SweepDirectory, assigned
+from .planning import Plan, Point
+from .trials import SETTLED, Trial, read_record, read_trial, read_trials, update_record
+from .watched import watched
+
+if TYPE_CHECKING:
+    from .search import Search
+    from .space import Space
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Sweep:
+    """Launches points in a sweep's folder, those that are done excepted."""
+
+    def __init__(self, plan: Plan, config: DictConfig, context: HydraContext, launcher: Launcher):
+        self.plan, self.config, self.context, self.launcher = plan, config, context, launcher
+        self.settings = config.hydra.sweeper
+        self.directory = SweepDirectory(plan.where)
+        objective = OmegaConf.to_container(config.objective)
+        self.monitor, self.mode = watched(objective)  # type: ignore[arg-type]
+
+    def run(self) -> None:
+        """Raises SystemExit with 1 if a trial failed, or with 128 + the number of the signal that stopped it."""
+        search = self.search()
+        with self.directory.claimed(self.plan.facts), stoppable(self.directory):
+            try:
+                search.run() if search else self.launch(self.plan.points())
+            finally:
+                self.report(search.space if search else None)
+        stop = self.directory.stopped_by()
+        if stop is not None:
+            self.directory.stop.unlink()
+            raise SystemExit(128 + stop)
+        if any(trial.status not in SETTLED for trial in read_trials(self.directory.path)):
+            raise SystemExit(1)
+
+    def search(self) -> "Search | None":
+        """None for a grid, which needs no optuna."""
+        if self.plan.space is None:
+            return None
+        from .search import Search
+
+        return Search(self)
+
+    def launch(self, points: Sequence[Point]) -> list[Trial | None]:
+        """Run those points that have to be run; what is then known of each. None where it was not begun."""
+        due = {self.directory.trial(point.overrides): point for point in points if self.is_due(point)}
+        jobs = []
+        for folder, point in due.items():
+            update_record(folder, number=point.number, overrides=point.overrides, search=point.search)
+            jobs.append(self.job(point))
+        good = [job for folder, job in zip(due, jobs, strict=True) if self.composes(folder, job)]
+        if good:
+            self.settle(list(due), good)
+        return [read_trial(self.directory.trial(point.overrides)) for point in points]
+
+    def is_due(self, point: Point) -> bool:
+        status = read_record(self.directory.trial(point.overrides)).get("status")
+        return status not in SETTLED and (status != "failed" or self.settings.retry_failed)
+
+    def job(self, point: Point) -> list[str]:
+        """What any launcher of Hydra's needs to be told, so that the job runs in the trial's folder."""
+        folder = self.directory.trial(point.overrides)
+        return [
+            *self.plan.shared,
+            *(f"{key}={value}" for key, value in point.overrides.items()),
+            assigned("hydra.sweep.dir", self.directory.path),
+            assigned("hydra.sweep.subdir", folder.relative_to(self.directory.path)),
+            "hydra.output_subdir=null",  # the trial's own process keeps Hydra's record and log
+            "hydra/job_logging=none",
+            "++hydra.job_logging.handlers=null",
+        ]
+
+    def composes(self, folder: Path, job: list[str]) -> bool:
+        """Whether Hydra accepts the job's overrides; if not, the trial has failed, and the others go on."""
+        try:
+            self.context.config_loader.load_sweep_config(self.config, job)
+        except HydraException as error:
+            update_record(folder, status="failed", error=str(error), monitor=self.monitor, mode=self.mode)
+            return False
+        return True
+
+    def settle(self, folders: list[Path], jobs: list[list[str]]) -> None:
+        """Launch, and call a trial failed if its job ended without saying what became of it."""
+        logging.getLogger("hydra").setLevel(logging.WARNING)
+        problem = "its job ended without a word"
+        try:
+            for returned in self.launcher.launch(jobs, initial_job_idx=0):
+                if returned.status.name == "FAILED":
+                    problem = repr(returned._return_value)
+        except Exception as error:  # a launcher's worker was killed, or its queue refused the job
+            problem = repr(error)
+            print(f"the launcher failed: {problem}", file=sys.stderr)
+        if self.directory.stopped_by() is None:
+            for folder in folders:
+                if read_record(folder).get("status", "running") == "running":
+                    update_record(folder, status="failed", error=problem, monitor=self.monitor, mode=self.mode)
+
+    def report(self, space: "Space | None") -> None:
+        from .report import report
+
+        once = ["hydra.mode=RUN"] if space else []  # a file in conf/sweep asks for MULTIRUN
+        report(
+            self.directory.path,
+            read_trials(self.directory.path),
+            monitor=self.monitor,
+            mode=self.mode,
+            command=["python", "train.py", *self.plan.fixed, *once],
+            space=space,
+        )
+
+
+@contextlib.contextmanager
+def stoppable(directory: SweepDirectory) -> Iterator[None]:
+    """The first signal asks the running trials to save and end; a second Ctrl-C leaves at once."""
+
+    def stop(signum: int, frame: object) -> None:
+        if directory.stopped_by() is not None:
+            raise KeyboardInterrupt
+        directory.request_stop(signum)
+        print("stopping: the running trials save a checkpoint; the same command continues", flush=True)
+
+    before = {each: signal.signal(each, stop) for each in STOPPING}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

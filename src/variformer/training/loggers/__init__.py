@@ -1,0 +1,17 @@
+"""Where curves go: a csv file always, W&B and TensorBoard when asked."""
+
+from .csv_file import CSV, read_curves
+from .dashboard import Dashboard, dashboards_closed, show_figures, show_samples
+from .tensorboard import TensorBoard
+from .wandb import Wandb
+
+__all__ = [
+    "CSV",
+    "Dashboard",
+    "TensorBoard",
+    "Wandb",
+    "dashboards_closed",
+    "read_curves",
+    "show_figures",
+    "show_samples",
+]

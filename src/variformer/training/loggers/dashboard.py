@@ -1,0 +1,61 @@
+"""What a dashboard shows beside curves, and how it is closed."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..run_directory import RunDirectory
+
+OPEN: list["Dashboard"] = []  # of this process: a run may end before there is anyone to hand its loggers to
+
+
+class Dashboard(ABC):
+    """A logger that also shows texts and pictures, and that has to be told how the run ended."""
+
+    @abstractmethod
+    def log_samples(self, folder: Path, step: int) -> None:
+        """The texts that the model has written so far: `step-<number>.txt`, the newest at `step`."""
+
+    @abstractmethod
+    def log_figure(self, name: str, path: Path, step: int) -> None:
+        """A png file."""
+
+    @abstractmethod
+    def close(self, status: str) -> None:
+        """Leave nothing unwritten. `status` is that of the run's status.json."""
+
+
+def show_samples(loggers: Iterable[Any], folder: Path, step: int) -> None:
+    for logger in loggers:
+        if isinstance(logger, Dashboard):
+            logger.log_samples(folder, step)
+
+
+def show_figures(loggers: Iterable[Any], folder: Path, step: int) -> None:
+    """Every picture of a run's figures/."""
+    for logger in loggers:
+        for path in sorted(folder.glob("*.png")) if isinstance(logger, Dashboard) else ():
+            logger.log_figure(path.stem, path, step)
+
+
+@contextmanager
+def dashboards_closed(run: RunDirectory) -> Iterator[None]:
+    """Close what was opened within, however the run ended; status.json tells how."""
+    before = len(OPEN)
+    try:
+        yield
+    finally:
+        while len(OPEN) > before:
+            OPEN.pop().close(ended(run))
+
+
+def ended(run: RunDirectory) -> str:
+    """The status that a run ended with; one that could not even note its end failed."""
+    try:
+        status = json.loads(run.status_file.read_text())["status"]
+    except (OSError, ValueError, KeyError):
+        return "failed"
+    return "failed" if status == "running" else status

@@ -1,0 +1,62 @@
+"""TensorBoard's event files."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from .dashboard import OPEN, Dashboard
+from .once import Once
+
+
+class TensorBoard(Dashboard, TensorBoardLogger):
+    """Curves, samples and figures as event files in the run directory. Needs the extra `variformer[tensorboard]`.
+
+    What an earlier session logged beyond the step that the run goes on from is purged, or all of it where it starts
+    anew.
+    """
+
+    def __init__(self, run_dir: str, resume_step: int | None = None, logged_step: int | None = None):
+        purged = 0 if resume_step is None else resume_step + 1
+        try:
+            super().__init__(save_dir=run_dir, name="tensorboard", version="", purge_step=purged)
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "logger=tensorboard needs TensorBoard: pip install 'variformer[tensorboard]'"
+            ) from error
+        self.once = Once()
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """The config as a text, nested as it is."""
+        OPEN.append(self)
+        self.experiment.add_text("config", f"```yaml\n{yaml.safe_dump(params, sort_keys=False)}```")
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        super().log_metrics(self.once(metrics, step), step)
+
+    @rank_zero_only
+    def log_samples(self, folder: Path, step: int) -> None:
+        text = (folder / f"step-{step:08d}.txt").read_text(encoding="utf-8")
+        self.experiment.add_text("samples", f"```\n{text}\n```", step)
+
+    @rank_zero_only
+    def log_figure(self, name: str, path: Path, step: int) -> None:
+        import numpy as np
+        from PIL import Image
+
+        with Image.open(path) as image:
+            self.experiment.add_image(f"figures/{name}", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Lightning calls this after every stage; the file stays open for what comes after."""
+        self.experiment.flush()
+
+    def close(self, status: str) -> None:
+        self.experiment.close()

@@ -1,0 +1,140 @@
+"""Weights & Biases."""
+
+import json
+import logging
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers.logger import rank_zero_experiment
+from lightning.pytorch.utilities import rank_zero_only
+
+from ..run_directory import RunDirectory
+from .dashboard import OPEN, Dashboard
+from .wandb_artifacts import Kept, keep
+from .wandb_session import begin, sync_command
+
+EXIT_CODES = {"done": 0, "pruned": 0, "preempted": 143}  # of any other status: 1
+AXIS = "trainer/global_step"
+SAMPLES_SHOWN = 50  # each table repeats the earlier rows, so that the newest shows how the texts change
+
+
+class Wandb(Dashboard, WandbLogger):
+    """One W&B run for all sessions of a run, by the id in run.json. Never stops the training.
+
+    W&B's own step is the number of optimizer steps, so that everything logged at a step is one row, with the tokens
+    or images seen and the FLOPs spent beside the losses: each can be the x axis. Rows that an earlier session sent
+    are not sent again when a resumed run takes their steps once more.
+
+    `group`, `job_type` and `tags` default to $WANDB_RUN_GROUP, $WANDB_JOB_TYPE and $WANDB_TAGS, `mode` to $WANDB_MODE.
+    `artifacts`: which checkpoints to upload when the run is done.
+    """
+
+    def __init__(
+        self,
+        run_dir: str,
+        resume_step: int | None = None,
+        logged_step: int | None = None,
+        *,
+        project: str = "variformer",
+        entity: str | None = None,
+        group: str | None = None,
+        job_type: str | None = None,
+        name: str | None = None,
+        tags: list[str] | None = None,
+        mode: Literal["online", "offline", "disabled"] | None = None,
+        artifacts: Kept = "none",
+    ):
+        about: dict[str, Any] = {"entity": entity, "group": group, "job_type": job_type, "tags": tags or None}
+        super().__init__(name=name, project=project, save_dir=run_dir, **about)
+        self.run, self.mode, self.artifacts = RunDirectory(run_dir), mode, artifacts
+        self.resumes, self.logged_step = resume_step is not None, logged_step
+        self.first_step = 0
+        self.is_off = False
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """W&B's run. The first use starts it."""
+        if self._experiment is None:
+            self._experiment = self.start()
+        return self._experiment
+
+    def start(self) -> Any:
+        OPEN.append(self)
+        about = {key: value for key, value in self._wandb_init.items() if value is not None and key != "resume"}
+        run = begin(about | {"id": self.kept().get("id")}, self.mode)
+        self.first_step = run.starting_step if not run.offline else self.logged_step or 0
+        run.define_metric(AXIS)
+        run.define_metric("*", step_metric=AXIS, step_sync=True)
+        if self.run.record.is_file():
+            self.run.amend_record(wandb={"id": run.id, "project": run.project, "entity": run.entity})
+        return run
+
+    def kept(self) -> dict[str, Any]:
+        """What run.json says of the W&B run to go on with."""
+        if not (self.resumes and self.run.record.is_file()):
+            return {}
+        return json.loads(self.run.record.read_text()).get("wandb", {})
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        self.guarded(lambda: self.experiment.config.update(params, allow_val_change=True))
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        self.guarded(lambda: self.send(dict(metrics), step))
+
+    def send(self, row: dict[str, Any], step: int | None) -> None:
+        run = self.experiment
+        if step is None:
+            run.log(row)
+        elif step >= self.first_step:
+            run.log(row | {AXIS: step}, step=step)
+
+    @rank_zero_only
+    def log_samples(self, folder: Path, step: int) -> None:
+        newest = sorted(folder.glob("step-*.txt"))[-SAMPLES_SHOWN:]
+        rows = [[int(path.stem.removeprefix("step-")), path.read_text(encoding="utf-8")] for path in newest]
+        self.guarded(lambda: self.log_table("samples", columns=["step", "text"], data=rows, step=step))
+
+    @rank_zero_only
+    def log_figure(self, name: str, path: Path, step: int) -> None:
+        self.guarded(lambda: self.log_image(f"figures/{name}", images=[str(path)], step=step))
+
+    def guarded(self, call: Callable[[], None]) -> None:
+        """Go on without W&B where its own process is gone or it takes offence at something."""
+        if self.is_off:
+            return
+        try:
+            call()
+        except Exception as error:
+            self.is_off = True
+            logging.getLogger("wandb").setLevel(logging.CRITICAL)  # or each line printed from now on is an error there
+            print(
+                f"W&B gets nothing more of this run, which goes on: {error!r}; metrics.csv has all its curves",
+                flush=True,
+            )
+
+    def finalize(self, status: str) -> None:
+        """Lightning calls this after every stage; `close` ends the run."""
+
+    def close(self, status: str) -> None:
+        """Finish with the run's exit state; W&B calls a preempted run so, and lets it be resumed."""
+        run = self._experiment
+        if run is None:
+            return
+        self.guarded(lambda: self.finish(run, status))
+        if run.offline or self.is_off:
+            print(f"W&B has this run on disk only; to send it: {sync_command(run)}", flush=True)
+        self.is_off = True
+
+    def finish(self, run: Any, status: str) -> None:
+        run.summary["status"] = status
+        if status == "preempted":
+            run.mark_preempting()
+        if status == "done":
+            keep(run, self.run, self.artifacts)
+        run.finish(exit_code=EXIT_CODES.get(status, 1))

@@ -1,0 +1,28 @@
+"""Checkpoints on W&B."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from ..checkpoint_io import checksum_of
+from ..run_directory import RunDirectory
+
+Kept = Literal["none", "best", "all"]
+PATTERNS = {"none": "", "best": "best.ckpt", "all": "*.ckpt"}
+SLOWEST = 2**20  # bytes per second; a slower upload is given up, and the file stays in the run directory
+
+
+def keep(run: Any, directory: RunDirectory, which: Kept) -> None:
+    """One artifact `model-<id>`, laid out as a run directory: what is downloaded can be evaluated and exported."""
+    import wandb
+
+    checkpoints = [path for path in directory.checkpoints.glob(PATTERNS[which] or "none") if not path.is_symlink()]
+    if not checkpoints:
+        return
+    artifact = wandb.Artifact(f"model-{run.id}", type="model")
+    files = [directory.config, directory.record, *directory.tokenizer.glob("*"), *checkpoints]
+    files += [checksum_of(path) for path in checkpoints]
+    for path in filter(Path.is_file, files):
+        artifact.add_file(str(path), name=str(path.relative_to(directory.path)), policy="immutable")
+    logged = run.log_artifact(artifact, aliases=["latest", "best"])
+    if not run.offline:
+        logged.wait(timeout=60 + artifact.size // SLOWEST)

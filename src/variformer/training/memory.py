@@ -1,0 +1,63 @@
+"""When memory runs out, and how much there is."""
+
+import errno
+import resource
+from pathlib import Path
+
+import torch
+
+MESSAGES = (
+    "out of memory",  # CUDA's, cuBLAS's and NCCL's errors that are no torch.OutOfMemoryError
+    "can't allocate memory",  # the allocator of a CPU
+    "not enough memory",
+    "ALLOC_FAILED",
+)
+
+
+class OutOfMemory(RuntimeError):
+    """A training or an evaluation that did not fit, with what to change."""
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether it was memory that an error is about."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError | OutOfMemory):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in MESSAGES)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that this process may still take on a GPU or a CPU; None where nobody tells."""
+    if device.type == "cuda":
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached
+    if device.type != "cpu":
+        return None
+    limits = [limit for limit in (_available(), _left_to_the_group(), _left_to_the_process()) if limit is not None]
+    return min(limits, default=None)
+
+
+def _available(source: Path = Path("/proc/meminfo")) -> int | None:
+    try:
+        lines = source.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
+
+
+def _left_to_the_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Under a container's limit (cgroups, version 2)."""
+    try:
+        limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return None
+    return None if limit == "max" else max(int(limit) - int(used), 0)
+
+
+def _left_to_the_process(source: Path = Path("/proc/self/statm")) -> int | None:
+    """Under a limit on its addresses (`ulimit -v`)."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY or not source.is_file():
+        return None
+    return max(limit - int(source.read_text().split()[0]) * resource.getpagesize(), 0)

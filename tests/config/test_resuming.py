@@ -1,0 +1,77 @@
+"""Which commands go on with a run, which start one, and which are refused."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+import variformer.config
+from variformer.config import ConfigError
+
+STARTED = ["experiment=gpt", "model/positions=rotary", "max_steps=7"]
+
+
+@pytest.fixture
+def command(tmp_path, request, monkeypatch):
+    """Overrides -> the config that train.py would run, in one run directory."""
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
+    variformer.config.register_resolvers()
+
+    def composed(*overrides: str) -> dict:
+        with initialize_config_dir(str(request.config.rootpath / "conf"), version_base="1.3"):
+            config = compose("train", [*overrides, f"run_dir={tmp_path}"], return_hydra_config=True)
+        HydraConfig.instance().set_config(config)
+        return variformer.config.compose(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+
+    return composed
+
+
+@pytest.fixture
+def begun(command, tmp_path):
+    """A run that began as STARTED, and has saved nothing yet."""
+    config = command(*STARTED)
+    OmegaConf.save(config, tmp_path / "config.yaml")
+    (tmp_path / ".hydra").mkdir()
+    OmegaConf.save([*STARTED, f"run_dir={tmp_path}"], tmp_path / ".hydra" / "overrides.yaml")
+    (tmp_path / "checkpoints").mkdir()
+    return config
+
+
+@pytest.fixture
+def saved(begun, tmp_path):
+    (tmp_path / "checkpoints" / "step-00000002.ckpt").touch()
+    return begun
+
+
+def test_auto_starts_where_there_is_no_run(command):
+    assert command(*STARTED, "resume=auto")["resume"] is False
+
+
+def test_auto_starts_over_where_nothing_was_saved(command, begun, tmp_path):
+    (tmp_path / "checkpoints" / "best.ckpt").touch()
+    assert command(*STARTED, "resume=auto") == begun
+
+
+@pytest.mark.parametrize("overrides", [["run_dir=x"], STARTED])
+def test_auto_goes_on_with_the_runs_own_config(command, saved, overrides):
+    overrides = [each for each in overrides if not each.startswith("run_dir")]
+    assert command(*overrides, "resume=auto") == saved | {"resume": True}
+
+
+def test_what_the_command_changes_is_changed(command, saved):
+    assert command(*STARTED[:2], "max_steps=9", "resume=auto") == saved | {"resume": True, "max_steps": 9}
+
+
+def test_another_part_than_the_run_began_with_is_refused(command, saved):
+    with pytest.raises(ConfigError, match="optimizer: not a value of the run"):
+        command(*STARTED, "optimizer=muon", "resume=auto")
+
+
+def test_a_run_with_checkpoints_is_not_overwritten(command, saved):
+    with pytest.raises(ConfigError, match="holds a run; continue it with resume=true"):
+        command(*STARTED)
+
+
+def test_a_requeued_slurm_job_needs_no_word(command, saved, monkeypatch):
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert command(*STARTED) == saved | {"resume": True}

@@ -1,0 +1,91 @@
+"""Runs by two processes at once, as `trainer.devices=2` makes them."""
+
+import multiprocessing
+import os
+import socket
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from variformer.training.checkpoint_io import WholeCheckpointIO
+
+PATIENCE = 280  # seconds
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_picture_of_the_curves():
+    """Drawing it takes longer than a few steps of training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("variformer.cli.train.draw_curves", lambda rows, path: path)
+        yield
+
+
+@pytest.fixture(scope="session")
+def on_ranks() -> Callable[..., list[Any]]:
+    """on_ranks(function, *arguments, ranks=2) -> what each rank returned. Raises the first failures' tracebacks.
+
+    The processes are forked, because importing takes longer than a few steps of training. What they return is pickled.
+    """
+    return run_on_ranks
+
+
+@pytest.fixture(scope="session")
+def checkpoint_of() -> Callable[..., dict[str, Any]]:
+    """(config, name="last") -> what the checkpoint of that run holds."""
+
+    def read(config: dict[str, Any], name: str = "last") -> dict[str, Any]:
+        return WholeCheckpointIO().load_checkpoint(Path(config["run_dir"]) / "checkpoints" / f"{name}.ckpt")
+
+    return read
+
+
+def run_on_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2) -> list[Any]:
+    context = multiprocessing.get_context("fork")
+    port, pipes, processes = free_port(), [], []
+    for rank in range(ranks):
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=be_rank, args=(theirs, rank, ranks, port, function, arguments))
+        process.start()
+        theirs.close()
+        pipes.append(ours)
+        processes.append(process)
+    try:
+        outcomes = [answer(pipe) for pipe in pipes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+    failures = [f"rank {rank}: {told}" for rank, (fine, told) in enumerate(outcomes) if not fine]
+    assert not failures, "\n".join(failures)
+    return [told for _, told in outcomes]
+
+
+def answer(pipe: Any) -> tuple[bool, Any]:
+    try:
+        return pipe.recv() if pipe.poll(PATIENCE) else (False, "no answer")
+    except EOFError:
+        return False, "died"
+
+
+def be_rank(pipe: Any, rank: int, ranks: int, port: int, function: Callable[..., Any], arguments: tuple) -> None:
+    """With what Lightning tells the processes that it starts."""
+    os.environ |= {
+        "LOCAL_RANK": str(rank),
+        "NODE_RANK": "0",
+        "WORLD_SIZE": str(ranks),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    try:
+        pipe.send((True, function(*arguments)))
+    except BaseException:
+        pipe.send((False, traceback.format_exc()))
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

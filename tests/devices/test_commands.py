@@ -1,0 +1,79 @@
+"""Several devices as a user asks for them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["debug=fast", "experiment=vit", "trainer.accelerator=cpu", "trainer.devices=2"]
+
+
+def command(*words: str, folder: Path) -> subprocess.CompletedProcess:
+    environment = {name: value for name, value in os.environ.items() if name not in ("LOCAL_RANK", "NODE_RANK")}
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+def require_one_run(folder: Path) -> Path:
+    """One directory, with what a run of one process leaves and nothing else."""
+    (run,) = (folder / "runs" / "vit").iterdir()
+    assert json.loads((run / "status.json").read_text())["status"] == "done"
+    assert len(json.loads((run / "run.json").read_text())["sessions"]) == 1
+    assert {path.name for path in run.iterdir()} - {"code.diff"} == {
+        *("config.yaml", "run.json", "status.json", "metrics.json", "metrics.csv"),
+        *("checkpoints", "figures", ".hydra", "train.log"),
+    }
+    rows = (run / "metrics.csv").read_text().splitlines()
+    assert len({tuple(row.split(",")[:2]) for row in rows}) == len(rows)
+    assert list(folder.iterdir()) == [folder / "runs"]
+    return run
+
+
+def test_ddp_leaves_one_run_directory(tmp_path):
+    done = command(str(ROOT / "train.py"), "trainer=ddp", *SMALL, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    require_one_run(tmp_path)
+    assert done.stdout.count("run directory:") == 2  # when the run begins and when it ends
+    assert "2 x cpu" in done.stdout
+    assert "GLOBAL_RANK" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_torchrun_leaves_one_run_directory(tmp_path):
+    launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0")
+    done = command(*launcher, str(ROOT / "train.py"), "trainer=fsdp", *SMALL, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert require_one_run(tmp_path).name.startswith("torchrun-")
+    assert done.stdout.count("run directory:") == 2
+
+
+@pytest.mark.slow
+def test_a_rank_that_fails_ends_the_run(tmp_path):
+    """No process waits for it, and the status says why."""
+    broken = tmp_path / "broken.py"
+    broken.write_text(
+        f"import os, sys, runpy\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from variformer.training.module import Training\n"
+        "step = Training.training_step\n"
+        "def training_step(self, batch, index):\n"
+        "    if os.environ.get('LOCAL_RANK') == '1' and index == 2:\n"
+        "        raise RuntimeError('this rank is broken')\n"
+        "    return step(self, batch, index)\n"
+        "Training.training_step = training_step\n"
+        f"runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')\n"
+    )
+    done = command(str(broken), "trainer=ddp", *SMALL, folder=tmp_path)
+    assert done.returncode != 0
+    (run,) = (tmp_path / "runs" / "vit").iterdir()
+    assert json.loads((run / "status.json").read_text())["status"] == "failed"
+    assert "this rank is broken" in done.stdout + done.stderr

@@ -1,0 +1,58 @@
+"""A run may go on with another number of processes, or spread over them in another way."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from variformer.cli.train import train
+
+COMMON = [
+    *("experiment=vit", "debug=fast", "trainer.accelerator=cpu", "trainer.progress=false", "callbacks.throughput=null"),
+    *("model.dropout=0", "optimizer=adamw", "optimizer.eps=0.1", "max_steps=4", "trainer.validate_every=null"),
+    *("callbacks=[default,average]",),
+]
+KINDS = {
+    "one": (["trainer.devices=1"], 1),
+    "ddp": (["trainer=ddp", "trainer.devices=2"], 2),
+    "fsdp": (["trainer=fsdp", "trainer.devices=2"], 2),
+}
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("ddp", "one"),
+        ("one", "fsdp"),
+        pytest.param("one", "ddp", marks=pytest.mark.slow),
+        pytest.param("fsdp", "one", marks=pytest.mark.slow),
+        pytest.param("fsdp", "ddp", marks=pytest.mark.slow),
+        pytest.param("fsdp", "fsdp", marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_goes_on_where_it_was(before, after, composed, on_ranks, checkpoint_of, tmp_path):
+    """Weights, moving average and optimizer end within rounding of the run that was not interrupted."""
+    overrides, ranks = KINDS[before]
+    config = composed(*COMMON, *overrides)
+    on_ranks(train, config, ranks=ranks)
+    copy = tmp_path / "copy"
+    shutil.copytree(config["run_dir"], copy, symlinks=True)
+    for file in (*copy.glob("checkpoints/step-00000004.*"), *copy.glob("checkpoints/last.*")):
+        file.unlink()
+    overrides, ranks = KINDS[after]
+    resumed = config | {"trainer": composed(*COMMON, *overrides)["trainer"], "run_dir": str(copy), "resume": True}
+    on_ranks(train, resumed, ranks=ranks)
+    whole, again = checkpoint_of(config), checkpoint_of(resumed)
+    assert again["global_step"] == 4
+    assert whole["DataModule"] == again["DataModule"]
+    for a, b in ((tensors(whole), tensors(again)),):
+        assert a.keys() == b.keys()
+        assert all((a[name] - b[name]).abs().max() <= 1e-6 * max(1, a[name].abs().max()) for name in a)
+    assert not Path(copy, "checkpoints", "step-00000002.ckpt").is_symlink()
+
+
+def tensors(checkpoint: dict) -> dict:
+    states = checkpoint["optimizer_states"][0]["state"]
+    kept = {f"{number}.{name}": value for number, state in states.items() for name, value in state.items()}
+    (average,) = (state["average"] for state in checkpoint["callbacks"].values() if "average" in state)
+    return checkpoint["state_dict"] | kept | {f"average.{name}": value for name, value in average.items()}

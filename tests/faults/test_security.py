@@ -1,0 +1,188 @@
+"""Nothing that is loaded can run code, and nothing secret is written."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import variformer
+from variformer.cli.evaluate import evaluate_run
+from variformer.cli.train import train
+from variformer.config import ConfigError
+from variformer.training.checkpoint_io import WholeCheckpointIO, checksum_of, sha256
+from variformer.training.run_directory import RunDirectory
+
+QUICK = [
+    *("debug=fast", "tokenizer=bytes", "model.vocab_size=300", "length=32", "samples=none"),
+    *("model.width=32", "model.heads=2", "model.hidden=64", "max_steps=2", "trainer.progress=false"),
+]
+SECRETS = {
+    "WANDB_API_KEY": "local-0123456789abcdef0123456789abcdef01234567",
+    "HF_TOKEN": "hf_PlantedPlantedPlantedPlantedPlanted",
+    "AWS_SECRET_ACCESS_KEY": "wJalrPlantedPlanted/K7MDENG/bPxRfiCYPLANTED",
+}
+FORBIDDEN = [
+    *("os.system", "subprocess.run", "builtins.eval", "builtins.exec", "torch.load", "torch.hub.load", "numpy.load"),
+    *("pickle.load", "shutil.rmtree", "importlib.import_module", "hydra.utils.instantiate", "variformer.load"),
+    *("variformer.data.cache.os.system", "variformer.training.run_directory.write_json"),
+    *("variformer.training.loggers.CSV", "variformer.weights.files.remove_weights"),
+]
+
+
+class Bomb:
+    """A pickle that leaves a file where it is read."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("exploded").absolute(),)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_picture_of_the_curves():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("variformer.cli.train.draw_curves", lambda rows, path: path)
+        yield
+
+
+@pytest.fixture(scope="module")
+def bert(composed):
+    config = composed("experiment=bert", *QUICK)
+    train(config)
+    return config
+
+
+@pytest.fixture
+def run(bert, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return RunDirectory(shutil.copytree(bert["run_dir"], tmp_path / "run", symlinks=True))
+
+
+def plant(file: Path) -> None:
+    """A malicious file in its place, with the right sum: whoever can write the one can write the other."""
+    file.unlink(missing_ok=True)
+    torch.save({"state_dict": Bomb()}, file)
+    checksum_of(file).unlink(missing_ok=True)
+    checksum_of(file).write_text(sha256(file.read_bytes()).hexdigest())
+
+
+def exploded() -> bool:
+    return Path("exploded").exists()
+
+
+def resume(run: RunDirectory, bert: dict) -> None:
+    for file in run.checkpoints.glob("step-*.ckpt"):
+        plant(file)
+    train(bert | {"run_dir": str(run.path), "resume": True, "max_steps": 4})
+
+
+def evaluate_last(run: RunDirectory, bert: dict) -> None:
+    plant(run.checkpoints / "last.ckpt")
+    evaluate_run(str(run.path))
+
+
+def evaluate_best(run: RunDirectory, bert: dict) -> None:
+    plant(run.checkpoints / "best.ckpt")
+    evaluate_run(str(run.path), checkpoint="best")
+
+
+def load_last(run: RunDirectory, bert: dict) -> None:
+    plant(run.checkpoints / "last.ckpt")
+    variformer.load(run.path)
+
+
+def start_from_a_run(run: RunDirectory, bert: dict) -> None:
+    plant(run.checkpoints / "last.ckpt")
+    train(bert | {"run_dir": str(run.path.parent / "new"), "init_from": str(run.path)})
+
+
+def start_from_a_folder(run: RunDirectory, bert: dict) -> None:
+    folder = run.path.parent / "downloaded"
+    folder.mkdir()
+    settings = {"model_type": "bert", "vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2}
+    settings |= {"num_attention_heads": 2, "intermediate_size": 64, "architectures": ["BertForMaskedLM"]}
+    (folder / "config.json").write_text(json.dumps(settings))
+    torch.save({"bert.embeddings.word_embeddings.weight": Bomb()}, folder / "pytorch_model.bin")
+    train(bert | {"run_dir": str(run.path.parent / "new"), "init_from": str(folder)})
+
+
+def learn_from_a_teacher(run: RunDirectory, bert: dict) -> None:
+    plant(run.checkpoints / "best.ckpt")
+    task = {"_target_": "variformer.objectives.masked_tokens.MaskedTokens", "_partial_": True}
+    objective = {"_target_": "variformer.objectives.token_distillation.TokenDistillation", "_partial_": True}
+    objective |= {"teacher": str(run.path), "task": task}
+    train(bert | {"objective": objective, "run_dir": str(run.path.parent / "new")})
+
+
+PLACES = [
+    *(resume, evaluate_last, evaluate_best, load_last, start_from_a_run, start_from_a_folder, learn_from_a_teacher),
+]
+
+
+@pytest.mark.parametrize("forced", [False, True], ids=["", "forced"])
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
+def test_a_malicious_pickle_is_refused_and_never_run(run, bert, monkeypatch, place, forced):
+    """Also where the environment tells torch to load unsafely."""
+    if forced:
+        monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    with pytest.raises(ValueError, match=r"run code") as refused:
+        place(run, bert)
+    assert not exploded()
+    assert "weights_only=False" not in str(refused.value)  # torch's own message recommends it
+
+
+def test_the_bomb_would_explode(run):
+    """The negative control."""
+    torch.save({"state_dict": Bomb()}, "bad.ckpt")
+    torch.load("bad.ckpt", weights_only=False)
+    assert exploded()
+
+
+def rewritten(run: RunDirectory, change) -> None:
+    config = yaml.safe_load(run.config.read_text())
+    change(config)
+    run.config.write_text(yaml.safe_dump(config))
+
+
+@pytest.mark.parametrize("target", FORBIDDEN)
+def test_a_forbidden_target_in_a_runs_config_is_refused(run, target):
+    rewritten(run, lambda config: config["model"].update(positions={"_target_": target, "path": "exploded"}))
+    for read in (evaluate_run, variformer.load):
+        with pytest.raises(ConfigError, match=r"model\.positions\._target_: `.*` is not allowed|has no module"):
+            read(str(run.path))
+    assert not exploded()
+
+
+def test_a_runs_config_cannot_read_the_environment(run, monkeypatch):
+    """Written so that it cannot be seen in the file's text."""
+    monkeypatch.setenv("HF_TOKEN", SECRETS["HF_TOKEN"])
+    run.config.write_text(run.config.read_text().replace("name: bert", 'name: "\\x24{oc.env:HF_TOKEN}"'))
+    assert "${" not in run.config.read_text() and "oc.env" in run.config.read_text()
+    with pytest.raises(ConfigError, match="plain values alone"):
+        evaluate_run(str(run.path))
+
+
+def test_keys_and_tokens_of_the_environment_reach_no_file(composed, monkeypatch):
+    for name, secret in SECRETS.items():
+        monkeypatch.setenv(name, secret)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    config = composed("experiment=gpt", *QUICK, "logger=[wandb,tensorboard]")
+    train(config)
+    files = [path for path in Path(config["run_dir"]).rglob("*") if path.is_file()]
+    assert {"run.json", "config.yaml", "last.ckpt", "metrics.csv"} <= {path.name for path in files}
+    assert any(path.suffix == ".wandb" for path in files) and any("tfevents" in path.name for path in files)
+    leaks = [
+        f"{name} in {path}"
+        for path in files
+        for name, secret in SECRETS.items()
+        if any(part in path.read_bytes() for part in (secret.encode(), secret[8:].encode()))
+    ]
+    assert leaks == []
+
+
+def test_what_is_planted_would_be_found(run):
+    """The negative control: strings lie in a checkpoint as they are."""
+    file = run.checkpoints / "step-00000009.ckpt"
+    WholeCheckpointIO().save_checkpoint({"kept": dict(SECRETS), "weights": torch.zeros(9)}, file)
+    assert all(secret.encode() in file.read_bytes() for secret in SECRETS.values())

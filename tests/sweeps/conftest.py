@@ -1,0 +1,87 @@
+"""Sweeps of a stand-in for train.py: what is promised of a sweep, without the time that training takes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from variformer.sweeps.trials import Trial, read_trials
+
+STAND_IN = Path(__file__).with_name("stand_in.py")
+TRAIN = Path(__file__).parents[2] / "train.py"
+
+
+class Sweeping:
+    """Runs sweeps in one folder; `sweeps/` in it is where they lie."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def start(self, *arguments: str, script: Path = STAND_IN, **environment: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, str(script), "-m", *arguments],
+            cwd=self.folder,
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, script: Path = STAND_IN, **environment: str) -> subprocess.CompletedProcess:
+        process = self.start(*arguments, script=script, **environment)
+        out, errors = process.communicate(timeout=550)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+    def run_well(self, *arguments: str, **settings) -> subprocess.CompletedProcess:
+        done = self.run(*arguments, **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    @property
+    def path(self) -> Path:
+        (path,) = (self.folder / "sweeps").iterdir()
+        return path
+
+    def trials(self) -> list[Trial]:
+        return read_trials(self.path)
+
+    def wait_for(self, number: int, steps: int = 1) -> Path:
+        """Until that trial has taken so many steps; its folder."""
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            for folder in self.folder.glob("sweeps/*/trials/*"):
+                record, saved = folder / "trial.json", folder / "saved"
+                far = saved.is_file() and int(saved.read_text() or 0) >= steps
+                if far and json.loads(record.read_text())["number"] == number:
+                    return folder
+            time.sleep(0.05)
+        raise AssertionError(f"trial {number} took no step")
+
+
+def starts(folder: Path) -> list[dict]:
+    """What each process of a trial noted when it started."""
+    return [json.loads(line) for line in (folder / "starts.txt").read_text().splitlines()]
+
+
+def ended_by(process: subprocess.Popen, signum: int) -> tuple[int, str]:
+    """Send a signal; exit code and output."""
+    process.send_signal(signum)
+    out, errors = process.communicate(timeout=120)
+    return process.returncode, out + errors
+
+
+def kill_alone(process: subprocess.Popen) -> None:
+    """The sweep's process and nothing else, as when memory runs out."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=120)
+
+
+@pytest.fixture
+def sweeping(tmp_path) -> Sweeping:
+    return Sweeping(tmp_path)

@@ -1,0 +1,159 @@
+"""Whatever becomes of one trial, the others complete, and the sweep says which did not."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from variformer.sweeps.directory import SweepDirectory
+from variformer.sweeps.process import attend, start
+
+from .conftest import TRAIN, Sweeping, starts
+
+FAULTS = ["raises", "exits", "killed", "misfit", "hangs", "diverges"]
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    """A sweep of trials that go wrong, each in its own way, between two that do not."""
+    sweeping = Sweeping(tmp_path_factory.mktemp("faulty"))
+    names = ",".join(["good", *FAULTS, "recovers"])
+    limits = ["hydra.sweeper.timeout=4", "hydra.sweeper.grace=0.2"]
+    done = sweeping.run(
+        f"name={names}", "max_steps=1", "clip=1", *limits, LOCAL_RANK="0", WORLD_SIZE="2", MASTER_PORT="1"
+    )
+    return sweeping, done, {trial.overrides["name"]: trial for trial in sweeping.trials()}
+
+
+def test_trials_that_raise_exit_are_killed_or_hang_do_not_stop_the_others(faulty):
+    _, _, trials = faulty
+    assert {name: trial.status for name, trial in trials.items()} == {
+        "good": "done",
+        "recovers": "done",
+        **dict.fromkeys(FAULTS, "failed"),
+    }
+    assert (trials["good"].value, trials["good"].steps) == (1.0, 1)
+
+
+def test_a_sweep_with_failed_trials_does_not_exit_with_0(faulty):
+    assert faulty[1].returncode == 1
+
+
+@pytest.mark.parametrize(
+    "name, told",
+    [
+        ("raises", "ValueError('a bad batch')"),
+        ("exits", "exited with code 0 before the end of training"),
+        ("killed", "killed by SIGKILL"),
+        ("misfit", "exited with code 2: name: misfit is no name"),
+        ("hangs", "took longer than hydra.sweeper.timeout=4 s"),
+        ("diverges", "ended with val/loss at nan"),
+    ],
+)
+def test_the_table_says_what_became_of_each_trial(faulty, name, told):
+    sweeping, done, trials = faulty
+    assert trials[name].error.splitlines()[0].startswith(told)
+    assert f"failed: {told}" in done.stdout
+    with (sweeping.path / "trials.csv").open() as file:
+        (row,) = [row for row in csv.DictReader(file) if row["name"] == name]
+    assert row["status"] == "failed"
+    assert row["error"].startswith(told)
+
+
+def test_a_trial_that_raises_is_recorded_with_its_traceback(faulty):
+    assert 'raise ValueError("a bad batch")' in faulty[2]["raises"].error
+
+
+def test_a_trial_is_no_rank_of_what_started_the_sweep(faulty):
+    noted = starts(faulty[2]["good"].path)[0]
+    assert (noted["LOCAL_RANK"], noted["WORLD_SIZE"], noted["MASTER_PORT"]) == (None, None, None)
+    assert noted["VARIFORMER_TRIAL"] == str(faulty[2]["good"].path / "trial.json")
+
+
+def test_a_trial_that_does_not_compose_fails_alone(sweeping):
+    done = sweeping.run("model/positions=learned,nowhere", "max_steps=1", "clip=1")
+    assert done.returncode == 1
+    good, bad = sweeping.trials()
+    assert (good.status, bad.status) == ("done", "failed")
+    assert "model/positions/nowhere" in bad.error
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["model.dropuot=0,0.1"], "did you mean `dropout`?"),
+        (["clip=interval(0.1, 1)", "hydra.sweeper.params={model: {heads: 4}}"], "model: holds keys"),
+        (["clip=1,2", "run_dir=here"], "run_dir: a sweep gives each trial its own"),
+        (["clip=interval(0, 1)", "hydra.sweeper.sampler._target_=os.system"], "is not one of optuna.samplers"),
+    ],
+)
+def test_a_mistake_in_the_whole_sweep_is_answered_before_any_trial(sweeping, arguments, told):
+    done = sweeping.run(*arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not list(sweeping.folder.glob("sweeps/*/trials/*"))
+
+
+def test_what_a_trial_started_ends_with_it(tmp_path):
+    with (tmp_path / "log").open("a") as log:
+        process = start(["sh", "-c", "sleep 600 & echo $!"], log, dict(os.environ))
+        attend(process, SweepDirectory(tmp_path), None, 1.0)
+    child = int((tmp_path / "log").read_text())
+    until = time.monotonic() + 20
+    while running(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not running(child)
+
+
+def running(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_warning_of_the_scheduler_reaches_the_trial_first(tmp_path):
+    """Then it does what it would have done without a trial, such as queue the job again."""
+    job = f"""
+import os, signal, sys
+from variformer.sweeps.directory import SweepDirectory
+from variformer.sweeps.isolation import pass_on
+from variformer.sweeps.process import attend, start
+signal.signal(signal.SIGUSR2, lambda signum, frame: print("queued again", flush=True))
+trial = "import signal, sys; signal.signal(signal.SIGUSR2, lambda *_: sys.exit(140)); print('ready'); signal.pause()"
+with open({str(tmp_path / "log")!r}, "a") as log:
+    process = start([sys.executable, "-uc", trial], log, dict(os.environ))
+    print("started", flush=True)
+    ending = attend(process, SweepDirectory({str(tmp_path)!r}), None, 1.0)
+print(ending.code, ending.received == signal.SIGUSR2, flush=True)
+pass_on(ending)
+"""
+    process = subprocess.Popen([sys.executable, "-c", job], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    until = time.monotonic() + 60
+    while "ready" not in (tmp_path / "log").read_text() and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGUSR2)
+    out, _ = process.communicate(timeout=60)
+    assert out.splitlines() == ["140 True", "queued again"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_trial_on_two_devices_is_one_directory(sweeping):
+    """And its second process repeats neither the trial nor the sweep."""
+    devices = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu"]
+    sweeping.run_well("experiment=vit", "debug=fast", *devices, "optimizer.lr=1e-3,1e-2", script=TRAIN)
+    assert [path.name for path in sweeping.folder.iterdir()] == ["sweeps"]
+    assert len(list((sweeping.path / "trials").iterdir())) == 2
+    for trial in sweeping.trials():
+        assert (trial.status, trial.steps) == ("done", 4)
+        assert "2 x cpu" in (trial.path / "output.log").read_text()
+        assert len(json.loads((trial.path / "run.json").read_text())["sessions"]) == 1

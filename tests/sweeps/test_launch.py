@@ -1,0 +1,91 @@
+"""Several trials at once: on one machine, each with devices of its own, and through submitit."""
+
+import os
+import signal
+from itertools import combinations
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from variformer.config import register_resolvers
+from variformer.config.extras import missing_extras
+from variformer.sweeps.devices import cores, reserved
+
+from .conftest import STAND_IN, starts
+
+TIMES = ["max_steps=4", "eval_batch=5"]  # 2 s a trial
+
+
+def spans(sweeping) -> list[tuple[float, float]]:
+    folders = [trial.path for trial in sweeping.trials()]
+    return [(starts(each)[0]["began"], float((each / "ended").read_text())) for each in folders]
+
+
+def overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
+
+
+def test_local_parallel_runs_trials_at_once_each_with_a_gpu_of_its_own(sweeping):
+    sweeping.run_well(
+        "launch=local_parallel", "clip=1,2,3,4", *TIMES, CUDA_VISIBLE_DEVICES="0,1", TMPDIR=str(sweeping.folder)
+    )
+    trials = sweeping.trials()
+    assert [trial.status for trial in trials] == ["done"] * 4
+    gpus = [starts(trial.path)[0]["CUDA_VISIBLE_DEVICES"] for trial in trials]
+    pairs = [(i, j) for i, j in combinations(range(4), 2) if overlap(spans(sweeping)[i], spans(sweeping)[j])]
+    assert pairs
+    assert all({gpus[i], gpus[j]} == {"0", "1"} for i, j in pairs)
+
+
+@pytest.mark.slow
+def test_ctrl_c_reaches_each_trial_once_and_the_same_command_continues(sweeping):
+    """From a terminal, it goes to the launcher's workers too."""
+    command = ["launch=local_parallel", "clip=1,2,3", "max_steps=30", "eval_batch=2"]
+    process = sweeping.start(*command)
+    for number in (0, 1):
+        sweeping.wait_for(number)
+    os.killpg(process.pid, signal.SIGINT)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, out + errors
+    assert [trial.status for trial in sweeping.trials()] == ["preempted", "preempted"]
+    sweeping.run_well(*command)
+    trials = sweeping.trials()
+    assert [trial.status for trial in trials] == ["done"] * 3
+    assert all(starts(trial.path)[1]["saved"] for trial in trials[:2])
+
+
+def test_trials_without_a_gpu_share_the_cores(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with reserved(1, 2) as variables:
+        assert variables == {"OMP_NUM_THREADS": str(max(1, cores() // 2))}
+    with reserved(None, 2) as variables:
+        assert variables == {}
+
+
+def test_a_trial_does_not_get_more_gpus_than_there_are(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with pytest.raises(ValueError, match="has 1 GPU"), reserved(2, 1):
+        pass
+    with reserved("auto", 1) as variables:
+        assert variables == {"CUDA_VISIBLE_DEVICES": "3"}
+
+
+def test_submitit_runs_trials_as_jobs(sweeping):
+    sweeping.run_well("launch=slurm_local", "clip=1,2", "max_steps=1")
+    assert [(trial.status, trial.value) for trial in sweeping.trials()] == [("done", 1.0), ("done", 2.0)]
+
+
+def test_slurm_is_asked_for_what_a_trial_trains_on():
+    register_resolvers()
+    with initialize_config_dir(str(STAND_IN.parents[2] / "conf"), version_base="1.3"):
+        chosen = ["launch=slurm", "trainer.devices=4", "trainer.nodes=2", "hydra.sweep.dir=sweeps/here"]
+        launcher = compose("train", chosen, return_hydra_config=True).hydra.launcher
+    assert (launcher.nodes, launcher.tasks_per_node, launcher.gpus_per_node) == (2, 4, 4)
+    assert launcher.max_num_timeout > 0
+
+
+def test_a_launcher_that_is_not_installed_is_named_with_its_extra(monkeypatch):
+    assert missing_extras(["launch=local_parallel", "launch=slurm", "seed=1,2"]) == []
+    monkeypatch.setattr("variformer.config.extras.find_spec", lambda name: None)
+    (line,) = missing_extras(["launch=slurm_local", "seed=1,2"])
+    assert "pip install 'variformer[slurm]'" in line

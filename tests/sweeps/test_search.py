@@ -1,0 +1,118 @@
+"""A search: Optuna's proposals within the space, its study in the sweep's folder, and trials stopped by its pruner."""
+
+import json
+
+import optuna
+import pytest
+
+from variformer.cli.train import train
+from variformer.sweeps.trials import SETTLED, read_trial, update_record
+from variformer.training.run_directory import RunDirectory, write_json
+from variformer.training.searching import Pruned, built
+
+from .conftest import starts
+
+GRAMMAR = ["clip=tag(log, interval(0.001, 1))", "seed=range(0, 9, 4)", "model/positions=choice(learned, rotary)"]
+
+
+def study_of(sweeping) -> optuna.Study:
+    return optuna.load_study(study_name=None, storage=f"sqlite:///{sweeping.path / 'study.db'}")
+
+
+def test_a_search_draws_from_its_space_and_keeps_its_study(sweeping):
+    sweeping.run_well(*GRAMMAR, "max_steps=1", "hydra.sweeper.n_trials=3", "hydra/sweeper/sampler=random")
+    sweeping.run_well(*GRAMMAR, "max_steps=1", "hydra.sweeper.n_trials=4", "hydra/sweeper/sampler=random")
+    trials, study = sweeping.trials(), study_of(sweeping)
+    assert len(trials) == len(study.trials) == 4
+    for trial, kept in zip(trials, study.trials, strict=True):
+        assert 0.001 <= float(trial.overrides["clip"]) <= 1
+        assert trial.overrides["seed"] in ("0", "4", "8")
+        assert trial.overrides["model/positions"] in ("learned", "rotary")
+        assert (kept.state, kept.value) == (optuna.trial.TrialState.COMPLETE, float(trial.overrides["clip"]))
+    assert study.direction == optuna.study.StudyDirection.MINIMIZE
+    assert study.best_value == min(trial.value for trial in trials)
+
+
+def test_what_is_better_follows_from_the_objective(sweeping):
+    objective = "objective._target_=variformer.objectives.image_classification.ImageClassification"
+    sweeping.run_well(objective, "seed=range(0, 2)", "clip=interval(0, 1)", "max_steps=1", *n_trials(2))
+    assert study_of(sweeping).direction == optuna.study.StudyDirection.MAXIMIZE
+    best = json.loads((sweeping.path / "best.json").read_text())
+    assert (best["monitor"], best["value"]) == ("val/top1", max(trial.value for trial in sweeping.trials()))
+
+
+def test_failed_trials_of_a_search_are_counted_and_tried_again_when_asked(sweeping):
+    """And a point that the sampler proposes again is not run again."""
+    command = ["name=choice(raises, recovers)", "seed=interval(0, 2)", "clip=1", "max_steps=2", *n_trials(3)]
+    command.append("hydra/sweeper/sampler=random")
+    assert sweeping.run(*command).returncode == 1
+    before = {trial.path: len(starts(trial.path)) for trial in sweeping.trials()}
+    assert set(before.values()) == {1}
+    assert [trial.state.name for trial in study_of(sweeping).trials] == ["FAIL"] * 3
+    assert sweeping.run(*command, "hydra.sweeper.retry_failed=true").returncode in (0, 1)
+    assert {trial.path: len(starts(trial.path)) for trial in sweeping.trials()} == dict.fromkeys(before, 2)
+    assert {trial.overrides["name"]: trial.status for trial in sweeping.trials()}.items() <= {
+        ("raises", "failed"),
+        ("recovers", "done"),
+    }
+
+
+def n_trials(count: int) -> list[str]:
+    return [f"hydra.sweeper.n_trials={count}"]
+
+
+@pytest.fixture
+def search(tmp_path) -> dict:
+    """Of a trial that runs beside three which were perfect at each step."""
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    study = optuna.create_study(storage=storage, study_name="study", direction="maximize")
+    for _ in range(3):
+        good = study.ask()
+        for step in (2, 4):
+            good.report(1.1, step)
+        study.tell(good, 1.1)
+    pruner = {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 3}
+    return {"storage": storage, "study": "study", "trial": study.ask()._trial_id, "pruner": pruner}
+
+
+def test_a_trial_worse_than_the_others_is_stopped_with_a_checkpoint(composed, search, monkeypatch):
+    config = composed("experiment=vit", "debug=fast")
+    run = RunDirectory(config["run_dir"])
+    update_record(run.path, number=3, overrides={}, status="pruned", monitor="val/top1", mode="max", search=search)
+    monkeypatch.setenv("VARIFORMER_TRIAL", str(run.path / "trial.json"))
+    with pytest.raises(Pruned) as stop:
+        train(config)
+    assert stop.value.code == 0
+    assert json.loads(run.status_file.read_text())["status"] == "pruned"
+    assert run.checkpoint("last").resolve().name == "step-00000002.ckpt"
+    assert not run.metrics.exists()
+    trial = read_trial(run.path)
+    assert (list(trial.curve), trial.steps, trial.value) == ([2], 2, trial.curve[2])
+    (kept,) = [
+        each for each in optuna.load_study(study_name="study", storage=search["storage"]).trials if each.number == 3
+    ]
+    assert kept.intermediate_values == trial.curve
+
+
+def test_a_trial_that_no_pruner_watches_runs_to_its_end(composed, search, monkeypatch):
+    config = composed("experiment=vit", "debug=fast")
+    run = RunDirectory(config["run_dir"])
+    write_json(run.path / "trial.json", {"search": search | {"pruner": {"_target_": "optuna.pruners.NopPruner"}}})
+    monkeypatch.setenv("VARIFORMER_TRIAL", str(run.path / "trial.json"))
+    train(config)
+    assert json.loads(run.status_file.read_text())["status"] in SETTLED
+    assert json.loads(run.metrics.read_text())["step"] == 4
+
+
+@pytest.mark.parametrize(
+    "node, kind, told",
+    [
+        ({"_target_": "optuna.samplers.TPESampelr"}, "sampler", "TPESampler"),
+        ({"_target_": "os.system"}, "sampler", "optuna.samplers"),
+        ({"_target_": "optuna.samplers.TPESampler"}, "pruner", "MedianPruner"),
+        ({"_target_": "optuna.pruners.MedianPruner", "patience": 3}, "pruner", "patience"),
+    ],
+)
+def test_only_optunas_samplers_and_pruners_are_built(node, kind, told):
+    with pytest.raises(ValueError, match=told):
+        built(node, kind)

@@ -1,0 +1,50 @@
+import errno
+
+import pytest
+import torch
+
+from variformer.training import memory
+from variformer.training.memory import free_memory, ran_out
+
+
+def too_much() -> None:
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def test_the_allocators_own_error_is_for_want_of_memory():
+    with pytest.raises(RuntimeError) as caught:
+        too_much()
+    assert ran_out(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_memory"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("cuBLAS error: CUBLAS_STATUS_ALLOC_FAILED"), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+    ids=repr,
+)
+def test_memory_is_told_from_other_troubles(error, is_memory):
+    assert ran_out(error) is is_memory
+
+
+def test_a_containers_limit_counts_where_it_is_lower(tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemFree: 1 kB\nMemAvailable: 4 kB\n")
+    for name, value in {"memory.max": "3000\n", "memory.current": "1000\n"}.items():
+        (tmp_path / name).write_text(value)
+    assert memory._available(tmp_path / "meminfo") == 4096
+    assert memory._left_to_the_group(tmp_path) == 2000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory._left_to_the_group(tmp_path) is None
+    assert memory._available(tmp_path / "nothing") is None
+    monkeypatch.setattr(memory, "_available", lambda: 4096)
+    monkeypatch.setattr(memory, "_left_to_the_group", lambda: 2000)
+    assert free_memory(torch.device("cpu")) == 2000
+    assert free_memory(torch.device("meta")) is None
