@@ -1,4 +1,4 @@
-"""The README's table of systems says what the code does. `python tests/test_readme.py` writes it anew."""
+"""What the README's tables say is true. `python tests/test_readme.py` writes that of the systems anew."""
 
 import importlib.util
 import re
@@ -124,6 +124,15 @@ def test_every_system_is_in_the_table():
 
 def test_every_system_has_an_objective_of_its_own():
     assert [name for name in counts() if not objectives_of(name)] == []
+
+
+def test_every_fault_in_the_readme_is_shown_by_a_test_that_exists():
+    named = re.findall(r"(slow: )?\[(test_\w+)\]\((tests/\S+\.py)\)", README.read_text(encoding="utf-8"))
+    assert len(named) > 20
+    for slow, name, path in named:
+        decorated = re.search(rf"((?:^@.*\n)*)^def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+        assert decorated, f"{path} has no {name}"
+        assert ("@pytest.mark.slow" in decorated[1]) == bool(slow), f"{path}::{name}: is it slow?"
 
 
 if __name__ == "__main__":

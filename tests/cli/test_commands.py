@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = ["gpt", "bert", "t5", "vit"]
+FAMILIES = ["gpt", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bert", "t5", "vit"))]
 
 
 def command(script: str, *arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
@@ -130,13 +130,3 @@ def test_a_failed_run_says_so(tmp_path):
     status = metrics(run, "status.json")
     assert status["status"] == "failed"
     assert "missing.txt" in status["error"]
-
-
-def test_dashboards_get_the_curves(tmp_path):
-    done = command(
-        "train.py", "experiment=vit", "debug=fast", "logger=[wandb,tensorboard]", folder=tmp_path, WANDB_MODE="offline"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    (run,) = (tmp_path / "runs" / "vit").iterdir()
-    assert list((run / "tensorboard").glob("events.*"))
-    assert list((run / "wandb").glob("offline-run-*/run-*.wandb"))

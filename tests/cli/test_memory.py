@@ -93,6 +93,7 @@ def test_the_micro_batch_that_was_found_is_written_down_and_kept_on_resume(compo
     assert max(step for step, *_ in curves(config)) == 6
 
 
+@pytest.mark.slow
 def test_the_whole_share_is_taken_where_it_fits(composed):
     config = composed(*SMALL, *SHARE, "trainer.auto_micro_batch=true")
     train(config)
@@ -107,6 +108,7 @@ def test_all_devices_take_the_smallest_answer(composed, monkeypatch, unmeasured)
     assert load(Path(config["run_dir"])).micro_batch == 1
 
 
+@pytest.mark.slow
 def test_where_not_even_one_sample_fits_the_run_says_what_else_to_change(composed, limit, unmeasured):
     config = composed(*SMALL, *SHARE, "trainer.auto_micro_batch=true")
     limit(0)

@@ -89,6 +89,7 @@ def test_what_stands_in_the_way_is_told_with_code_2(composed, capsys, overrides,
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_plans_and_leaves_no_run_directory(tmp_path):
     done = subprocess.run(
         [sys.executable, str(ROOT / "train.py"), "experiment=vit", "debug=fast", "validate_only=true"],

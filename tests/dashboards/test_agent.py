@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SWEEP = ROOT / "conf" / "sweep" / "wandb" / "gpt_learning_rate.yaml"
 ASSIGNED = {"optimizer.lr": 1e-05, "model.positions": "learned", "schedule.warmup": 1}

@@ -39,6 +39,7 @@ def require_one_run(folder: Path) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_ddp_leaves_one_run_directory(tmp_path):
     done = command(str(ROOT / "train.py"), "trainer=ddp", *SMALL, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

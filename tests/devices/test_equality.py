@@ -64,7 +64,7 @@ def require_same_steps(one: list[dict], ranks: list[list[dict]], weights: dict, 
     assert apart(weights, others) < 1e-6
 
 
-QUICK = ("gpt", "roberta", "vit")
+QUICK = ("gpt", "roberta")
 
 
 @pytest.fixture(
@@ -91,8 +91,8 @@ def test_two_processes_with_accumulation_learn_what_one_learns(one, kind, compos
     "change",
     [
         ["optimizer=muon"],
-        ["optimizer=lamb"],
-        ["checkpointing=true"],
+        pytest.param(["optimizer=lamb"], marks=pytest.mark.slow),
+        pytest.param(["checkpointing=true"], marks=pytest.mark.slow),
         pytest.param(["precision=bf16-mixed"], marks=pytest.mark.slow),
         pytest.param(["callbacks=[default,average]", "trainer.validate_every=1"], marks=pytest.mark.slow),
     ],

@@ -25,7 +25,14 @@ def test_a_sweep_that_is_killed_keeps_what_is_done_and_resumes_what_was_running(
     assert list(second.curve) == list(range(1, 13))  # no step taken twice, none left out
 
 
-@pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
+STOPS = [
+    (signal.SIGTERM, 143),
+    pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+    pytest.param(signal.SIGUSR1, 138, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("signum, code", STOPS)
 def test_a_signal_lets_the_running_trial_save_and_the_same_command_continue(sweeping, signum, code):
     command = ["seed=1,2", "clip=1", *SLOW_STEPS]
     process = sweeping.start(*command)
@@ -53,6 +60,7 @@ def test_a_second_ctrl_c_leaves_at_once(sweeping):
     assert [trial.status for trial in sweeping.trials()] == ["running"]
 
 
+@pytest.mark.slow
 def test_failed_trials_are_run_again_only_when_asked(sweeping):
     command = ["name=recovers,good,raises", "clip=1", "max_steps=3"]
     assert sweeping.run(*command).returncode == 1
@@ -65,6 +73,7 @@ def test_failed_trials_are_run_again_only_when_asked(sweeping):
     assert len(starts(good.path)) == 1
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_continues_as_if_it_had_not_been(tmp_path):
     """The same values in the same order, none lost, and the running trial resumed with its values."""
     command = ["clip=interval(0, 1)", "seed=range(0, 50)", "hydra.sweeper.n_trials=4", "max_steps=8", "eval_batch=1"]

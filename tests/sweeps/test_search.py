@@ -41,6 +41,7 @@ def test_what_is_better_follows_from_the_objective(sweeping):
     assert (best["monitor"], best["value"]) == ("val/top1", max(trial.value for trial in sweeping.trials()))
 
 
+@pytest.mark.slow
 def test_failed_trials_of_a_search_are_counted_and_tried_again_when_asked(sweeping):
     """And a point that the sampler proposes again is not run again."""
     command = ["name=choice(raises, recovers)", "seed=interval(0, 2)", "clip=1", "max_steps=2", *n_trials(3)]

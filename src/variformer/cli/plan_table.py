@@ -1,5 +1,6 @@
 """The plan of a run, as tables to read."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,7 +45,7 @@ class Plan:
 
 
 def show(plan: Plan) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)  # a log wraps no paths
     console.print(f"[bold]{plan.config['name']}[/bold]: all is well. With validate_only=true the run ends here.")
     sections = {"model": model_rows, "data": data_rows, "run": run_rows, "memory": memory_rows, "work": work_rows}
     for title, rows in sections.items():
