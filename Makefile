@@ -22,7 +22,8 @@ install: $(BOOTSTRAP)  ## install the project and all that development needs int
 train: $(BOOTSTRAP)  ## train the main experiment: GPT on Python's documentation
 	@$(UV) run --no-dev train.py
 
-test slow coverage: export UV_COMPILE_BYTECODE = 1  # hundreds of processes start; not all may write their own
+# Hundreds of processes start, and not everywhere may they write their own bytecode.
+test slow coverage: export UV_COMPILE_BYTECODE = 1
 test: $(BOOTSTRAP)  ## run the tests, but for the slow ones
 	@$(UV) run pytest
 
