@@ -123,5 +123,10 @@ def test_another_order_of_samples_is_refused(composed, tmp_path, change):
     config = composed("experiment=vit", *FAMILIES["vit"], *COMMON)
     train(config)
     name, value = change.split("=")
+    kept = [Path(config["run_dir"]) / file for file in ("config.yaml", "run.json")]
+    before = [file.read_text() for file in kept]
     with pytest.raises(ValueError, match=f"{name}="):
         train(config | {name: int(value), "resume": True, "max_steps": 8})
+    assert [file.read_text() for file in kept] == before  # the mistake has spoiled nothing
+    train(config | {"resume": True, "max_steps": 8})
+    assert "max_steps: 8" in kept[0].read_text()

@@ -3,7 +3,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from variformer.config import ConfigError
-from variformer.sweeps.space import space_of, swept, text
+from variformer.sweeps.space import space_of, text
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,6 @@ def test_all_that_is_wrong_is_told_at_once():
     with pytest.raises(ConfigError) as caught:
         space_of({"a": "interval(2, 1)", "b": "interval(1", "c": "range(2)"})
     assert len(caught.value.problems) == 2
-
-
-def test_only_what_a_command_line_sweeps_is_searched():
-    overrides = OverridesParser.create().parse_overrides(
-        ["experiment=gpt", "model/positions=learned,rotary", "optimizer.lr=tag(log, interval(1e-4, 1e-2))", "~debug"]
-    )
-    assert list(swept(overrides)) == ["model/positions", "optimizer.lr"]
-    with pytest.raises(ConfigError, match="larger one"):
-        swept(OverridesParser.create().parse_overrides(["a=interval(2,1)"]))
 
 
 @pytest.mark.parametrize("value", [3, 1e-05, 0.1 + 0.2, 1e22, True, False, None, "rotary"])

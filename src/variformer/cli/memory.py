@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import lightning as L
 from omegaconf import OmegaConf
-from torch import nn
 
 from ..analysis.memory import Memory, readable, training_memory
 from ..config.consistency import Config
@@ -18,6 +17,7 @@ from ..training.data_module import DataModule
 from ..training.memory import OutOfMemory, ran_out
 from ..training.module import Training
 from ..training.run_directory import RunDirectory, write_text
+from ..training.sharding import outline
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def estimator(config: Config, trainer: L.Trainer, module: Training, data: DataMo
     ) -> Memory | None:
         try:
             memory = training_memory(
-                whole_model(trainer, module),
+                outline(trainer.strategy, module.model),
                 module.objective,
                 large_batch(data, micro_batch),
                 module.new_optimizer,
@@ -141,10 +141,6 @@ def estimator(config: Config, trainer: L.Trainer, module: Training, data: DataMo
         return as_trained(memory, trainer)
 
     return estimate
-
-
-def whole_model(trainer: L.Trainer, module: Training) -> nn.Module:
-    return getattr(trainer.strategy, "unsharded", None) or module.model
 
 
 def as_trained(memory: Memory, trainer: L.Trainer) -> Memory:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..training.loggers import dashboards_closed
 from ..training.run_directory import RunDirectory
 from ..training.searching import Pruned
 from ..training.signals import Preempted, Signals
@@ -17,8 +18,8 @@ WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # SIGTERM is also what scancel send
 
 @contextmanager
 def reported(run: RunDirectory, requeue: bool = False) -> Iterator[Signals]:
-    """Keep status.json true, whatever happens; what yields is told of signals meanwhile."""
-    with Signals() as signals:
+    """Keep status.json true, whatever happens; what yields is told of signals meanwhile, dashboards of the end."""
+    with Signals() as signals, put_back_after_a_warning(run.leads and requeue), dashboards_closed(run):
         run.set_status("running")
         try:
             yield signals
@@ -26,8 +27,6 @@ def reported(run: RunDirectory, requeue: bool = False) -> Iterator[Signals]:
             run.set_status("preempted", stop)
             if run.leads:
                 print(f"\n{summary(run, stop)}", flush=True)
-            if run.leads and requeue and getattr(stop, "signal", None) in WARNINGS:
-                put_back()
             raise
         except Pruned:
             run.set_status("pruned")
@@ -45,6 +44,16 @@ def summary(run: RunDirectory, stop: BaseException) -> str:
     if not saved:
         return f"{stop} before there was a checkpoint. To start over: {command}"
     return f"{stop}; newest checkpoint: {saved[-1]}\nTo continue: {command}"
+
+
+@contextmanager
+def put_back_after_a_warning(wanted: bool) -> Iterator[None]:
+    try:
+        yield
+    except Preempted as stop:
+        if wanted and stop.signal in WARNINGS:
+            put_back()
+        raise
 
 
 def put_back() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import LambdaCallback
 from omegaconf import OmegaConf
 
 from ..analysis.cost import parameter_count
@@ -15,7 +16,7 @@ from ..config import leads
 from ..hub import locate
 from ..training.callbacks import Resumption
 from ..training.checkpoint_io import require_saved
-from ..training.loggers import dashboards_closed, read_curves, show_figures
+from ..training.loggers import read_curves, show_figures
 from ..training.module import Training
 from ..training.restore import newest, step_of
 from ..training.run_directory import RunDirectory, code_state, write_json, write_text
@@ -34,10 +35,10 @@ log = logging.getLogger(__name__)
 def train(config: Config) -> float:
     """Run one experiment to its end; the value that the objective watches. Leaves a complete run directory."""
     run = RunDirectory(config["run_dir"], leads=leads())
-    if run.leads:
+    if run.leads and not config["resume"]:
         run.path.mkdir(parents=True, exist_ok=True)
-        write_text(run.config, OmegaConf.to_yaml(OmegaConf.create(config | {"resume": False})))
-    with dashboards_closed(run), reported(run, requeue=config["trainer"].get("requeue", True)) as signals:
+        keep_config(config, run)
+    with reported(run, requeue=config["trainer"].get("requeue", True)) as signals:
         return fit(config, run, signals)
 
 
@@ -76,7 +77,7 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
         facts["init_from"] = start_from(source, module.model, task.tokenizer)
     facts |= repetition(config, facts)
     if trainer.is_global_zero:
-        run.set_record(**facts)
+        keep(config, run, facts, trainer)
         announce(config, run, facts, trainer)
     for logger in trainer.loggers:
         logger.log_hyperparams(config | {"parameters": facts["parameters"], "code": code_state()})
@@ -102,6 +103,23 @@ def finish(trainer: L.Trainer, module: Training, data_module: Any, run: RunDirec
             print(f"\n{sample.read_text()}")
         print(f"run directory: {run.path}\ncurves: {figure}")
     return module.results["val"][module.objective.monitor]
+
+
+def keep(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Trainer) -> None:
+    """Write down what the run is; of a resumed one only once its checkpoint is accepted."""
+    if not config["resume"]:
+        run.set_record(**facts)
+        return
+
+    def accepted(*_: Any) -> None:
+        keep_config(config, run)
+        run.set_record(**facts)
+
+    trainer.callbacks.append(LambdaCallback(on_train_start=accepted))  # type: ignore[attr-defined]
+
+
+def keep_config(config: Config, run: RunDirectory) -> None:
+    write_text(run.config, OmegaConf.to_yaml(OmegaConf.create(config | {"resume": False})))
 
 
 def announce(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Trainer) -> None:

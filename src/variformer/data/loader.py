@@ -1,5 +1,6 @@
 """From a view and an order to a loader of batches."""
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -57,5 +58,11 @@ def loader(
         num_workers=workers,
         pin_memory=pin_memory,
         persistent_workers=workers > 0,
+        worker_init_fn=outlive_signals,
         generator=torch.Generator(),  # seeds the workers, who do not use it; the global generator is left alone
     )
+
+
+def outlive_signals(worker: int) -> None:
+    """What tells a whole group of processes to stop is for the trainer, which still needs its workers to do so."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

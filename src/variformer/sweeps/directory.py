@@ -104,9 +104,15 @@ def locked(file: IO[str]) -> bool:
     """Lock an open file for as long as it, or a copy of it in a child process, is open; False if another has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a process runs a trial there."""
+    with (folder / "lock").open("a") as file:
+        return not locked(file)
 
 
 def key_of(override: str) -> str:

@@ -14,7 +14,7 @@ from ..config import ConfigError
 from ..config.nearest import hint
 from .directory import ELSEWHERE, folder_of, key_of
 
-OWN = ("run_dir", "resume", "hydra.sweep.dir", "hydra.sweep.subdir")  # what the sweep gives each trial
+OWN = ("run_dir", "resume")  # what the sweep gives each trial
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
         raise ConfigError([f"{name}: a sweep gives each trial its own; set sweep_dir for all" for name in given])
     if config.get("validate_only"):
         raise ConfigError(["validate_only: tells the plan of one run; leave out -m"])
+    if config.hydra.sweeper.n_jobs < 1:
+        raise ConfigError([f"hydra.sweeper.n_jobs: {config.hydra.sweeper.n_jobs} trials at once is no number of them"])
     moving = [each for each in overrides if each.is_sweep_override()]
     shared = [each.input_line or "" for each in overrides if not each.is_sweep_override()]
     fixed = [each for each in shared if key_of(each) not in ELSEWHERE]

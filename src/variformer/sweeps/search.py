@@ -51,7 +51,7 @@ class Search:
         batch = self.unfinished()
         if self.settings.retry_failed:
             self.enqueue_failed()
-        while self.sweep.directory.stopped_by() is None:
+        while self.sweep.directory.stopped_by() is None and not self.sweep.gave_up:
             waiting = len(self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]))
             missing = max(0, self.settings.n_trials - self.outcomes() - len(batch)) + waiting
             batch += [self.proposed() for _ in range(min(self.settings.n_jobs - len(batch), missing))]

@@ -36,15 +36,6 @@ def space_of(params: Mapping[str, Any], place: str = "hydra.sweeper.params") -> 
     return space
 
 
-def swept(overrides: Iterable[Override]) -> Space:
-    """Those of a parsed command line that sweep. Raises ConfigError that lists all problems."""
-    problems: list[str] = []
-    space = collected((override for override in overrides if override.is_sweep_override()), problems)
-    if problems:
-        raise ConfigError(problems)
-    return space
-
-
 def collected(overrides: Iterable[Override], problems: list[str], prefix: str = "") -> Space:
     """The space of all `overrides` that have a distribution; what is wrong with the others is added to `problems`."""
     space: Space = {}

@@ -13,7 +13,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from .directory import SweepDirectory, assigned
+from .directory import SweepDirectory, assigned, in_use
 from .planning import Plan, Point
 from .trials import SETTLED, Trial, read_record, read_trial, read_trials, update_record
 from .watched import watched
@@ -34,6 +34,7 @@ class Sweep:
         self.directory = SweepDirectory(plan.where)
         objective = OmegaConf.to_container(config.objective)
         self.monitor, self.mode = watched(objective)  # type: ignore[arg-type]
+        self.gave_up = False  # whether the launcher did
 
     def run(self) -> None:
         """Raises SystemExit with 1 if a trial failed, or with 128 + the number of the signal that stopped it."""
@@ -47,7 +48,7 @@ class Sweep:
         if stop is not None:
             self.directory.stop.unlink()
             raise SystemExit(128 + stop)
-        if any(trial.status not in SETTLED for trial in read_trials(self.directory.path)):
+        if self.gave_up or any(trial.status not in SETTLED for trial in read_trials(self.directory.path)):
             raise SystemExit(1)
 
     def search(self) -> "Search | None":
@@ -97,7 +98,10 @@ class Sweep:
         return True
 
     def settle(self, folders: list[Path], jobs: list[list[str]]) -> None:
-        """Launch, and call a trial failed if its job ended without saying what became of it."""
+        """Launch, and call a trial failed if its job ended without saying what became of it.
+
+        Where the launcher itself gave up, jobs that it still has may run or wait: those are left alone.
+        """
         logging.getLogger("hydra").setLevel(logging.WARNING)
         problem = "its job ended without a word"
         try:
@@ -105,12 +109,13 @@ class Sweep:
                 if returned.status.name == "FAILED":
                     problem = repr(returned._return_value)
         except Exception as error:  # a launcher's worker was killed, or its queue refused the job
-            problem = repr(error)
-            print(f"the launcher failed: {problem}", file=sys.stderr)
-        if self.directory.stopped_by() is None:
-            for folder in folders:
-                if read_record(folder).get("status", "running") == "running":
-                    update_record(folder, status="failed", error=problem, monitor=self.monitor, mode=self.mode)
+            problem, self.gave_up = repr(error), True
+            print(f"the launcher gave up: {problem}; the same command continues", file=sys.stderr)
+        for folder in folders if self.directory.stopped_by() is None else ():
+            status = read_record(folder).get("status")
+            unsaid = status == "running" or (status is None and not self.gave_up)
+            if unsaid and not in_use(folder):
+                update_record(folder, status="failed", error=problem, monitor=self.monitor, mode=self.mode)
 
     def report(self, space: "Space | None") -> None:
         from .report import report

@@ -60,7 +60,8 @@ def read_curve(path: Path, name: str) -> dict[int, float]:
     if not path.is_file():
         return {}
     with path.open(newline="") as file:
-        return {int(row["step"]): float(row["value"]) for row in csv.DictReader(file) if row["metric"] == name}
+        whole = [line for line in file if line.endswith("\n")]  # the last may be half written
+    return {int(row["step"]): float(row["value"]) for row in csv.DictReader(whole) if row["metric"] == name}
 
 
 def read_record(folder: Path) -> dict[str, Any]:

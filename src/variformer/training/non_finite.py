@@ -73,6 +73,7 @@ def remade(trainer: L.Trainer, samples: list[Sample]) -> Batch:
     """The batch of some training samples: a pure function of them, on the run's device."""
     loader: Any = trainer.train_dataloader
     batch = loader.collate_fn([loader.dataset[sample] for sample in samples])
+    batch = trainer.precision_plugin.convert_input(batch)
     return trainer.strategy.batch_to_device(batch)
 
 

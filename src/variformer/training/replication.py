@@ -18,7 +18,8 @@ class ReplicatedStrategy(DDPStrategy):
 
     def configure_ddp(self) -> None:
         module: Any = self.lightning_module
-        idle = unreached(module.model, module.objective, module.trainer.datamodule.example())
+        batch = self.precision_plugin.convert_input(module.trainer.datamodule.example())
+        idle = unreached(module.model, module.objective, batch)
         names = [f"model.{name}" for name in idle]
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(module, names)
         super().configure_ddp()

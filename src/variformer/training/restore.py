@@ -59,8 +59,10 @@ def step_of(path: Path) -> int:
 def set_aside(broken: dict[Path, str], whole: Path) -> None:
     for path, problem in broken.items():
         log.warning("%s is broken: %s. It is set aside, and the run goes on from %s", path, problem, whole.name)
-        path.rename(path.with_name(path.name + ".broken"))
-        checksum_of(path).unlink(missing_ok=True)
+        aside = path.with_name(path.name + ".broken")
+        path.rename(aside)
+        if checksum_of(path).is_file():
+            checksum_of(path).rename(checksum_of(aside))
 
 
 def refusal(run: RunDirectory, broken: dict[Path, str]) -> str:

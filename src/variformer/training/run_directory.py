@@ -54,8 +54,11 @@ class RunDirectory:
             raise FileNotFoundError(f"no checkpoint {wanted.name} in {self.checkpoints} (there: {there})")
         return wanted
 
+    def status(self) -> str | None:
+        return json.loads(self.status_file.read_text())["status"] if self.status_file.is_file() else None
+
     def set_status(self, status: Status, error: BaseException | None = None) -> None:
-        if not (self.leads or status == "failed"):
+        if not (self.leads or (status == "failed" and self.status() == "running")):
             return
         told = {"status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid()}
         if error is not None:
@@ -121,7 +124,7 @@ def code_state() -> dict[str, Any]:
         commit = _git(here, "rev-parse", "HEAD").decode().strip()
         changes = difference()
         untracked = _git(here, "ls-files", "--others", "--exclude-standard", "--full-name", ":/src", ":/conf")
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return {}
     digest = hashlib.sha256(changes).hexdigest() if changes else None
     names = untracked.decode().splitlines()

@@ -1,5 +1,6 @@
 """When checkpoints are written, and which are kept."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class BestCheckpoint(Callback):
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         value = module.results["val"][module.objective.monitor]
         sign = 1 if module.objective.mode == "min" else -1
-        if self.value is None or sign * value < sign * self.value:
+        if self.value is None or math.isnan(self.value) or sign * value < sign * self.value:
             self.value = value
             folder = RunDirectory(trainer.default_root_dir).checkpoints
             trainer.save_checkpoint(folder / "best.ckpt", weights_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.loggers.logger import rank_zero_experiment
+from lightning.pytorch.loggers.logger import DummyExperiment, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..run_directory import RunDirectory
@@ -57,7 +57,9 @@ class Wandb(Dashboard, WandbLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """W&B's run. The first use starts it."""
+        """W&B's run. The first use starts it; where that failed there is a stand-in that does nothing."""
+        if self.is_off and self._experiment is None:
+            return DummyExperiment()
         if self._experiment is None:
             self._experiment = self.start()
         return self._experiment
