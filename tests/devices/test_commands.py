@@ -51,7 +51,7 @@ def test_ddp_leaves_one_run_directory(tmp_path):
 
 @pytest.mark.slow
 def test_torchrun_leaves_one_run_directory(tmp_path):
-    launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0")
+    launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
     done = command(*launcher, str(ROOT / "train.py"), "trainer=fsdp", *SMALL, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert require_one_run(tmp_path).name.startswith("torchrun-")
