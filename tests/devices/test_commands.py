@@ -12,12 +12,25 @@ ROOT = Path(__file__).parents[2]
 SMALL = ["debug=fast", "experiment=vit", "trainer.accelerator=cpu", "trainer.devices=2"]
 
 
-def command(*words: str, folder: Path) -> subprocess.CompletedProcess:
+BROKEN = """
+import os
+if os.environ.get("LOCAL_RANK") == "1":
+    from variformer.training.module import Training
+    step = Training.training_step
+    def training_step(self, batch, index):
+        if index == 2:
+            raise RuntimeError("this rank is broken")
+        return step(self, batch, index)
+    Training.training_step = training_step
+"""
+
+
+def command(*words: str, folder: Path, **settings: str) -> subprocess.CompletedProcess:
     environment = {name: value for name, value in os.environ.items() if name not in ("LOCAL_RANK", "NODE_RANK")}
     return subprocess.run(
         [sys.executable, *words],
         cwd=folder,
-        env=environment | {"OMP_NUM_THREADS": "1"},
+        env=environment | {"OMP_NUM_THREADS": "1"} | settings,
         capture_output=True,
         text=True,
         timeout=280,
@@ -61,19 +74,8 @@ def test_torchrun_leaves_one_run_directory(tmp_path):
 @pytest.mark.slow
 def test_a_rank_that_fails_ends_the_run(tmp_path):
     """No process waits for it, and the status says why."""
-    broken = tmp_path / "broken.py"
-    broken.write_text(
-        f"import os, sys, runpy\nsys.path.insert(0, {str(ROOT)!r})\n"
-        "from variformer.training.module import Training\n"
-        "step = Training.training_step\n"
-        "def training_step(self, batch, index):\n"
-        "    if os.environ.get('LOCAL_RANK') == '1' and index == 2:\n"
-        "        raise RuntimeError('this rank is broken')\n"
-        "    return step(self, batch, index)\n"
-        "Training.training_step = training_step\n"
-        f"runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')\n"
-    )
-    done = command(str(broken), "trainer=ddp", *SMALL, folder=tmp_path)
+    (tmp_path / "sitecustomize.py").write_text(BROKEN)
+    done = command(str(ROOT / "train.py"), "trainer=ddp", *SMALL, folder=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode != 0
     (run,) = (tmp_path / "runs" / "vit").iterdir()
     assert json.loads((run / "status.json").read_text())["status"] == "failed"

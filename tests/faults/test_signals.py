@@ -228,7 +228,5 @@ def test_processes_that_lightning_starts_stop_together(faults, tmp_path, whole_g
     (os.killpg if whole_group else os.kill)(process.pid, signal.SIGTERM)
     assert process.wait(100) == 143, process.communicate()[0]
     assert json.loads((tmp_path / "run" / "status.json").read_text())["status"] == "preempted"
-    told = process.communicate()[0]
+    told = process.communicate(timeout=60)[0]  # ends when the other process, which writes there too, has left
     assert told.count("To continue: ") == 1
-    with pytest.raises(ProcessLookupError):  # the other process has left too
-        os.killpg(process.pid, 0)
