@@ -15,7 +15,7 @@ from variformer.training.checkpoint_io import WholeCheckpointIO
 PATIENCE = 280  # seconds
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def no_picture_of_the_curves():
     """Drawing it takes longer than a few steps of training."""
     with pytest.MonkeyPatch.context() as patch:
