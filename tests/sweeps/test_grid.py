@@ -39,6 +39,14 @@ def test_a_grid_runs_every_combination_in_a_folder_of_its_own(sweeping):
     assert best["command"] in done.stdout
 
 
+def test_the_process_of_a_sweep_does_without_torch(sweeping):
+    """Which alone takes longer to import than everything that a sweep does before its first trial."""
+    imported = sweeping.run_well("clip=1", "max_steps=1", PYTHONPROFILEIMPORTTIME="1").stderr
+    names = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
+    assert "variformer.sweeps.sweeping" in names
+    assert not names & {"torch", "lightning", "matplotlib", "wandb"}
+
+
 def test_the_same_command_names_the_same_folder():
     same = planned("seed=1,2", "max_steps=3")
     assert planned("max_steps=3", "launch=local_parallel", "seed=1,2").where == same.where

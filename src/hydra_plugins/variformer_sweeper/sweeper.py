@@ -22,10 +22,10 @@ class VariformerSweeper(Sweeper):
         from hydra.core.plugins import Plugins
         from omegaconf import open_dict
 
-        from variformer.cli.stopping import WARNINGS, put_back
         from variformer.config import ConfigError
         from variformer.sweeps.planning import plan
         from variformer.sweeps.sweeping import Sweep
+        from variformer.training.requeue import put_back_after_a_warning
 
         config = self.config
         assert config is not None
@@ -36,11 +36,8 @@ class VariformerSweeper(Sweeper):
             launcher = Plugins.instance().instantiate_launcher(
                 hydra_context=self.context, task_function=self.task, config=config
             )
-            Sweep(planned, config, self.context, launcher).run()
+            with put_back_after_a_warning():
+                Sweep(planned, config, self.context, launcher).run()
         except ConfigError as error:
             print(error, file=sys.stderr)
             raise SystemExit(2) from None
-        except SystemExit as stop:
-            if isinstance(stop.code, int) and stop.code - 128 in WARNINGS:
-                put_back()
-            raise

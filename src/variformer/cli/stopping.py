@@ -1,19 +1,15 @@
-"""The end of a run, good or bad: its status, and after a stop how to go on and its place in SLURM's queue."""
+"""The end of a run, good or bad: its status, and after a stop how to go on."""
 
-import os
 import shlex
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..training.loggers import dashboards_closed
+from ..training.requeue import put_back_after_a_warning
 from ..training.run_directory import RunDirectory
 from ..training.searching import Pruned
 from ..training.signals import Preempted, Signals
-
-WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # SIGTERM is also what scancel sends, and a cancelled job stays cancelled
 
 
 @contextmanager
@@ -44,25 +40,3 @@ def summary(run: RunDirectory, stop: BaseException) -> str:
     if not saved:
         return f"{stop} before there was a checkpoint. To start over: {command}"
     return f"{stop}; newest checkpoint: {saved[-1]}\nTo continue: {command}"
-
-
-@contextmanager
-def put_back_after_a_warning(wanted: bool) -> Iterator[None]:
-    try:
-        yield
-    except Preempted as stop:
-        if wanted and stop.signal in WARNINGS:
-            put_back()
-        raise
-
-
-def put_back() -> None:
-    """Under SLURM, let the same job start again: its last act, since SLURM ends it for this."""
-    if not (job := os.environ.get("SLURM_JOB_ID")):
-        return
-    try:
-        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, text=True, timeout=60)
-        print(f"SLURM starts job {job} again", flush=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        reason = (getattr(error, "stderr", None) or str(error)).strip()
-        print(f"SLURM does not start job {job} again ({reason}): submit the same script once more", flush=True)
