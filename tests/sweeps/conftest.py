@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,15 +55,26 @@ class Sweeping:
 
     def wait_for(self, number: int, steps: int = 1) -> Path:
         """Until that trial has taken so many steps; its folder."""
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
+
+        def far_enough() -> Path | None:
             for folder in self.folder.glob("sweeps/*/trials/*"):
                 record, saved = folder / "trial.json", folder / "saved"
                 far = saved.is_file() and int(saved.read_text() or 0) >= steps
                 if far and json.loads(record.read_text())["number"] == number:
                     return folder
-            time.sleep(0.05)
-        raise AssertionError(f"trial {number} took no step")
+            return None
+
+        return until(far_enough)
+
+
+def until(told: Callable[[], Any], patience: float = 120) -> Any:
+    """What `told` returns as soon as it is true. Raises TimeoutError after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while not (answer := told()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{told} was never true in {patience:g} s")
+        time.sleep(0.05)
+    return answer
 
 
 def starts(folder: Path) -> list[dict]:

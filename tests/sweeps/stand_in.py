@@ -90,6 +90,8 @@ def misbehave(name, step, run):
     if name == "hangs":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(600)
+    if name == "cancelled" and step == 1:
+        signal.raise_signal(signal.SIGTERM)
     if name == "recovers" and step == 2 and not (run.path / "tried").exists():
         (run.path / "tried").touch()
         raise ValueError("the first time only")

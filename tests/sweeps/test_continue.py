@@ -2,11 +2,10 @@
 
 import json
 import signal
-import time
 
 import pytest
 
-from .conftest import TRAIN, Sweeping, ended_by, kill_alone, starts
+from .conftest import TRAIN, Sweeping, ended_by, kill_alone, starts, until
 
 SLOW_STEPS = ["max_steps=12", "eval_batch=2"]  # 2.4 s a trial
 
@@ -49,12 +48,10 @@ def test_a_signal_lets_the_running_trial_save_and_the_same_command_continue(swee
 
 def test_a_second_ctrl_c_leaves_at_once(sweeping):
     process = sweeping.start("name=hangs,good", "clip=1", "max_steps=1")
-    while not list(sweeping.folder.glob("sweeps/*/trials/*/starts.txt")):
-        pass
+    until(lambda: list(sweeping.folder.glob("sweeps/*/trials/*/starts.txt")))
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
-    while "stopping" not in process.stdout.readline():
-        pass
+    assert any("stopping" in line for line in process.stdout)
     returned, _ = ended_by(process, signal.SIGINT)
     assert returned in (-signal.SIGINT, 1, 130)
     assert [trial.status for trial in sweeping.trials()] == ["running"]
@@ -99,9 +96,10 @@ def test_a_search_of_real_runs_that_is_killed_resumes_from_the_checkpoint(sweepi
     settings = ["max_steps=40", "trainer.validate_every=5", "trainer.save_every=5", "hydra.sweeper.n_trials=2"]
     command = ["experiment=vit", "debug=fast", *settings, "optimizer.lr=tag(log, interval(1e-3, 1e-2))"]
     process = sweeping.start(*command, "hydra/sweeper/pruner=median", script=TRAIN)
-    while not (saved := list(sweeping.folder.glob("sweeps/*/trials/*/checkpoints/step-00000005.ckpt"))):
-        assert process.poll() is None
-        time.sleep(0.05)
+    pattern = "sweeps/*/trials/*/checkpoints/step-00000005.ckpt"
+    until(lambda: process.poll() is not None or list(sweeping.folder.glob(pattern)))
+    saved = list(sweeping.folder.glob(pattern))
+    assert saved and process.poll() is None
     kill_alone(process)
     assert json.loads((saved[0].parents[1] / "trial.json").read_text())["status"] == "running"
     sweeping.run_well(*command, "hydra/sweeper/pruner=median", script=TRAIN)

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from variformer.sweeps.directory import SweepDirectory
 from variformer.sweeps.process import attend, start
 
-from .conftest import TRAIN, Sweeping, starts
+from .conftest import TRAIN, Sweeping, starts, until
 
 FAULTS = ["raises", "exits", "killed", "misfit", "hangs", "diverges"]
 
@@ -104,10 +103,7 @@ def test_what_a_trial_started_ends_with_it(tmp_path):
         process = start(["sh", "-c", "sleep 600 & echo $!"], log, dict(os.environ))
         attend(process, SweepDirectory(tmp_path), None, 1.0)
     child = int((tmp_path / "log").read_text())
-    until = time.monotonic() + 20
-    while running(child) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not running(child)
+    until(lambda: not running(child), 20)
 
 
 def running(pid: int) -> bool:
@@ -137,9 +133,7 @@ pass_on(ending)
     process = subprocess.Popen([sys.executable, "-c", job], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()
-    until = time.monotonic() + 60
-    while "ready" not in (tmp_path / "log").read_text() and time.monotonic() < until:
-        time.sleep(0.05)
+    until(lambda: "ready" in (tmp_path / "log").read_text())
     process.send_signal(signal.SIGUSR2)
     out, _ = process.communicate(timeout=60)
     assert out.splitlines() == ["140 True", "queued again"]

@@ -58,6 +58,19 @@ def test_failed_trials_of_a_search_are_counted_and_tried_again_when_asked(sweepi
     }
 
 
+def test_a_trial_that_somebody_else_stops_is_not_replaced(sweeping):
+    """As scancel does with one job of many. It goes on with the sweep."""
+    command = ["name=cancelled", "clip=interval(0, 1)", "max_steps=2", *n_trials(2)]
+    assert sweeping.run(*command).returncode == 1
+    before = sweeping.trials()
+    assert [trial.status for trial in before] == ["preempted"] * 2
+    sweeping.run_well(*command)
+    assert [(trial.status, trial.overrides) for trial in sweeping.trials()] == [
+        ("done", trial.overrides) for trial in before
+    ]
+    assert [each["saved"] for trial in before for each in starts(trial.path)] == [0, 1, 0, 1]
+
+
 def n_trials(count: int) -> list[str]:
     return [f"hydra.sweeper.n_trials={count}"]
 

@@ -21,7 +21,7 @@ from .watched import watched
 
 LOG = "output.log"  # what the trial printed
 POLL = 0.5  # seconds
-RANKS = (
+TORCHRUN = (  # what it, and Lightning, set in each rank
     "RANK",
     "LOCAL_RANK",
     "NODE_RANK",
@@ -56,17 +56,22 @@ def run_trial(script: Path, config: DictConfig) -> None:
     ]
     command = [sys.executable, str(script), *arguments, *own]
     if not leads():  # a rank that srun started beside the one that keeps the record
-        with (folder / f"output-{os.environ.get('SLURM_PROCID')}.log").open("a") as log:
-            attend(start(command, log, environment(folder, sweep)), sweep, None, hydra.sweeper.grace)
+        if is_due(folder, sweep):
+            with (folder / f"output-{os.environ.get('SLURM_PROCID')}.log").open("a") as log:
+                attend(start(command, log, environment(folder, sweep)), sweep, None, hydra.sweeper.grace)
         return
     with (folder / "lock").open("a") as lock:
         while not locked(lock) and sweep.stopped_by() is None:
             time.sleep(POLL)  # an earlier process of this trial is still ending
-        if sweep.stopped_by() is None and read_record(folder).get("status") not in SETTLED:
+        if is_due(folder, sweep):
             monitor, mode = watched(OmegaConf.to_container(config.objective))  # type: ignore[arg-type]
             update_record(folder, status="running", error=None, monitor=monitor, mode=mode, command=command)
             with reserved(hydra.sweeper.gpus_per_trial, hydra.sweeper.n_jobs) as devices:
                 watch(command, folder, sweep, lock.fileno(), devices, hydra.sweeper)
+
+
+def is_due(folder: Path, sweep: SweepDirectory) -> bool:
+    return sweep.stopped_by() is None and read_record(folder).get("status") not in SETTLED
 
 
 def watch(
@@ -98,7 +103,7 @@ def pass_on(ending: Ending) -> None:
 
 def environment(folder: Path, sweep: SweepDirectory) -> dict[str, str]:
     """Of a trial: no rank of whatever started the sweep, told where its own record is, and one of W&B's group."""
-    kept = {name: value for name, value in os.environ.items() if name not in (*RANKS, "WANDB_SERVICE")}
+    kept = {name: value for name, value in os.environ.items() if name not in (*TORCHRUN, "WANDB_SERVICE")}
     group = {"WANDB_RUN_GROUP": sweep.path.resolve().name, "WANDB_JOB_TYPE": "trial"}
     return group | kept | {"PYTHONUNBUFFERED": "1", "VARIFORMER_TRIAL": str((folder / RECORD).resolve())}
 

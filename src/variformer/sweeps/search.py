@@ -47,18 +47,21 @@ class Search:
         )
 
     def run(self) -> None:
-        """Until `n_trials` have an outcome, `n_jobs` at a time; those of an earlier session first."""
-        batch = self.unfinished()
+        """Until `n_trials` have an outcome, `n_jobs` at a time; those of an earlier session first.
+
+        A trial that somebody else stopped (scancel) keeps its place for when the sweep goes on; none is drawn for it.
+        """
+        batch, left = self.unfinished(), 0
         if self.settings.retry_failed:
             self.enqueue_failed()
         while self.sweep.directory.stopped_by() is None and not self.sweep.gave_up:
             waiting = len(self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]))
-            missing = max(0, self.settings.n_trials - self.outcomes() - len(batch)) + waiting
+            missing = max(0, self.settings.n_trials - self.outcomes() - len(batch) - left) + waiting
             batch += [self.proposed() for _ in range(min(self.settings.n_jobs - len(batch), missing))]
             if not batch:
                 return
             for trial, result in zip(batch, self.sweep.launch([self.point(each) for each in batch]), strict=True):
-                self.tell(trial, result)
+                left += not self.tell(trial, result)
             batch = []
 
     def unfinished(self) -> list[FrozenTrial]:
@@ -95,12 +98,13 @@ class Search:
         search = {"storage": self.storage, "study": self.study.study_name, "trial": trial._trial_id}
         return Point(trial.number, overrides_of(trial), search | {"pruner": self.pruner})
 
-    def tell(self, trial: FrozenTrial, result: Trial | None) -> None:
-        """A trial that has not ended stays Optuna's running one, and is the first when the sweep goes on."""
-        state = STATES.get(result.status) if result is not None else None
-        if result is not None and state is not None:
-            value = result.value if state == TrialState.COMPLETE else None
-            self.study.tell(trial.number, value, state)
+    def tell(self, trial: FrozenTrial, result: Trial | None) -> bool:
+        """Whether it has ended. If not, it stays Optuna's running one, and is the first when the sweep goes on."""
+        if result is None or result.status not in STATES:
+            return False
+        state = STATES[result.status]
+        self.study.tell(trial.number, result.value if state == TrialState.COMPLETE else None, state)
+        return True
 
 
 def overrides_of(trial: FrozenTrial) -> dict[str, str]:
