@@ -169,9 +169,21 @@ def test_versions_code_and_hardware_that_differ_are_told(vit, repeated, tmp_path
     assert f"torch: 1.13.0 then, {torch.__version__.partition('+')[0]}" in told
     assert "threads: 99 then" in told
     assert "commit: aaaaaaaaaa then" in told
-    assert f"uncommitted changes: bbbbbbbbbb then ({tmp_path / 'code.diff'})" in told
+    assert f"uncommitted changes: bbbbbbbbbb then (kept in {tmp_path})" in told
     assert "src/new.py" in told
     assert same_weights(vit, Path(again["run_dir"]))
+
+
+def test_what_a_resumed_run_did_with_other_values_is_told(composed, repeated):
+    config = composed("experiment=vit", *SMALL, "max_steps=2")
+    train(config)
+    longer = config | {"max_steps": 4, "resume": True}
+    train(longer)
+    sessions = record(Path(config["run_dir"]))["sessions"]
+    assert [each.get("changed") for each in sessions] == [None, ["max_steps: 2 then, 4 now"]]
+    again = repeated(f"repeat={config['run_dir']}")
+    train(again)
+    assert differences(Path(again["run_dir"])) == ["resumed with max_steps: 2 then, 4 now"]
 
 
 def git(folder: Path, *arguments: str) -> str:

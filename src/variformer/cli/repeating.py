@@ -8,7 +8,7 @@ from typing import Any
 from ..config import ConfigError
 from ..config.consistency import leaves
 from ..config.repeating import OWN, record_of
-from ..training.run_directory import environment
+from ..training.run_directory import RunDirectory, environment
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,10 @@ def repetition(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
     path, then = record_of(Path(config["repeat"]))
     values = list(changed_values(then["config"], config))
     sources = list(changed_sources(then, facts))
-    differences = [*values, *sources, *changed_surroundings(then["sessions"][-1], environment(), path.parent)]
+    here = environment()
+    surroundings = [line for each in then["sessions"] for line in changed_surroundings(each, here, path.parent)]
+    resumed = [f"resumed with {line}" for each in then["sessions"] for line in each.get("changed", ())]
+    differences = list(dict.fromkeys([*values, *sources, *resumed, *surroundings]))
     if sources and not values and not config["repeat_anyway"]:
         cure = "bring back what it was, or set repeat_anyway=true"
         raise ConfigError([*(f"repeat={config['repeat']}: {line}" for line in sources), cure])
@@ -41,6 +44,11 @@ def changed_values(then: Config, now: Config) -> Iterator[str]:
     for key in before | after:
         if key not in OWN and before.get(key) != after.get(key):
             yield f"{key}: {before.get(key)} then, {after.get(key)} now"
+
+
+def changed_by_resuming(run: RunDirectory, config: Config) -> list[str]:
+    """What a run that goes on does with other values than before."""
+    return list(changed_values(record_of(run.path)[1].get("config", config), config))
 
 
 def changed_sources(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
@@ -61,7 +69,7 @@ def changed_surroundings(then: dict[str, Any], now: dict[str, Any], run: Path) -
         yield f"commit: {short(commits[0])} then, {short(commits[1])} now"
     digests = [each.get("code.diff_sha256") for each in (before, after)]
     if digests[0] != digests[1]:
-        then_kept = f" ({run / 'code.diff'})" if digests[0] else ""
+        then_kept = f" (kept in {run})" if digests[0] else ""
         yield f"uncommitted changes: {short(digests[0])} then{then_kept}, {short(digests[1])} now"
     if before.get("code.untracked"):
         yield f"files that were in no commit then, and of which no copy was kept: {', '.join(before['code.untracked'])}"

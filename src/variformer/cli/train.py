@@ -23,7 +23,7 @@ from ..training.run_directory import RunDirectory, code_state, write_json, write
 from ..training.signals import Signals
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
 from .memory import explained
-from .repeating import repetition
+from .repeating import changed_by_resuming, repetition
 from .sources import find_teacher
 from .starting import start_from
 from .stopping import reported
@@ -113,7 +113,7 @@ def keep(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Tr
 
     def accepted(*_: Any) -> None:
         keep_config(config, run)
-        run.set_record(**facts)
+        run.set_record(changed=changed_by_resuming(run, facts["config"]), **facts)
 
     trainer.callbacks.append(LambdaCallback(on_train_start=accepted))  # type: ignore[attr-defined]
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -66,10 +67,13 @@ class RunDirectory:
             told["traceback"] = "".join(traceback.format_exception(error))
         write_json(self.status_file, told)
 
-    def set_record(self, **facts: Any) -> None:
-        """What it takes to repeat the run. On a resumed run, earlier sessions stay listed."""
+    def set_record(self, *, changed: Sequence[str] = (), **facts: Any) -> None:
+        """What it takes to repeat the run. On a resumed run, earlier sessions stay listed, and what this one `changed`
+        in the config.
+        """
         earlier = json.loads(self.record.read_text()) if self.record.is_file() else {}
-        session = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": [sys.executable, *sys.argv]}
+        session: dict[str, Any] = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        session |= {"command": [sys.executable, *sys.argv]} | ({"changed": list(changed)} if changed else {})
         former = earlier.get("sessions", [])
         sessions = [*former, session | environment()]
         self.keep_code(former, sessions[-1]["code"].get("diff_sha256"))
