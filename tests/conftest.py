@@ -39,6 +39,14 @@ def vocabulary():
     )
 
 
+@pytest.fixture(scope="module")
+def no_picture_of_the_curves():
+    """Of runs in this process: drawing it takes longer than a few steps of training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("variformer.cli.train.draw_curves", lambda rows, path: path)
+        yield
+
+
 @pytest.fixture(scope="session")
 def composed(tmp_path_factory):
     """Overrides -> the checked config that train.py would run, its run directory under a temporary folder."""

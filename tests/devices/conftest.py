@@ -16,11 +16,8 @@ PATIENCE = 280  # seconds
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_picture_of_the_curves():
-    """Drawing it takes longer than a few steps of training."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("variformer.cli.train.draw_curves", lambda rows, path: path)
-        yield
+def quick(no_picture_of_the_curves):
+    """The ranks are forked, and inherit it."""
 
 
 @pytest.fixture(scope="session")

@@ -32,11 +32,7 @@ PLAIN = [*QUICK, "trainer.validate_every=null", "callbacks.best=null"]  # no sav
 HTML = b"<!DOCTYPE html><html><head><title>404 Not Found</title></head><body></body></html>" * 100
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_picture_of_the_curves():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("variformer.cli.train.draw_curves", lambda rows, path: path)
-        yield
+pytestmark = pytest.mark.usefixtures("no_picture_of_the_curves")
 
 
 @pytest.fixture(scope="module")

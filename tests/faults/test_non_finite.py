@@ -35,9 +35,7 @@ FAMILIES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def no_picture_of_the_curves(monkeypatch):
-    monkeypatch.setattr("variformer.cli.train.draw_curves", lambda rows, path: path)
+pytestmark = pytest.mark.usefixtures("no_picture_of_the_curves")
 
 
 def drawn(step: int, micro: int) -> list[tuple[int, int]]:

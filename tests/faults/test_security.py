@@ -39,11 +39,7 @@ class Bomb:
         return Path.touch, (Path("exploded").absolute(),)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_picture_of_the_curves():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("variformer.cli.train.draw_curves", lambda rows, path: path)
-        yield
+pytestmark = pytest.mark.usefixtures("no_picture_of_the_curves")
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,23 @@ def parameter_count(model: nn.Module) -> int:
 
 def training_flops(model: nn.Module, objective: nn.Module, batch: dict[str, Any]) -> float:
     """FLOPs of the matrix products in one forward and backward pass, counted without computing anything."""
+    with FlopCounterMode(display=False) as counter:
+        ghost_pass(model, objective, batch)
+    return float(counter.get_total_flops())
+
+
+def unreached(model: nn.Module, objective: nn.Module, batch: dict[str, Any]) -> list[str]:
+    """Parameters that the loss of a batch does not depend on, found without computing anything."""
+    named = ghost_pass(model, objective, batch).named_parameters(remove_duplicate=False)
+    return [name for name, parameter in named if parameter.requires_grad and parameter.grad is None]
+
+
+def ghost_pass(model: nn.Module, objective: nn.Module, batch: dict[str, Any]) -> nn.Module:
+    """A copy of the model on the meta device, after the forward and backward pass of a batch."""
     ghost = copy.deepcopy(model).to("meta").train()
     on_meta = {name: x.to("meta") if isinstance(x, Tensor) else x for name, x in batch.items()}
-    with FlopCounterMode(display=False) as counter:
-        objective(ghost, on_meta).loss.backward()
-    return float(counter.get_total_flops())
+    objective(ghost, on_meta).loss.backward()
+    return ghost
 
 
 def peak_flops(device: torch.device, dtype: torch.dtype, size: int | None = None, seconds: float = 0.3) -> float:

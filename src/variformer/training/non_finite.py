@@ -48,22 +48,22 @@ class Finding:
     gradient: str | None  # the output (or parameter) first reached in the order of the backward pass
 
 
-def generator_states(device: torch.device) -> States:
+def dropout_states(device: torch.device) -> States:
     return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
 
 @contextmanager
 def drawing_from(states: States, device: torch.device) -> Iterator[None]:
     """Within, dropout draws from `states`; afterwards the generators are as they were."""
-    before = generator_states(device)
-    set_generators(states, device)
+    before = dropout_states(device)
+    set_dropout_states(states, device)
     try:
         yield
     finally:
-        set_generators(before, device)
+        set_dropout_states(before, device)
 
 
-def set_generators(states: States, device: torch.device) -> None:
+def set_dropout_states(states: States, device: torch.device) -> None:
     torch.set_rng_state(states[0])
     if states[1] is not None:
         torch.cuda.set_rng_state(states[1], device)

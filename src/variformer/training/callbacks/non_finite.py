@@ -19,9 +19,9 @@ from ..non_finite import (
     MicroBatch,
     NonFiniteError,
     StepSkipped,
+    dropout_states,
     follow_gradient,
     follow_loss,
-    generator_states,
     is_sharded,
 )
 from ..record import record
@@ -62,7 +62,7 @@ class NonFinite(Callback):
 
     def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Batch, batch_idx: int) -> None:
         samples = list(zip(batch["epoch"], batch["index"], strict=True))
-        self.window.append(MicroBatch(samples, generator_states(module.device)))
+        self.window.append(MicroBatch(samples, dropout_states(module.device)))
 
     def on_before_backward(self, trainer: L.Trainer, module: Any, loss: Tensor) -> None:
         micro = self.window[-1]
