@@ -1,6 +1,7 @@
 """What a sweep leaves behind, from trials as its folder would tell of them."""
 
 import csv
+import itertools
 import json
 import math
 import shlex
@@ -152,11 +153,20 @@ def test_what_cannot_be_drawn_says_why(tmp_path, grid, capsys):
 
 
 def test_the_key_that_matters_is_the_most_important(grid):
-    weights = importances(axes_of(grid, {}), [each.value for each in grid], "min")
+    weights = importances(axes_of(grid, {}), [each.value for each in grid])
     assert set(weights) == {"optimizer.lr", "model/positions"}
     assert weights["optimizer.lr"] > 3 * weights["model/positions"]
     with pytest.raises(TooFew, match="the same value"):
-        importances(axes_of(grid, {}), [1.0] * len(grid), "min")
+        importances(axes_of(grid, {}), [1.0] * len(grid))
+
+
+def test_importances_of_a_small_grid_are_those_of_its_analysis_of_variance():
+    points = itertools.product(("0.01", "0.02"), POSITIONS)
+    losses = [6.377, 6.090, 6.185, 5.958]  # main effects of 0.1635 and 0.257: 0.286 and 0.705 of the variance
+    small = [trial(i, losses[i], optimizer_lr=lr, model__positions=each) for i, (lr, each) in enumerate(points)]
+    weights = importances(axes_of(small, {}), losses)
+    assert weights["model/positions"] == pytest.approx(0.705, abs=0.05)
+    assert weights["optimizer.lr"] == pytest.approx(0.286, abs=0.05)
 
 
 def test_only_what_ended_with_a_number_is_compared(mixed):

@@ -1,6 +1,5 @@
 """Pictures of a sweep: how the search went, which keys mattered, and which values went together."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from math import isfinite
@@ -83,12 +82,12 @@ def put_on_logarithm(axes: Any) -> None:
 
 
 def draw_importances(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> Any:
-    """How much of what sets good trials apart each key explains, by PED-ANOVA (Watanabe et al., 2023)."""
+    """The share of the values' variance that each key explains, by functional ANOVA (Hutter et al., 2014)."""
     ended = finished(trials, FEWEST_TO_WEIGH)
     swept = axes_of(ended, space)
     if len(swept) < 2:
         raise TooFew(f"it takes two keys that vary, and there {'is one' if swept else 'are none'}")
-    weights = importances(swept, values(ended), mode)
+    weights = importances(swept, values(ended))
     keys = sorted(weights, key=weights.__getitem__)
     figure, axes = canvas(6.4, 1.2 + 0.42 * len(keys))
     bars = axes.barh(keys, [weights[key] for key in keys], color="C0", height=0.6)
@@ -98,24 +97,22 @@ def draw_importances(trials: Sequence[Trial], monitor: str, mode: str, space: Sp
     return figure
 
 
-def importances(swept: Sequence[Axis], reached: Sequence[float], mode: str) -> dict[str, float]:
+def importances(swept: Sequence[Axis], reached: Sequence[float]) -> dict[str, float]:
     import optuna
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
     from optuna.trial import create_trial
 
     if len(set(reached)) == 1:
         raise TooFew("all trials came to the same value")
     told = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="minimize" if mode == "min" else "maximize")
+    study = optuna.create_study()
     optuna.logging.set_verbosity(told)
     distributions = {each.label: each.distribution() for each in swept}
     for value, *given in zip(reached, *(each.values() for each in swept), strict=True):
         params = dict(zip(distributions, given, strict=True))
         study.add_trial(create_trial(value=value, params=params, distributions=distributions))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
 
 
 def draw_parallel_coordinates(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> Any:
