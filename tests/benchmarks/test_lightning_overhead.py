@@ -17,6 +17,7 @@ def overrides(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_overhead(overrides, capsys, monkeypatch):
     monkeypatch.setattr(lightning_overhead, "WARM_UP", 2)
     lightning_overhead.main(["--windows", "2", "--steps", "3", *overrides])
