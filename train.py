@@ -7,7 +7,7 @@ import hydra
 from omegaconf import DictConfig
 
 from variformer.cli.sources import find_teacher
-from variformer.config import ConfigError, compose, discard, hints, register_resolvers, with_slashes
+from variformer.config import ConfigError, compose, discard, hints, register_resolvers, spelled
 from variformer.hub import locate
 from variformer.sweeps import is_trial, run_trial
 
@@ -45,6 +45,6 @@ def main(hydra_config: DictConfig) -> float | None:
 
 if __name__ == "__main__":
     conf = Path(__file__).parent / "conf"
-    sys.argv[1:] = with_slashes(sys.argv[1:], conf)
+    sys.argv[1:] = spelled(sys.argv[1:], conf)
     with hints(conf, "train"):
         main()

@@ -150,6 +150,8 @@ def test_other_data_is_refused_unless_told(vit, repeated, tmp_path):
     with pytest.raises(ConfigError, match=r"data: fingerprint 0123456789 then, (?s:.*)repeat_anyway=true"):
         train(refused)
     assert not (Path(refused["run_dir"]) / "checkpoints").exists()
+    with pytest.raises(ConfigError, match="data: fingerprint"):
+        train(repeated(f"repeat={other}", "seed=7"))  # which has nothing to do with the data
     anyway = repeated(f"repeat={other}", "repeat_anyway=true")
     train(anyway)
     (difference,) = differences(Path(anyway["run_dir"]))
@@ -219,8 +221,10 @@ def test_the_difference_from_the_commit_is_kept_and_can_be_applied(tmp_path, mon
 
 @pytest.mark.slow
 def test_the_command_repeats_a_run_in_a_new_directory_beside_it(vit, tmp_path):
+    smoothing = record(vit)["config"]["objective"]["label_smoothing"]  # a GPT has none
+    arguments = [f"repeat={vit}", "trainer.progress=false", f"objective.label_smoothing={smoothing}"]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), f"repeat={vit}", "trainer.progress=false"],
+        [sys.executable, str(ROOT / "train.py"), *arguments],
         cwd=tmp_path,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -63,8 +63,25 @@ def test_what_the_command_changes_is_changed(command, saved):
 
 
 def test_another_part_than_the_run_began_with_is_refused(command, saved):
-    with pytest.raises(ConfigError, match="optimizer: not a value of the run"):
+    with pytest.raises(ConfigError, match=r"optimizer: .* has its own, and no group is chosen again; set its"):
         command(*STARTED, "optimizer=muon", "resume=auto")
+
+
+def test_a_value_that_is_no_value_of_the_run_names_the_nearest_in_its_section(command, saved):
+    with pytest.raises(ConfigError, match=r"optimizer\.rl: not a value of the run.*did you mean `lr`"):
+        command(*STARTED, "++optimizer.rl=1", "resume=auto")
+
+
+def test_a_command_with_interpolations_goes_on_too(command, tmp_path):
+    started = [*STARTED, "micro_batch='${global_batch}'"]
+    begun = command(*started)
+    (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(begun))
+    (tmp_path / ".hydra").mkdir(exist_ok=True)
+    (tmp_path / ".hydra" / "overrides.yaml").write_text(OmegaConf.to_yaml([*started, "run_dir=${oc.env:HOME}"]))
+    (tmp_path / "checkpoints").mkdir(exist_ok=True)
+    (tmp_path / "checkpoints" / "step-00000002.ckpt").touch()
+    assert command(*started, "resume=auto") == begun | {"resume": True}
+    assert command(*started, "eval_batch='${micro_batch}'", "resume=auto")["eval_batch"] == begun["global_batch"]
 
 
 def test_a_run_with_checkpoints_is_not_overwritten(command, saved):

@@ -115,6 +115,15 @@ def test_a_second_ctrl_c_does_not_wait(alone, faults, tmp_path):
     assert steps(config) == [2]  # and not that of the third step
 
 
+def test_a_second_ctrl_c_does_not_wait_after_another_signal_either():
+    with pytest.raises(Preempted), Signals() as signals:
+        signals.deferred = True
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert signals.received == signal.SIGTERM and not signals.leaving
+        signal.raise_signal(signal.SIGINT)
+
+
 def test_workers_of_the_loader_ignore_what_the_run_is_told():
     with Signals() as signals:
         signals.process += 1  # as a forked process sees it

@@ -1,14 +1,21 @@
 """A grid: every combination once, in a folder that its command names."""
 
 import json
+import re
 import shlex
+from types import SimpleNamespace
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.plugins import Plugins
 
 from variformer.config import ConfigError, register_resolvers
 from variformer.sweeps.directory import SweepDirectory, subfolder
 from variformer.sweeps.planning import Plan, plan
+from variformer.sweeps.sweeping import Sweep
+from variformer.sweeps.trials import read_record
 from variformer.sweeps.watched import watched
 
 from .conftest import STAND_IN
@@ -23,6 +30,18 @@ def planned(*arguments: str) -> Plan:
         return plan(arguments, compose("train", fixed, return_hydra_config=True))
 
 
+def sweep_of(*arguments: str) -> Sweep:
+    """What `python train.py -m` makes of them, with nothing launched."""
+    register_resolvers()
+    Plugins.instance()
+    fixed = [each for each in arguments if "," not in each and "(" not in each]
+    loader = ConfigLoaderImpl(create_config_search_path(str(CONF)))
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", fixed, return_hydra_config=True)
+        context = SimpleNamespace(config_loader=loader)
+        return Sweep(plan(arguments, config), config, context, None)  # type: ignore[arg-type]
+
+
 def test_a_grid_runs_every_combination_in_a_folder_of_its_own(sweeping):
     done = sweeping.run_well("clip=2,1", "model/positions=learned,rotary", "max_steps=1", "~samples")
     trials = sweeping.trials()
@@ -35,7 +54,13 @@ def test_a_grid_runs_every_combination_in_a_folder_of_its_own(sweeping):
     assert [trial.value for trial in trials] == [2.0, 2.0, 1.0, 1.0]
     assert {path.name for path in (sweeping.path / "trials").iterdir()} == {trial.path.name for trial in trials}
     best = json.loads((sweeping.path / "best.json").read_text())
-    assert shlex.split(best["command"])[2:] == ["max_steps=1", "~samples", "clip=1", "model/positions=learned"]
+    assert shlex.split(best["command"])[2:] == [
+        f"hydra.searchpath=['file://{CONF}']",
+        "max_steps=1",
+        "~samples",
+        "clip=1",
+        "model/positions=learned",
+    ]
     assert best["command"] in done.stdout
 
 
@@ -56,6 +81,69 @@ def test_the_same_command_names_the_same_folder():
 @pytest.mark.parametrize("other", [["seed=1,3", "max_steps=3"], ["seed=1,2", "max_steps=4"], ["seed=1,2"]])
 def test_another_sweep_names_another_folder(other):
     assert planned(*other).where != planned("seed=1,2", "max_steps=3").where
+
+
+def test_the_points_of_a_grid_that_grows_are_counted_on(sweeping):
+    for values in ("1,2", "0.5,2,1"):
+        sweeping.run_well(f"clip={values}", "max_steps=1", "sweep_dir=sweeps/mine")
+    assert [trial.overrides["clip"] for trial in sweeping.trials()] == ["1", "2", "0.5"]
+    assert [trial.number for trial in sweeping.trials()] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["experiment=gpt,vit"], "experiment=gpt has val/loss (min), experiment=vit has val/top1 (max)"),
+        (["experiment=choice(gpt,vit)", "clip=interval(0, 1)"], "experiment=vit has val/top1 (max)"),
+        (["objective=next_token,image_classification"], "cannot be compared"),
+    ],
+)
+def test_trials_that_watch_different_things_are_not_compared(arguments, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        sweep_of(*arguments)
+
+
+def test_a_sweep_over_experiments_is_compared_by_what_they_watch():
+    swept = sweep_of("experiment=vit,variants/vit_sinusoidal", "model.patch_size=2,4")
+    assert (swept.monitor, swept.mode) == ("val/top1", "max")
+
+
+def test_a_sweep_that_repeats_a_run_is_compared_by_what_that_watches(tmp_path, composed):
+    (tmp_path / "run.json").write_text(json.dumps({"config": composed("experiment=vit")}))
+    swept = sweep_of(f"repeat={tmp_path}", "seed=1,2", "model.patch_size=4,8")
+    assert (swept.monitor, swept.mode) == ("val/top1", "max")
+    with pytest.raises(ConfigError, match="vocab_size: no such key"):
+        planned(f"repeat={tmp_path}", "model.vocab_size=1,2")
+
+
+def test_what_the_command_line_fixes_is_not_searched():
+    whole, rest = planned("sweep=gpt_learning_rate"), planned("sweep=gpt_learning_rate", "optimizer.lr=0.01")
+    assert whole.space is not None and rest.space is not None
+    assert whole.space.keys() - rest.space.keys() == {"optimizer.lr"}
+    assert whole.where != rest.where
+    everything = [f"{key}={value}" for key, value in zip(whole.space, ("0.01", "10", "rotary"), strict=True)]
+    with pytest.raises(ConfigError, match="sets all that is searched"):
+        planned("sweep=gpt_learning_rate", *everything)
+
+
+def test_where_configs_lie_is_told_to_every_trial(sweeping):
+    (sweeping.folder / "mine").mkdir()
+    (sweeping.folder / "mine" / "train.yaml").write_text("never: read")
+    sweeping.run_well("--config-dir", "mine", "name='${seed}'", "seed=1,2", "clip=1", "max_steps=1")
+    command = json.loads((sweeping.trials()[0].path / "trial.json").read_text())["command"]
+    assert f"--config-dir={sweeping.folder / 'mine'}" in command
+    assert "name='${seed}'" in command
+
+
+def test_hydras_own_folder_for_sweeps_is_refused(sweeping):
+    done = sweeping.run("seed=1,2", "hydra.sweep.dir=elsewhere")
+    assert done.returncode == 2 and "set sweep_dir for all" in done.stderr
+
+
+def test_a_damaged_record_of_a_trial_is_named(tmp_path):
+    (tmp_path / "trial.json").write_text("")
+    with pytest.raises(ConfigError, match=r"trial\.json: is damaged .*; remove .* to run this trial anew"):
+        read_record(tmp_path)
 
 
 def test_a_sweep_dir_that_is_given_is_used():

@@ -54,6 +54,26 @@ def test_ctrl_c_reaches_each_trial_once_and_the_same_command_continues(sweeping)
     assert all(starts(trial.path)[1]["saved"] for trial in trials[:2])
 
 
+@pytest.mark.slow
+def test_ctrl_c_spares_a_trial_beside_a_worker_that_has_nothing_to_do(sweeping):
+    process = sweeping.start("launch=local_parallel", "clip=1,2,3", "max_steps=12", "eval_batch=2")
+    last = sweeping.wait_for(2, steps=3)
+    assert [trial.status for trial in sweeping.trials()] == ["done", "done", "running"]
+    os.killpg(process.pid, signal.SIGINT)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, out + errors
+    assert [(trial.path, trial.status) for trial in sweeping.trials()][2] == (last, "preempted")
+
+
+def test_nobody_waits_for_a_gpu_once_the_sweep_is_stopped(monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    answers = iter([None, None, signal.SIGTERM])
+    with reserved(1, 1), reserved(1, 1, lambda: next(answers)) as variables:
+        assert variables == {"CUDA_VISIBLE_DEVICES": ""}
+    assert next(answers, "all asked") == "all asked"
+
+
 def test_trials_without_a_gpu_share_the_cores(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with reserved(1, 2) as variables:

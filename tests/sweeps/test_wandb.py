@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from variformer.cli.main import app
 from variformer.config import ConfigError
-from variformer.config.spelling import with_slashes
+from variformer.config.spelling import spelled
 from variformer.sweeps.wandb import early_end, parameter, parameters, sweep_text, write_sweep
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +101,7 @@ def ends(parameter: dict) -> list:
 @pytest.mark.parametrize("end", [0, 1])
 def test_a_run_accepts_what_a_file_proposes(name, end, composed):
     proposed = {key: ends(parameter)[end] for key, parameter in read(name)["parameters"].items()}
-    given = with_slashes([f"{key}={value}" for key, value in proposed.items()], CONF)
+    given = spelled([f"{key}={value}" for key, value in proposed.items()], CONF)
     config = composed(f"sweep={name}", *given)
     assert config["optimizer"]["lr"] == proposed["optimizer.lr"]
 
@@ -147,22 +147,3 @@ def test_the_command_writes_the_file_and_names_unknown_searches(tmp_path):
     assert CliRunner().invoke(app, ["wandb-sweep", "mime", "--conf", str(tmp_path)]).exit_code == 2
     with pytest.raises(ConfigError, match="did you mean `mine`"):
         write_sweep("mime", tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("argument", "read_as"),
-    [
-        ("model.positions=rotary", "model/positions=rotary"),
-        ("data.augmentation=none", "data/augmentation=none"),
-        ("model.positions=spiral", "model.positions=spiral"),
-        ("model.positions=learned,rotary", "model.positions=learned,rotary"),
-        ("model.width=64", "model.width=64"),
-        ("optimizer.lr=0.1", "optimizer.lr=0.1"),
-        ("experiment=gpt", "experiment=gpt"),
-        ("data.path=/etc/hosts", "data.path=/etc/hosts"),
-        ("-m", "-m"),
-        ("...=gpt", "...=gpt"),
-    ],
-)
-def test_a_group_may_be_written_with_dots(argument, read_as):
-    assert with_slashes([argument], CONF) == [read_as]

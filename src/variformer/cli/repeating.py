@@ -14,26 +14,33 @@ log = logging.getLogger(__name__)
 
 Config = dict[str, Any]
 SOURCES = {"data": "fingerprint", "teacher": "sha256", "init_from": "sha256"}  # what a run reads, and is known by
+CAUSES = {  # the parts of a config that each of them follows from
+    "data": ("data", "tokenizer", "objective", "length"),
+    "teacher": ("objective",),
+    "init_from": ("init_from",),
+}
 
 
 def repetition(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
     """For the record of a run that repeats another: which, and all that differs, told by a warning too.
 
-    `facts` are the run's own. Raises ConfigError where data or models are not those of then, unless a value that was
-    given beside `repeat` changed them or `repeat_anyway` is set.
+    `facts` are the run's own. Raises ConfigError where data or models are not those of then, unless a value that they
+    follow from was given beside `repeat`, or `repeat_anyway` is set.
     """
     if not config.get("repeat") or config["resume"]:
         return {}
     path, then = record_of(Path(config["repeat"]))
     values = list(changed_values(then["config"], config))
-    sources = list(changed_sources(then, facts))
+    parts = {line.partition(":")[0].partition(".")[0] for line in values}
+    sources = dict(changed_sources(then, facts))
+    unexplained = [line for name, line in sources.items() if not parts.intersection(CAUSES[name])]
     here = environment()
     surroundings = [line for each in then["sessions"] for line in changed_surroundings(each, here, path.parent)]
     resumed = [f"resumed with {line}" for each in then["sessions"] for line in each.get("changed", ())]
-    differences = list(dict.fromkeys([*values, *sources, *resumed, *surroundings]))
-    if sources and not values and not config["repeat_anyway"]:
+    differences = list(dict.fromkeys([*values, *sources.values(), *resumed, *surroundings]))
+    if unexplained and not config["repeat_anyway"]:
         cure = "bring back what it was, or set repeat_anyway=true"
-        raise ConfigError([*(f"repeat={config['repeat']}: {line}" for line in sources), cure])
+        raise ConfigError([*(f"repeat={config['repeat']}: {line}" for line in unexplained), cure])
     for line in differences:
         log.warning("differs from %s: %s", config["repeat"], line)
     return {"repeats": {"run": str(path.resolve()), "differences": differences}}
@@ -51,11 +58,11 @@ def changed_by_resuming(run: RunDirectory, config: Config) -> list[str]:
     return list(changed_values(record_of(run.path)[1].get("config", config), config))
 
 
-def changed_sources(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+def changed_sources(then: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, mark in SOURCES.items():
         before, after = ((record.get(name) or {}).get(mark) for record in (then, now))
         if before != after:
-            yield f"{name}: {mark} {short(before)} then, {short(after)} now"
+            yield name, f"{name}: {mark} {short(before)} then, {short(after)} now"
 
 
 def changed_surroundings(then: dict[str, Any], now: dict[str, Any], run: Path) -> Iterator[str]:

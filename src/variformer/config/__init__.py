@@ -5,7 +5,7 @@ from .check import ConfigError, check
 from .compose import compose, discard, load, register_resolvers
 from .hints import hints
 from .launch import leads
-from .spelling import with_slashes
+from .spelling import spelled
 
 __all__ = [
     "ConfigError",
@@ -17,5 +17,5 @@ __all__ = [
     "leads",
     "load",
     "register_resolvers",
-    "with_slashes",
+    "spelled",
 ]

@@ -35,7 +35,7 @@ def unknown_keys(conf: Path, name: str, arguments: list[str]) -> list[str]:
     groups, lines = [], []
     try:
         overrides = OverridesParser.create().parse_overrides(given)
-        changes = [o for o in overrides if o.type == OverrideType.CHANGE]
+        changes = [o for o in overrides if o.type == OverrideType.CHANGE and not o.key_or_group.startswith("hydra")]
         for override in changes:
             folder, _, group = override.key_or_group.rpartition("/")
             if (conf / override.key_or_group).is_dir():

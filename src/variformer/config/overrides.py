@@ -12,7 +12,15 @@ def given() -> list[Any]:
     from hydra.core.hydra_config import HydraConfig
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    return OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+    return OverridesParser.create().parse_overrides(typed(HydraConfig.get().overrides.task))
+
+
+def typed(overrides: Any) -> list[str]:
+    """A list of overrides that Hydra has kept, with `${...}` as it was written."""
+    from omegaconf import OmegaConf
+
+    plain: Any = OmegaConf.to_container(overrides, resolve=False)
+    return [str(each) for each in plain]
 
 
 def change(saved: Any, override: Any, source: Path) -> None:
@@ -22,8 +30,13 @@ def change(saved: Any, override: Any, source: Path) -> None:
     from omegaconf import OmegaConf
 
     key = override.key_or_group
-    before = OmegaConf.select(saved, key, default=OmegaConf)
-    if before is OmegaConf or OmegaConf.is_dict(before):
-        known = [str(name) for name in saved]
-        raise ConfigError([f"{key}: not a value of the run in {source}{hint(key, known)}"])
+    before = OmegaConf.select(saved, key.replace("/", "."), default=OmegaConf)
+    if OmegaConf.is_dict(before):
+        values = ", ".join(f"{key}.{name}" for name in before if not str(name).startswith("_"))
+        raise ConfigError([f"{key}: {source} has its own, and no group is chosen again; set its values ({values})"])
+    if before is OmegaConf:
+        path, _, last = key.rpartition(".")
+        section = OmegaConf.select(saved, path) if path else saved
+        known = [str(name) for name in section] if OmegaConf.is_dict(section) else []
+        raise ConfigError([f"{key}: not a value of the run in {source}{hint(last, known)}"])
     OmegaConf.update(saved, key, override.value())

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .check import ConfigError
+from .overrides import typed
 
 
 def goes_on(resume: Any, run_dir: Path) -> bool:
@@ -30,4 +31,4 @@ def started_with(run_dir: Path) -> list[str]:
     from omegaconf import OmegaConf
 
     record = run_dir / ".hydra" / "overrides.yaml"
-    return [str(each) for each in OmegaConf.load(record)] if record.is_file() else []
+    return typed(OmegaConf.load(record)) if record.is_file() else []

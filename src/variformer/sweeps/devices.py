@@ -5,7 +5,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Literal
 
@@ -15,10 +15,13 @@ POLL = 0.5  # seconds
 
 
 @contextlib.contextmanager
-def reserved(gpus: int | Literal["auto"] | None, at_once: int) -> Iterator[dict[str, str]]:
+def reserved(
+    gpus: int | Literal["auto"] | None, at_once: int, stopped: Callable[[], object] = lambda: None
+) -> Iterator[dict[str, str]]:
     """Variables that give a trial its `gpus`, as soon as so many are free; without GPUs, its part of the cores.
 
-    None: the trial is alone on this machine, and may use all of it. `auto` is one GPU.
+    None: the trial is alone on this machine, and may use all of it. `auto` is one GPU. Where the sweep is `stopped`
+    meanwhile nobody waits any longer, and the trial must not start.
     """
     count, there = 1 if gpus == "auto" else gpus, [] if not gpus else visible()
     if count is None or not there:
@@ -27,18 +30,21 @@ def reserved(gpus: int | Literal["auto"] | None, at_once: int) -> Iterator[dict[
     if count > len(there):
         raise ValueError(f"trainer.devices={count}, but this machine has {len(there)} GPU(s) for trials")
     with contextlib.ExitStack() as stack:
-        yield {"CUDA_VISIBLE_DEVICES": ",".join(take(count, there, stack))}
+        yield {"CUDA_VISIBLE_DEVICES": ",".join(take(count, there, stack, stopped))}
 
 
-def take(count: int, there: list[str], stack: contextlib.ExitStack) -> list[str]:
+def take(
+    count: int, there: list[str], stack: contextlib.ExitStack, stopped: Callable[[], object] = lambda: None
+) -> list[str]:
     """Wait for so many free GPUs. They are held until `stack` closes, against other sweeps of this machine too."""
-    while True:
+    while stopped() is None:
         files = {name: lock_of(name).open("a") for name in there}
         free = [name for name, file in files.items() if locked(file)][:count]
         keep(free if len(free) == count else [], files, stack)
         if len(free) == count:
             return free
         time.sleep(POLL)
+    return []
 
 
 def keep(names: list[str], files: Mapping[str, IO[str]], stack: contextlib.ExitStack) -> None:

@@ -9,15 +9,16 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ..config import leads
+from ..config.overrides import typed
 from .devices import reserved
 from .directory import ELSEWHERE, SweepDirectory, assigned, brief, key_of, locked
 from .outcome import Ending, outcome
+from .planning import flags, watched_by
 from .process import attend, start
 from .trials import RECORD, SETTLED, read_record, read_trial, update_record
-from .watched import watched
 
 LOG = "output.log"  # what the trial printed
 POLL = 0.5  # seconds
@@ -43,10 +44,12 @@ def run_trial(script: Path, config: DictConfig) -> None:
 
     Whatever launched the job, nothing but this starts the trial, and a folder's lock is held while one runs in it.
     """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a launcher's worker: the sweep will tell it
     hydra = HydraConfig.get()
     sweep = SweepDirectory(hydra.sweep.dir)
     folder = sweep.path / hydra.sweep.subdir
-    arguments = [each for each in hydra.overrides.task if key_of(each) not in ELSEWHERE]
+    arguments = [each for each in typed(hydra.overrides.task) if key_of(each) not in ELSEWHERE]
     own = [
         assigned("sweep_dir", sweep.path),
         assigned("run_dir", folder),
@@ -54,7 +57,7 @@ def run_trial(script: Path, config: DictConfig) -> None:
         "trainer.requeue=false",
         "hydra.mode=RUN",
     ]
-    command = [sys.executable, str(script), *arguments, *own]
+    command = [sys.executable, str(script), *flags(hydra), *arguments, *own]
     if not leads():  # a rank that srun started beside the one that keeps the record
         if is_due(folder, sweep):
             with (folder / f"output-{os.environ.get('SLURM_PROCID')}.log").open("a") as log:
@@ -63,10 +66,12 @@ def run_trial(script: Path, config: DictConfig) -> None:
     with (folder / "lock").open("a") as lock:
         while not locked(lock) and sweep.stopped_by() is None:
             time.sleep(POLL)  # an earlier process of this trial is still ending
-        if is_due(folder, sweep):
-            monitor, mode = watched(OmegaConf.to_container(config.objective))  # type: ignore[arg-type]
-            update_record(folder, status="running", error=None, monitor=monitor, mode=mode, command=command)
-            with reserved(hydra.sweeper.gpus_per_trial, hydra.sweeper.n_jobs) as devices:
+        if not is_due(folder, sweep):
+            return
+        with reserved(hydra.sweeper.gpus_per_trial, hydra.sweeper.n_jobs, sweep.stopped_by) as devices:
+            if is_due(folder, sweep):
+                monitor, mode = watched_by(config)
+                update_record(folder, status="running", error=None, monitor=monitor, mode=mode, command=command)
                 watch(command, folder, sweep, lock.fileno(), devices, hydra.sweeper)
 
 

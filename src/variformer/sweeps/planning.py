@@ -1,6 +1,7 @@
 """What the command line of a sweep asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -12,9 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
 from ..config.nearest import hint
+from ..config.overrides import typed
+from ..config.repeating import config_of
 from .directory import ELSEWHERE, folder_of, key_of
+from .watched import watched
 
 OWN = ("run_dir", "resume")  # what the sweep gives each trial
+CONFIG = "train"  # the config that trials compose, unless --config-name says another
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,21 @@ class Plan:
         combinations = product(*self.swept.values())
         return [Point(i, dict(zip(self.swept, each, strict=True))) for i, each in enumerate(combinations)]
 
+    def choices(self, keys: Sequence[str]) -> list[list[str]]:
+        """All combinations of overrides for those of the `keys` that are swept over named options."""
+        options = {key: self.options(key) for key in keys if key in (self.swept if self.space is None else self.space)}
+        return [
+            [f"{key}={each}" for key, each in zip(options, chosen, strict=True)]
+            for chosen in product(*options.values())
+        ]
+
+    def options(self, key: str) -> list[str]:
+        if self.space is None:
+            return self.swept[key]
+        from .space import space_of, text
+
+        return [text(each) for each in getattr(space_of({key: self.space[key]})[key], "choices", ())]
+
 
 def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
     """From the arguments of `python train.py -m` and the config they compose to. Raises ConfigError."""
@@ -57,35 +77,70 @@ def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
         raise ConfigError(["validate_only: tells the plan of one run; leave out -m"])
     if config.hydra.sweeper.n_jobs < 1:
         raise ConfigError([f"hydra.sweeper.n_jobs: {config.hydra.sweeper.n_jobs} trials at once is no number of them"])
+    if any(key_of(each) in ("hydra.sweep.dir", "hydra.sweep.subdir") for each in typed(config.hydra.overrides.hydra)):
+        raise ConfigError(["hydra.sweep: each trial has a folder that follows from its values; set sweep_dir for all"])
     moving = [each for each in overrides if each.is_sweep_override()]
     shared = [each.input_line or "" for each in overrides if not each.is_sweep_override()]
-    fixed = [each for each in shared if key_of(each) not in ELSEWHERE]
-    space = space_in(moving, config)
+    fixed = [*flags(config.hydra), *(each for each in shared if key_of(each) not in ELSEWHERE)]
+    space = space_in(moving, {key_of(each) for each in shared}, config)
     swept = {each.get_key_element(): values_of(each) for each in moving} if space is None else {}
-    require_keys([*(swept if space is None else space)], config)
+    require_keys([*(swept if space is None else space)], saved(config) or config, config.hydra.runtime.choices)
     name = config.hydra.runtime.choices.get("sweep") or config.name
     own = folder_of(name, [sorted(fixed), space, sorted(swept.items())])
     return Plan(fixed, shared, swept, space, Path(config.sweep_dir or own))
 
 
-def space_in(moving: Sequence[Override], config: DictConfig) -> dict[str, Any] | None:
-    """What a search draws from: hydra.sweeper.params, and the sweeps of the command line. None for a grid."""
+def flags(hydra: Any) -> list[str]:
+    """What of a command line says where configs lie: every trial needs it too."""
+    folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+    name = hydra.job.config_name
+    return [
+        *([f"--config-name={name}"] if name != CONFIG else []),
+        *(f"--config-dir={folder}" for folder in folders),
+        *(each for each in typed(hydra.overrides.hydra) if key_of(each) == "hydra.searchpath"),
+    ]
+
+
+def saved(config: DictConfig) -> DictConfig | None:
+    """The config that trials start from where the command has `repeat=`: that of the run."""
+    return OmegaConf.create(config_of(Path(config.repeat))) if config.get("repeat") else None
+
+
+def space_in(moving: Sequence[Override], fixed: AbstractSet[str], config: DictConfig) -> dict[str, Any] | None:
+    """What a search draws from: the sweeps of the command line, and hydra.sweeper.params but for what the command line
+    has `fixed`. None for a grid.
+    """
     params = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}), resolve=True)
     assert isinstance(params, dict)
     if not params and all(each.is_discrete_sweep() for each in moving):
         return None
-    typed = {each.get_key_element(): (each.input_line or "").partition("=")[2] for each in moving}
-    return {str(key): grammar for key, grammar in params.items()} | typed
+    drawn = {each.get_key_element(): (each.input_line or "").partition("=")[2] for each in moving}
+    space = {str(key): grammar for key, grammar in params.items() if key not in fixed} | drawn
+    if not space:
+        raise ConfigError(["hydra.sweeper.params: the command line sets all that is searched; leave out -m and sweep="])
+    return space
 
 
-def require_keys(keys: Sequence[str], config: DictConfig) -> None:
-    """Raises ConfigError for keys that are neither in the config nor groups of it, with the nearest that are."""
+def watched_by(config: DictConfig) -> tuple[str, str]:
+    """What the objective of a trial watches: the metric and min or max."""
+    objective = OmegaConf.to_container((saved(config) or config).objective)
+    return watched(objective)  # type: ignore[arg-type]
+
+
+def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]) -> None:
+    """Raises ConfigError for keys that are neither in the config nor groups, with the nearest that are.
+
+    What a swept group holds is not known here: there each trial is checked when it composes.
+    """
     problems = []
-    for key in keys:
+    unknown = tuple(f"{key.replace('/', '.')}." for key in keys if key in groups)
+    for key in keys if "experiment" not in keys else ():
+        if key.startswith(unknown):
+            continue
         *path, last = key.split(".")
         section = OmegaConf.select(config, ".".join(path)) if path else config
         known = [str(name) for name in section] if OmegaConf.is_dict(section) else []
-        if key not in config.hydra.runtime.choices and last not in known and key[0] not in "+~":
+        if key not in groups and last not in known and key[0] not in "+~":
             problems.append(f"{key}: no such key or group{hint(last, known)}")
     if problems:
         raise ConfigError(problems)

@@ -88,8 +88,6 @@ def forwarding(process: subprocess.Popen, received: list[int]) -> Iterator[None]
         process.send_signal(signum)
 
     before = {each: signal.signal(each, forward) for each in FORWARDED}
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a launcher's worker: the sweep will tell
-        before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import ConfigError
 from ..training.searching import built
+from .directory import digest
 from .planning import Point
 from .space import space_of, text
 from .trials import Trial, read_record
@@ -37,11 +38,17 @@ class Search:
         except ValueError as error:
             raise ConfigError([str(error)]) from error
 
+    @property
+    def name(self) -> str:
+        """Of the study; in a database that sweeps share, two folders of the same name are two studies."""
+        path = self.sweep.directory.path
+        return f"{path.name}-{digest(str(path.resolve()))}" if self.settings.storage else path.name
+
     @cached_property
     def study(self) -> optuna.Study:
         return optuna.create_study(
             storage=self.storage,
-            study_name=self.sweep.directory.path.name,
+            study_name=self.name,
             direction="minimize" if self.sweep.mode == "min" else "maximize",
             load_if_exists=True,
         )

@@ -5,23 +5,26 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from ..config import ConfigError
 from .directory import SweepDirectory, assigned, in_use
-from .planning import Plan, Point
-from .trials import SETTLED, Trial, read_record, read_trial, read_trials, update_record
-from .watched import watched
+from .planning import Plan, Point, watched_by
+from .trials import SETTLED, Trial, numbers, read_record, read_trial, read_trials, update_record
 
 if TYPE_CHECKING:
     from .search import Search
     from .space import Space
 
+DECISIVE = ("experiment", "objective", "objective._target_", "repeat")  # the keys that decide what a run watches
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -32,8 +35,7 @@ class Sweep:
         self.plan, self.config, self.context, self.launcher = plan, config, context, launcher
         self.settings = config.hydra.sweeper
         self.directory = SweepDirectory(plan.where)
-        objective = OmegaConf.to_container(config.objective)
-        self.monitor, self.mode = watched(objective)  # type: ignore[arg-type]
+        self.monitor, self.mode = self.watched()
         self.gave_up = False  # whether the launcher did
 
     def run(self) -> None:
@@ -41,7 +43,7 @@ class Sweep:
         search = self.search()
         with self.directory.claimed(self.plan.facts), stoppable(self.directory):
             try:
-                search.run() if search else self.launch(self.plan.points())
+                search.run() if search else self.launch(self.counted_on(self.plan.points()))
             finally:
                 self.report(search.space if search else None)
         stop = self.directory.stopped_by()
@@ -50,6 +52,29 @@ class Sweep:
             raise SystemExit(128 + stop)
         if self.gave_up or any(trial.status not in SETTLED for trial in read_trials(self.directory.path)):
             raise SystemExit(1)
+
+    def watched(self) -> tuple[str, str]:
+        """The metric that trials are compared by, and min or max. Raises ConfigError where they do not agree on it."""
+        found = {}
+        for choice in self.plan.choices(DECISIVE):
+            with contextlib.suppress(HydraException):  # such a trial fails alone, and says why
+                words = [*self.plan.shared, *choice]
+                config = self.context.config_loader.load_sweep_config(self.config, words) if choice else self.config
+                found[watched_by(config)] = " ".join(choice)
+        if len(found) > 1:
+            told = [f"{choice} has {monitor} ({mode})" for (monitor, mode), choice in found.items()]
+            raise ConfigError([f"these trials cannot be compared: {', '.join(told)}; sweep them apart"])
+        return next(iter(found), None) or watched_by(self.config)
+
+    def counted_on(self, points: Sequence[Point]) -> list[Point]:
+        """A grid that has grown gives its new points the numbers after those that it gave before."""
+        known = numbers(self.directory.path)
+        free = count(1 + max(known.values(), default=-1))
+        folders = [self.directory.trial(point.overrides) for point in points]
+        return [
+            replace(point, number=known[folder] if folder in known else next(free))
+            for point, folder in zip(points, folders, strict=True)
+        ]
 
     def search(self) -> "Search | None":
         """None for a grid, which needs no optuna."""
@@ -103,6 +128,7 @@ class Sweep:
         Where the launcher itself gave up, jobs that it still has may run or wait: those are left alone.
         """
         logging.getLogger("hydra").setLevel(logging.WARNING)
+        no_more_workers(self.launcher, len(jobs))
         problem = "its job ended without a word"
         try:
             for returned in self.launcher.launch(jobs, initial_job_idx=0):
@@ -131,13 +157,22 @@ class Sweep:
         )
 
 
+def no_more_workers(launcher: Launcher, jobs: int) -> None:
+    """Of joblib's than there are jobs: a Ctrl-C would end an idle one, and joblib then kills the others' trials."""
+    settings = getattr(launcher, "joblib", None)
+    if settings is not None and settings["n_jobs"] > jobs:
+        settings["n_jobs"] = jobs
+
+
 @contextlib.contextmanager
 def stoppable(directory: SweepDirectory) -> Iterator[None]:
-    """The first signal asks the running trials to save and end; a second Ctrl-C leaves at once."""
+    """The first signal asks the running trials to save and end; a Ctrl-C after it leaves at once."""
 
     def stop(signum: int, frame: object) -> None:
         if directory.stopped_by() is not None:
-            raise KeyboardInterrupt
+            if signum == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
         directory.request_stop(signum)
         print("stopping: the running trials save a checkpoint; the same command continues", flush=True)
 

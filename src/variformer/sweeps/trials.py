@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..config import ConfigError
 from ..training.run_directory import RunDirectory, write_json
 
 RECORD = "trial.json"
@@ -31,6 +32,11 @@ def read_trials(sweep: Path) -> list[Trial]:
     """All trials of a sweep's folder that have begun, by number."""
     found = [read_trial(path.parent) for path in (sweep / "trials").glob(f"*/{RECORD}")]
     return sorted((trial for trial in found if trial is not None), key=lambda trial: trial.number)
+
+
+def numbers(sweep: Path) -> dict[Path, int]:
+    """The folders of all trials that have a number, also of those that have not begun."""
+    return {path.parent: read_record(path.parent)["number"] for path in (sweep / "trials").glob(f"*/{RECORD}")}
 
 
 def read_trial(folder: Path) -> Trial | None:
@@ -66,7 +72,10 @@ def read_curve(path: Path, name: str) -> dict[int, float]:
 
 def read_record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
-    return json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        return json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError as error:
+        raise ConfigError([f"{path}: is damaged ({error}); remove {folder} to run this trial anew"]) from error
 
 
 def update_record(folder: Path, **facts: Any) -> None:

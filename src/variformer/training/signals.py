@@ -30,7 +30,7 @@ class Signals:
     WATCHED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
     def __init__(self) -> None:
-        self.received = 0
+        self.received = self.interrupts = 0
         self.deferred = os.environ.get("LOCAL_RANK", "0") != "0"  # the others wait for the first process's word
         self.leaving = False
         self.process = os.getpid()
@@ -52,7 +52,8 @@ class Signals:
     def handle(self, signum: int, frame: Any) -> None:
         if os.getpid() != self.process:
             return  # a loader's worker, forked later; its parent ends it
-        insists = signum == signal.SIGINT == self.received
+        self.interrupts += signum == signal.SIGINT
+        insists = signum == signal.SIGINT and self.interrupts > 1
         self.received = self.received or signum
         if insists or not (self.deferred or self.leaving):
             self.leave(signum)
