@@ -85,7 +85,7 @@ def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
     space = space_in(moving, {key_of(each) for each in shared}, config)
     swept = {each.get_key_element(): values_of(each) for each in moving} if space is None else {}
     require_keys([*(swept if space is None else space)], saved(config) or config, config.hydra.runtime.choices)
-    name = config.hydra.runtime.choices.get("sweep") or config.name
+    name = config.hydra.runtime.choices.get("sweep") or str(config.name)
     own = folder_of(name, [sorted(fixed), space, sorted(swept.items())])
     return Plan(fixed, shared, swept, space, Path(config.sweep_dir or own))
 
