@@ -93,6 +93,17 @@ def test_the_micro_batch_that_was_found_is_written_down_and_kept_on_resume(compo
     assert max(step for step, *_ in curves(config)) == 6
 
 
+def test_a_micro_batch_that_is_looked_for_on_resume_is_written_down_too(composed, limit, unmeasured):
+    config = composed(*SMALL, *SHARE)
+    train(config)
+    limit(3)
+    longer = config | {"trainer": config["trainer"] | {"auto_micro_batch": True}}
+    train(longer | {"resume": True, "max_steps": 6})
+    run = Path(config["run_dir"])
+    for kept in (load(run), json.loads((run / "run.json").read_text())["config"]):
+        assert (kept["micro_batch"], kept["trainer"]["auto_micro_batch"]) == (2, False)
+
+
 @pytest.mark.slow
 def test_the_whole_share_is_taken_where_it_fits(composed):
     config = composed(*SMALL, *SHARE, "trainer.auto_micro_batch=true")

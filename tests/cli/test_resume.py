@@ -37,6 +37,15 @@ def interrupted(run: Path, at: int, copy: Path) -> Path:
     return copy
 
 
+def test_what_is_spent_does_not_depend_on_the_micro_batch(composed):
+    config = composed("experiment=gpt", *COMMON, "tokenizer=bytes", "max_steps=2", "global_batch=4", "micro_batch=2")
+    train(config)
+    train(config | {"resume": True, "max_steps": 4, "micro_batch": 4})
+    rows = read_curves(Path(config["run_dir"]) / "metrics.csv")
+    spent = {step: value for step, name, value in rows if name == "spent/flops"}
+    assert spent[4] == pytest.approx(2 * spent[2], rel=1e-6) and spent[2] > 0
+
+
 def contents(run: Path) -> dict:
     return WholeCheckpointIO().load_checkpoint(run / "checkpoints" / "last.ckpt")
 

@@ -1,5 +1,6 @@
 """A run may go on with another number of processes, or spread over them in another way."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -49,6 +50,19 @@ def test_a_run_goes_on_where_it_was(before, after, composed, on_ranks, checkpoin
         assert a.keys() == b.keys()
         assert all((a[name] - b[name]).abs().max() <= 1e-6 * max(1, a[name].abs().max()) for name in a)
     assert not Path(copy, "checkpoints", "step-00000002.ckpt").is_symlink()
+
+
+@pytest.mark.slow
+def test_a_sharded_run_that_ended_before_its_last_validation_is_validated_by_its_average(composed, on_ranks):
+    """The loop has no step left, so that only the validation asks for the average."""
+    config = composed(*COMMON, *KINDS["fsdp"][0], "trainer.validate_every=3")
+    on_ranks(train, config)
+    metrics = Path(config["run_dir"], "metrics.json")
+    before = json.loads(metrics.read_text())
+    metrics.unlink()
+    on_ranks(train, config | {"resume": True})
+    after = json.loads(metrics.read_text())
+    assert {k: v for k, v in before.items() if k != "seconds"} == {k: v for k, v in after.items() if k != "seconds"}
 
 
 def tensors(checkpoint: dict) -> dict:

@@ -1,5 +1,6 @@
 """Checkpoints that are damaged, cut short, foreign or refused by the disk: noticed always, and never the only ones."""
 
+import errno
 import itertools
 import json
 import logging
@@ -18,7 +19,7 @@ import torch
 
 from variformer.cli.train import train
 from variformer.training import checkpoint_io
-from variformer.training.callbacks import Checkpoints
+from variformer.training.callbacks import BestCheckpoint, Checkpoints
 from variformer.training.checkpoint_io import WholeCheckpointIO, checksum_of, problem_of, temporary_of
 from variformer.training.restore import newest
 from variformer.training.run_directory import RunDirectory
@@ -195,6 +196,35 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(composed, monkeypatch,
     assert (folder / "last.ckpt").resolve().name == "step-00000006.ckpt"
     assert not list(folder.glob(".*"))
     assert status(config["run_dir"])["status"] == "done"
+
+
+def test_a_best_checkpoint_that_was_not_saved_is_not_taken_for_one(trained, tmp_path):
+    full: list[str] = []
+    strategy = SimpleNamespace(checkpoint_io=SimpleNamespace(failures=full), broadcast=lambda told: told)
+    saves: list[Path] = []
+    trainer = SimpleNamespace(default_root_dir=tmp_path, strategy=strategy)
+    trainer.save_checkpoint = lambda path, weights_only: saves.append(path)
+    callback, objective = BestCheckpoint(), SimpleNamespace(monitor="loss", mode="min")
+    for value, failed, best in [(3.0, False, 3.0), (1.0, True, 3.0), (2.0, False, 2.0), (2.5, False, 2.0)]:
+        full[:] = ["no space"] * failed
+        callback.on_validation_end(trainer, SimpleNamespace(objective=objective, results={"val": {"loss": value}}))
+        assert callback.state_dict() == {"value": best}
+    assert len(saves) == 3
+
+
+def test_samples_and_dashboards_do_without_where_the_disk_is_full(composed, monkeypatch, caplog, capfd):
+    config = composed(*QUICK, "samples=continuations", "logger=tensorboard")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("variformer.training.callbacks.samples.write_text", full)
+    monkeypatch.setattr("tensorboard.summary.writer.event_file_writer.EventFileWriter.add_event", full)
+    with caplog.at_level(logging.WARNING):
+        train(config)
+    assert status(config["run_dir"])["status"] == "done"
+    assert "no samples of step 6: [Errno 28] No space left on device" in caplog.text
+    assert capfd.readouterr().out.count("TensorBoard gets nothing more of this run, which goes on") == 1
 
 
 @pytest.mark.parametrize("during", [{3, 4, 5}, {6}], ids=["three in a row", "the last"])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from variformer.models import Bert, DistilBert
 from variformer.objectives import masking
 from variformer.objectives.full_sentences import FullSentences
-from variformer.objectives.masked_tokens import MaskedTokens
+from variformer.objectives.masked_tokens import MaskedTokens, token_ratios
 from variformer.objectives.masked_tokens_and_order import MaskedTokensAndOrder
 from variformer.objectives.masked_tokens_and_pairs import MaskedTokensAndPairs
 from variformer.randomness import sample_key
@@ -243,3 +243,11 @@ def test_a_tokenizer_without_a_mask_token_is_refused(vocabulary):
 def test_impossible_shares_are_refused(vocabulary, options):
     with pytest.raises(ValueError, match=r"rate|ngrams=0 must be at least 1"):
         MaskedTokens(vocabulary, LENGTH, **options)
+
+
+def test_scores_of_16_bits_are_summed_in_32():
+    """Else a total of thousands would be right to two digits."""
+    scores, targets = torch.randn(5000, 40).bfloat16(), torch.randint(40, (5000,))
+    told = token_ratios(scores, targets)["masked_loss"].total
+    expected = torch.nn.functional.cross_entropy(scores.double(), targets, reduction="sum")
+    torch.testing.assert_close(told.double(), expected, rtol=1e-6, atol=0)

@@ -29,5 +29,23 @@ def test_the_average_follows_the_formula_and_is_swapped_for_evaluation():
     torch.testing.assert_close(evaluation_weights(checkpoint)["model.weight"], expected)
 
 
+def test_weights_of_16_bits_are_averaged_in_32():
+    """Steps of a thousandth of the way would all be rounded away."""
+    module = SimpleNamespace(model=nn.Linear(4, 4, bias=False, dtype=torch.bfloat16))
+    nn.init.constant_(module.model.weight, 1.0)
+    callback = MovingAverage(decay=0.999)
+    callback.load_state_dict({"average": {"weight": torch.zeros(4, 4)}, "updated_step": 10_000})
+    callback.on_train_start(None, module)
+    for step in range(10_001, 10_501):
+        callback.on_train_batch_end(SimpleNamespace(global_step=step), module, None, None, 0)
+    expected = torch.full((4, 4), 1 - 0.999**500)
+    torch.testing.assert_close(callback.average["weight"], expected)
+    callback.on_validation_start(None, module)
+    assert torch.equal(module.model.weight, expected.bfloat16())
+    callback.leave_validation(module)
+    assert torch.equal(module.model.weight, torch.ones(4, 4, dtype=torch.bfloat16))
+    torch.testing.assert_close(callback.average["weight"], expected)
+
+
 def test_without_an_average_the_weights_are_the_weights():
     assert evaluation_weights({"state_dict": {"a": 1}, "callbacks": {"Curves": {}}}) == {"a": 1}

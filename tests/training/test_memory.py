@@ -37,7 +37,8 @@ def test_memory_is_told_from_other_troubles(error, is_memory):
 
 def test_a_containers_limit_counts_where_it_is_lower(tmp_path, monkeypatch):
     (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemFree: 1 kB\nMemAvailable: 4 kB\n")
-    for name, value in {"memory.max": "3000\n", "memory.current": "1000\n"}.items():
+    cached = "anon 500\nactive_file 200\ninactive_file 100\n"
+    for name, value in {"memory.max": "3000\n", "memory.current": "1300\n", "memory.stat": cached}.items():
         (tmp_path / name).write_text(value)
     assert memory._available(tmp_path / "meminfo") == 4096
     assert memory._left_to_the_group(tmp_path) == 2000

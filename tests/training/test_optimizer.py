@@ -53,6 +53,15 @@ def test_muon_steps_as_the_formula_says():
     torch.testing.assert_close(matrix.detach(), before)
 
 
+def test_muon_follows_its_parameters_to_their_device():
+    """As PyTorch does with all that it loads from a checkpoint on the CPU, but for what is called `step`."""
+    parameter = nn.Parameter(torch.ones(3, device="meta"))
+    optimizer = Muon([{"params": [parameter], "name": "vectors"}])
+    optimizer.state[parameter]["step"] = torch.tensor(5.0)
+    assert optimizer.state_of(parameter, "step").device.type == "meta"
+    assert optimizer.state[parameter]["step"].device.type == "meta"
+
+
 def test_the_rest_of_muon_is_adamw():
     start = torch.randn(6, 5)
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())

@@ -113,7 +113,7 @@ def build_trainer(
         num_sanity_val_steps=0,
         deterministic=settings.deterministic,
         detect_anomaly=settings.detect_anomaly,
-        callbacks=[*callbacks, NonFinite(config["on_non_finite"]), *always],
+        callbacks=[NonFinite(config["on_non_finite"]), *callbacks, *always],  # its counts precede a checkpoint
         logger=build_loggers(config, run, resume_step) if run.leads else [],
         plugins=[WholeCheckpointIO(tolerated=2), *environments()],
         default_root_dir=run.path,

@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import lightning as L
 from omegaconf import OmegaConf
 
+from ..analysis.cost import parameter_count
 from ..analysis.memory import Memory, readable, training_memory
 from ..config.consistency import Config
 from ..training.callbacks import AutoMicroBatch, MovingAverage
@@ -138,15 +140,15 @@ def estimator(config: Config, trainer: L.Trainer, module: Training, data: DataMo
         except Exception as error:  # whatever operation of a user's part has no fake counterpart
             log.debug("no estimate of memory: %r", error)
             return None
-        return as_trained(memory, trainer)
+        return as_trained(memory, trainer, module)
 
     return estimate
 
 
-def as_trained(memory: Memory, trainer: L.Trainer) -> Memory:
+def as_trained(memory: Memory, trainer: L.Trainer, module: Training) -> Memory:
     """With the moving average where there is one, and shared between the devices where they do that."""
     if any(isinstance(callback, MovingAverage) for callback in trainer.callbacks):  # type: ignore[attr-defined]
-        memory = Memory(memory.weights, memory.gradients, memory.optimizer, memory.activations, copies=memory.weights)
+        memory = replace(memory, copies=4 * parameter_count(module.model))
     return memory.sharded(trainer.world_size) if hasattr(trainer.strategy, "unsharded") else memory
 
 
@@ -161,7 +163,8 @@ def micro_batch_search(config: Config, run: RunDirectory) -> list[AutoMicroBatch
 
 def settle(config: Config, run: RunDirectory, micro: int) -> None:
     """Write down the micro batch that was found: a resumed or repeated run takes it instead of searching."""
-    settled = config | {"micro_batch": micro, "trainer": config["trainer"] | {"auto_micro_batch": False}}
-    write_text(run.config, OmegaConf.to_yaml(OmegaConf.create(settled | {"resume": False})))
+    config["micro_batch"], config["trainer"]["auto_micro_batch"] = micro, False
+    settled = config | {"resume": False}
+    write_text(run.config, OmegaConf.to_yaml(OmegaConf.create(settled)))
     run.amend_record(micro_batch=micro, config=settled)
     print(f"auto_micro_batch: {micro} samples at a time are the most that fit", flush=True)

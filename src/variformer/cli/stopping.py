@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..training.loggers import dashboards_closed
 from ..training.requeue import put_back_after_a_warning
@@ -28,7 +28,8 @@ def reported(run: RunDirectory, requeue: bool = False) -> Iterator[Signals]:
             run.set_status("pruned")
             raise
         except BaseException as error:
-            run.set_status("failed", error)
+            with suppress(OSError):  # the disk may be full, and this error is the one to tell
+                run.set_status("failed", error)
             raise
         run.set_status("done")
 

@@ -113,7 +113,8 @@ def keep(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Tr
 
     def accepted(*_: Any) -> None:
         keep_config(config, run)
-        run.set_record(changed=changed_by_resuming(run, facts["config"]), **facts)
+        settled = config | {"resume": False}  # the micro batch may have been found since
+        run.set_record(changed=changed_by_resuming(run, settled), **facts | {"config": settled})
 
     trainer.callbacks.append(LambdaCallback(on_train_start=accepted))  # type: ignore[attr-defined]
 

@@ -99,7 +99,7 @@ class ImageClassification(Objective):
 
     def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.label_smoothing if self.training else 0.0
-        return F.cross_entropy(scores, labels, reduction="none", label_smoothing=smoothing)
+        return F.cross_entropy(scores.float(), labels, reduction="none", label_smoothing=smoothing)
 
 
 def cut_and_paste(images: Tensor, share: float, random: np.random.Generator) -> tuple[Tensor, float]:

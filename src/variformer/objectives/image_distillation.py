@@ -53,7 +53,7 @@ class HardDistillation(ImageDistillation):
     """The class that the teacher finds likeliest is a label like the true one, and never smoothed (equation 3)."""
 
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
-        return F.cross_entropy(student, teacher.argmax(-1), reduction="none")
+        return F.cross_entropy(student.float(), teacher.argmax(-1), reduction="none")
 
 
 class SoftDistillation(ImageDistillation):

@@ -112,7 +112,7 @@ class MaskedTokens(Objective):
 def token_ratios(scores: Tensor, targets: Tensor) -> dict[str, Ratio]:
     """Nats and hits of (N, V) scores, over the targets that are not -100."""
     count = (targets >= 0).sum()
-    nats = F.cross_entropy(scores, targets, reduction="sum")
+    nats = F.cross_entropy(scores.float(), targets, reduction="sum")
     hits = (scores.argmax(-1) == targets).sum()
     return {"masked_loss": Ratio(nats, count), "masked_accuracy": Ratio(hits, count)}
 

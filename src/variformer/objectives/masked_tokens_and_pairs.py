@@ -43,6 +43,6 @@ class MaskedTokensAndPairs(MaskedTokens):
     def score(self, predictions: Any, batch: Batch) -> Scores:
         ratios = token_ratios(predictions.tokens, batch["targets"])
         pair, count = batch["pair"], batch["pair"].new_tensor(len(batch["pair"]))
-        ratios["pair_loss"] = Ratio(F.cross_entropy(predictions.pair, pair, reduction="sum"), count)
+        ratios["pair_loss"] = Ratio(F.cross_entropy(predictions.pair.float(), pair, reduction="sum"), count)
         ratios["pair_accuracy"] = Ratio((predictions.pair.argmax(-1) == pair).sum(), count)
         return Scores(mean(ratios["masked_loss"]) + mean(ratios["pair_loss"]), ratios)

@@ -44,7 +44,7 @@ class NextToken(Objective):
             "count": int(real.sum()),
         }
         if self.vocabulary.byte_lengths is not None:
-            batch["bytes"] = torch.tensor(self.vocabulary.byte_lengths[targets[real]].sum(), dtype=torch.float64)
+            batch["bytes"] = torch.tensor(int(self.vocabulary.byte_lengths[targets[real]].sum()))
         if self.isolate_documents:
             documents = torch.from_numpy(np.stack([sample["document"] for sample in samples])[:, :-1])
             batch["mask"] = documents[:, :, None] == documents[:, None, :]
@@ -52,7 +52,7 @@ class NextToken(Objective):
 
     def forward(self, model: nn.Module, batch: Batch) -> Scores:
         scores = model(batch["tokens"], mask=batch.get("mask"))
-        nats = F.cross_entropy(scores.flatten(0, 1), batch["targets"].flatten(), reduction="sum")
+        nats = F.cross_entropy(scores.flatten(0, 1).float(), batch["targets"].flatten(), reduction="sum")
         count = (batch["targets"] >= 0).sum()
         ratios = {"loss": Ratio(nats, count)}
         if "bytes" in batch:

@@ -78,7 +78,7 @@ class SpanCorruption(Objective):
         targets = batch["targets"].flatten()
         count = (targets >= 0).sum()
         ratios = {
-            "loss": Ratio(F.cross_entropy(scores, targets, reduction="sum"), count),
+            "loss": Ratio(F.cross_entropy(scores.float(), targets, reduction="sum"), count),
             "accuracy": Ratio((scores.argmax(-1) == targets).sum(), count),
         }
         return Scores(mean(ratios["loss"]), ratios, count)

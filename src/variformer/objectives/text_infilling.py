@@ -82,7 +82,7 @@ class TextInfilling(Objective):
     def forward(self, model: nn.Module, batch: Batch) -> Scores:
         scores = model(batch["source"], batch["inputs"], source_mask=batch["source_mask"]).flatten(0, 1)
         targets, hidden = batch["targets"].flatten(), batch["hidden"].flatten()
-        nats = F.cross_entropy(scores, targets, reduction="none")
+        nats = F.cross_entropy(scores.float(), targets, reduction="none")
         hits = scores.argmax(-1) == targets
         every, some = (targets >= 0).sum(), hidden.sum()
         ratios = {

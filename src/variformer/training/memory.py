@@ -47,12 +47,14 @@ def _available(source: Path = Path("/proc/meminfo")) -> int | None:
 
 
 def _left_to_the_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Under a container's limit (cgroups, version 2)."""
+    """Under a container's limit (cgroups, version 2); what only caches files is free."""
     try:
         limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     except OSError:
         return None
-    return None if limit == "max" else max(int(limit) - int(used), 0)
+    cached = int(counts.get("active_file", 0)) + int(counts.get("inactive_file", 0))
+    return None if limit == "max" else max(int(limit) - int(used) + cached, 0)
 
 
 def _left_to_the_process(source: Path = Path("/proc/self/statm")) -> int | None:

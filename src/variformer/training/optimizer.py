@@ -133,6 +133,7 @@ class Muon(torch.optim.Optimizer):
         state = self.state[parameter]
         if name not in state:
             state[name] = torch.zeros_like(parameter if like is None else like)
+        state[name] = state[name].to(parameter.device)  # PyTorch leaves a `step` that was loaded where it was saved
         return state[name]
 
 

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from torch.utils._pytree import tree_map
 
 from ..layers import Block
+from .memory import free_memory
 
 
 class ShardedStrategy(ModelParallelStrategy):
@@ -114,13 +115,21 @@ def replaced(model: nn.Module, change: Any) -> nn.Module:
     return copy.deepcopy(model, new)
 
 
-def whole_model(strategy: Strategy, model: nn.Module) -> nn.Module:
-    """The model itself, or a whole copy of one that is sharded. All processes must ask for it."""
+def whole_model(strategy: Strategy, model: nn.Module) -> nn.Module | None:
+    """The model itself, or a whole copy of one that is sharded; on rank zero alone, though all must ask for it.
+
+    The copy is on rank zero's device, or on the CPU where the device has too little memory for it.
+    """
     if not isinstance(strategy, ShardedStrategy) or strategy.unsharded is None:
-        return model
-    parts = iter([whole(parameter.detach()) for parameter in model.parameters()])
-    copied = replaced(strategy.unsharded, lambda _: next(parts))
-    return copied.to(strategy.root_device).train(model.training)
+        return model if strategy.is_global_zero else None
+    gathered_parts = gathered([parameter.detach() for parameter in model.parameters()])
+    if not strategy.is_global_zero:
+        return None
+    parts = iter(gathered_parts)
+    copied = replaced(strategy.unsharded, lambda _: next(parts)).train(model.training)
+    free = free_memory(strategy.root_device)
+    fits = free is None or 2 * sum(part.nbytes for part in gathered_parts) < free  # room to compute as well
+    return copied.to(strategy.root_device) if fits else copied
 
 
 def outline(strategy: Strategy, model: nn.Module) -> nn.Module:

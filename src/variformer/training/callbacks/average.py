@@ -13,20 +13,27 @@ from ..sharding import gathered, like
 class MovingAverage(Callback):
     """average <- decay * average + (1 - decay) * weights after every step (Polyak and Juditsky, 1992; DeiT, section 6).
 
-    Early on, decay is at most (1 + step) / (10 + step), so that the first weights are soon forgotten. Evaluation and
-    best.ckpt use the average; a full checkpoint holds both, and `evaluation_weights` picks from it.
+    Early on, decay is at most (1 + step) / (10 + step), so that the first weights are soon forgotten. In float32, for
+    weights of 16 bits would round its small steps away. Evaluation and best.ckpt use the average; a full checkpoint
+    holds both, and `evaluation_weights` picks from it.
     """
 
     def __init__(self, decay: float = 0.999):
         self.decay = decay
         self.average: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensor] = {}  # while the average is evaluated in their place
         self.updated_step = 0
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        named = dict(module.model.named_parameters())  # type: ignore[union-attr, operator]
         if not self.average:
-            self.average = {name: p.detach().clone() for name, p in named.items()}
-        self.average = {name: like(tensor, named[name]) for name, tensor in self.average.items()}
+            named = module.model.named_parameters()  # type: ignore[union-attr, operator]
+            self.average = {name: p.detach().clone().float() for name, p in named}
+        self.place(module)
+
+    def place(self, module: Any) -> None:
+        """What was loaded from a checkpoint, where the parameters are."""
+        named = dict(module.model.named_parameters())
+        self.average = {name: like(tensor, named[name]).float() for name, tensor in self.average.items()}
 
     @torch.no_grad()
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -35,33 +42,32 @@ class MovingAverage(Callback):
             return
         self.updated_step = step
         decay = min(self.decay, (1 + step) / (10 + step))
-        weights = [p.detach() for p in module.model.parameters()]
+        weights = [p.detach().float() for p in module.model.parameters()]
         torch._foreach_lerp_(list(self.average.values()), weights, 1 - decay)
 
+    @torch.no_grad()
     def on_validation_start(self, trainer: L.Trainer, module: Any) -> None:
-        self.swap(module)
-
-    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
-        self.swap(module)
-
-    def leave_validation(self, module: Any) -> None:
-        self.swap(module)
-
-    def on_test_start(self, trainer: L.Trainer, module: Any) -> None:
-        self.swap(module)
-
-    def on_test_end(self, trainer: L.Trainer, module: Any) -> None:
-        self.swap(module)
+        """Put the average in the place of the weights; where nothing was trained yet there is none."""
+        self.place(module)
+        named = [(name, p) for name, p in module.model.named_parameters() if name in self.average]
+        self.weights = {name: parameter.detach().clone() for name, parameter in named}
+        for name, parameter in named:
+            parameter.copy_(self.average[name])
 
     @torch.no_grad()
-    def swap(self, module: Any) -> None:
-        """Exchange weights and average, in place."""
+    def leave_validation(self, module: Any) -> None:
         for name, parameter in module.model.named_parameters():
-            if name not in self.average:
-                return  # nothing was trained yet
-            weights = parameter.detach().clone()
-            parameter.copy_(self.average[name])
-            self.average[name].copy_(weights)
+            if name in self.weights:
+                parameter.copy_(self.weights.pop(name))
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        self.leave_validation(module)
+
+    def on_test_start(self, trainer: L.Trainer, module: Any) -> None:
+        self.on_validation_start(trainer, module)
+
+    def on_test_end(self, trainer: L.Trainer, module: Any) -> None:
+        self.leave_validation(module)
 
     def state_dict(self) -> dict[str, Any]:
         return {"average": gathered(self.average), "updated_step": self.updated_step}

@@ -67,15 +67,21 @@ class BestCheckpoint(Callback):
         value = module.results["val"][module.objective.monitor]
         sign = 1 if module.objective.mode == "min" else -1
         if self.value is None or math.isnan(self.value) or sign * value < sign * self.value:
-            self.value = value
             folder = RunDirectory(trainer.default_root_dir).checkpoints
             trainer.save_checkpoint(folder / "best.ckpt", weights_only=True)
+            if was_saved(trainer):
+                self.value = value
 
     def state_dict(self) -> dict[str, Any]:
         return {"value": self.value}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.value = state["value"]
+
+
+def was_saved(trainer: L.Trainer) -> bool:
+    """Whether the last save succeeded, which rank zero alone knows: the disk may have been full."""
+    return trainer.strategy.broadcast(not getattr(trainer.strategy.checkpoint_io, "failures", ()))
 
 
 def validation_is_due(trainer: L.Trainer) -> bool:

@@ -12,7 +12,8 @@ import torch
 from lightning import Callback
 from torch import Tensor
 
-from ...analysis.memory import optimizer_memory, size, training_memory
+from ...analysis.cost import parameter_count
+from ...analysis.memory import optimizer_memory, training_memory
 from ...data.loader import loader
 from ...data.order import Share, TrainingOrder
 from ...objectives.objective import Batch
@@ -119,7 +120,7 @@ def reserved(trainer: L.Trainer, module: Any) -> Iterator[int]:
     """Bytes that a trial does not take by itself: the optimizer's state, a moving average, and a margin."""
     yield optimizer_memory(module.model, module.new_optimizer)
     if any(isinstance(callback, MovingAverage) for callback in trainer.callbacks):  # type: ignore[attr-defined]
-        yield size(module.model.parameters())
+        yield 4 * parameter_count(module.model)
     yield int(MARGIN * (free_memory(module.device) or 0))
 
 

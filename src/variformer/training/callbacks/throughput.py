@@ -23,7 +23,7 @@ class Throughput(Callback):
 
     def __init__(self) -> None:
         self.seen, self.flops_spent = 0, 0.0
-        self.flops_per_batch: float | None = None
+        self.flops_per_sample: float | None = None
         self.peak = self.speed = 0.0
         self.paused: float | None = None
         self.since = self.ended = time.perf_counter()
@@ -39,12 +39,14 @@ class Throughput(Callback):
             self.waited += now - self.ended
         else:
             self.since, self.paused = self.since + now - self.paused, None
-        if self.flops_per_batch is None:
-            self.flops_per_batch = training_flops(outline(trainer.strategy, module.model), module.objective, batch)
+        if self.flops_per_sample is None:
+            flops = training_flops(outline(trainer.strategy, module.model), module.objective, batch)
+            self.flops_per_sample = flops / len(batch["index"])
             self.since += time.perf_counter() - now
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        count, flops = batch["count"] * trainer.world_size, (self.flops_per_batch or 0.0) * trainer.world_size
+        count = batch["count"] * trainer.world_size
+        flops = (self.flops_per_sample or 0.0) * len(batch["index"]) * trainer.world_size
         self.seen, self.flops_spent = self.seen + count, self.flops_spent + flops
         self.recent, self.recent_flops = self.recent + count, self.recent_flops + flops
         if logs_now(trainer, batch_idx):
@@ -77,11 +79,11 @@ class Throughput(Callback):
         self.recent, self.recent_flops, self.waited = 0, 0.0, 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seen": self.seen, "flops_spent": self.flops_spent, "flops_per_batch": self.flops_per_batch}
+        return {"seen": self.seen, "flops_spent": self.flops_spent, "flops_per_sample": self.flops_per_sample}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.seen, self.flops_spent = state["seen"], state["flops_spent"]
-        self.flops_per_batch = state["flops_per_batch"]
+        self.flops_per_sample = state.get("flops_per_sample")
 
 
 def _dtype(trainer: L.Trainer) -> torch.dtype:

@@ -12,6 +12,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from ..run_directory import write_bytes
 from .once import Once
 
 log = logging.getLogger(__name__)
@@ -62,9 +63,7 @@ class CSV(Logger):
         """Begin the file, with what a resumed run keeps of it. Not in `__init__`, which every process runs."""
         until = self.resume_step
         kept = [row for row in read_curves(self.path) if row[0] <= until] if until is not None else []
-        temporary = self.path.with_suffix(".csv.tmp")
-        temporary.write_bytes(lines([("step", "metric", "value"), *kept]))
-        os.replace(temporary, self.path)
+        write_bytes(self.path, lines([("step", "metric", "value"), *kept]))
         last = max((row[0] for row in kept), default=None)
         self.once = Once(last, {name for step, name, _ in kept if step == last})
         self.is_open = True

@@ -1,8 +1,9 @@
 """What a dashboard shows beside curves, and how it is closed."""
 
 import json
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,23 @@ OPEN: list["Dashboard"] = []  # of this process: a run may end before there is a
 
 
 class Dashboard(ABC):
-    """A logger that also shows texts and pictures, and that has to be told how the run ended."""
+    """A logger that also shows texts and pictures, and that has to be told how the run ended. Never stops training."""
+
+    title: str  # what its users call it
+    library: str  # whose messages end with it
+    is_off = False
+
+    def guarded(self, call: Callable[[], object]) -> None:
+        """Go on without the dashboard where its disk is full, its own process is gone or it takes offence."""
+        if self.is_off:
+            return
+        try:
+            call()
+        except Exception as error:
+            self.is_off = True
+            logging.getLogger(self.library).setLevel(logging.CRITICAL)  # some complain of every later line
+            goes_on = f"{self.title} gets nothing more of this run, which goes on: {error!r}"
+            print(f"{goes_on}; metrics.csv has all its curves", flush=True)
 
     @abstractmethod
     def log_samples(self, folder: Path, step: int) -> None:

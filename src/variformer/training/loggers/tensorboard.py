@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import DummyExperiment, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
 from .dashboard import OPEN, Dashboard
@@ -20,6 +21,8 @@ class TensorBoard(Dashboard, TensorBoardLogger):
     anew.
     """
 
+    title, library = "TensorBoard", "tensorboard"
+
     def __init__(self, run_dir: str, resume_step: int | None = None, logged_step: int | None = None):
         purged = 0 if resume_step is None else resume_step + 1
         try:
@@ -30,20 +33,27 @@ class TensorBoard(Dashboard, TensorBoardLogger):
             ) from error
         self.once = Once()
 
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """TensorBoard's writer; once it has failed, a stand-in that does nothing."""
+        return DummyExperiment() if self.is_off else super().experiment
+
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """The config as a text, nested as it is."""
         OPEN.append(self)
-        self.experiment.add_text("config", f"```yaml\n{yaml.safe_dump(params, sort_keys=False)}```")
+        told = f"```yaml\n{yaml.safe_dump(params, sort_keys=False)}```"
+        self.guarded(lambda: self.experiment.add_text("config", told))
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        super().log_metrics(self.once(metrics, step), step)
+        self.guarded(lambda: TensorBoardLogger.log_metrics(self, self.once(metrics, step), step))
 
     @rank_zero_only
     def log_samples(self, folder: Path, step: int) -> None:
         text = (folder / f"step-{step:08d}.txt").read_text(encoding="utf-8")
-        self.experiment.add_text("samples", f"```\n{text}\n```", step)
+        self.guarded(lambda: self.experiment.add_text("samples", f"```\n{text}\n```", step))
 
     @rank_zero_only
     def log_figure(self, name: str, path: Path, step: int) -> None:
@@ -51,12 +61,13 @@ class TensorBoard(Dashboard, TensorBoardLogger):
         from PIL import Image
 
         with Image.open(path) as image:
-            self.experiment.add_image(f"figures/{name}", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+            pixels = np.asarray(image.convert("RGB"))
+        self.guarded(lambda: self.experiment.add_image(f"figures/{name}", pixels, step, dataformats="HWC"))
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Lightning calls this after every stage; the file stays open for what comes after."""
-        self.experiment.flush()
+        self.guarded(lambda: self.experiment.flush())
 
     def close(self, status: str) -> None:
-        self.experiment.close()
+        self.guarded(lambda: self.experiment.close())

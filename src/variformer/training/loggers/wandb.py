@@ -1,9 +1,8 @@
 """Weights & Biases."""
 
 import json
-import logging
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +31,8 @@ class Wandb(Dashboard, WandbLogger):
     `artifacts`: which checkpoints to upload when the run is done.
     """
 
+    title, library = "W&B", "wandb"
+
     def __init__(
         self,
         run_dir: str,
@@ -52,7 +53,6 @@ class Wandb(Dashboard, WandbLogger):
         self.run, self.mode, self.artifacts = RunDirectory(run_dir), mode, artifacts
         self.resumes, self.logged_step = resume_step is not None, logged_step
         self.first_step = 0
-        self.is_off = False
 
     @property
     @rank_zero_experiment
@@ -105,20 +105,6 @@ class Wandb(Dashboard, WandbLogger):
     @rank_zero_only
     def log_figure(self, name: str, path: Path, step: int) -> None:
         self.guarded(lambda: self.log_image(f"figures/{name}", images=[str(path)], step=step))
-
-    def guarded(self, call: Callable[[], None]) -> None:
-        """Go on without W&B where its own process is gone or it takes offence at something."""
-        if self.is_off:
-            return
-        try:
-            call()
-        except Exception as error:
-            self.is_off = True
-            logging.getLogger("wandb").setLevel(logging.CRITICAL)  # or each line printed from now on is an error there
-            print(
-                f"W&B gets nothing more of this run, which goes on: {error!r}; metrics.csv has all its curves",
-                flush=True,
-            )
 
     def finalize(self, status: str) -> None:
         """Lightning calls this after every stage; `close` ends the run."""
