@@ -122,13 +122,13 @@ def whole_model(strategy: Strategy, model: nn.Module) -> nn.Module | None:
     """
     if not isinstance(strategy, ShardedStrategy) or strategy.unsharded is None:
         return model if strategy.is_global_zero else None
-    gathered_parts = gathered([parameter.detach() for parameter in model.parameters()])
+    weights = gathered([parameter.detach() for parameter in model.parameters()])
     if not strategy.is_global_zero:
         return None
-    parts = iter(gathered_parts)
-    copied = replaced(strategy.unsharded, lambda _: next(parts)).train(model.training)
+    rest = iter(weights)
+    copied = replaced(strategy.unsharded, lambda _: next(rest)).train(model.training)
     free = free_memory(strategy.root_device)
-    fits = free is None or 2 * sum(part.nbytes for part in gathered_parts) < free  # room to compute as well
+    fits = free is None or 2 * sum(tensor.nbytes for tensor in weights) < free  # room to compute as well
     return copied.to(strategy.root_device) if fits else copied
 
 
