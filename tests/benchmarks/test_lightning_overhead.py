@@ -28,6 +28,7 @@ def test_the_command_prints_the_overhead(overrides, capsys, monkeypatch):
     assert told.splitlines()[-1].startswith("Lightning's overhead: ")
 
 
+@pytest.mark.slow
 def test_both_do_the_same_work_step_by_step(overrides, tmp_path):
     """Bit for bit the same loss after 26 steps with clipping, warm-up and decay."""
     config = lightning_overhead.composed([*lightning_overhead.GPT, *overrides])

@@ -66,6 +66,7 @@ def test_training_leaves_a_complete_run_directory(name, folder, request):
         assert len(list((trained / "samples").glob("step-*.txt"))) == 2
 
 
+@pytest.mark.slow
 def test_evaluation_equals_training_exactly(gpt):
     done = command("evaluate.py", f"run_dir={gpt}", folder=gpt.parent)
     assert done.returncode == 0, done.stdout + done.stderr

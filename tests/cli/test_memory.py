@@ -100,6 +100,9 @@ def test_a_micro_batch_that_is_looked_for_on_resume_is_written_down_too(composed
     longer = config | {"trainer": config["trainer"] | {"auto_micro_batch": True}}
     train(longer | {"resume": True, "max_steps": 6})
     run = Path(config["run_dir"])
+    sessions = json.loads((run / "run.json").read_text())["sessions"]
+    changed = {f"max_steps: {config['max_steps']} then, 6 now", "micro_batch: None then, 2 now"}
+    assert changed <= set(sessions[-1]["changed"])
     for kept in (load(run), json.loads((run / "run.json").read_text())["config"]):
         assert (kept["micro_batch"], kept["trainer"]["auto_micro_batch"]) == (2, False)
 

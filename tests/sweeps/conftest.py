@@ -8,12 +8,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from omegaconf import DictConfig
 
+from variformer.config import register_resolvers, spelled
+from variformer.sweeps.planning import Plan, plan
+from variformer.sweeps.sweeping import Sweep
 from variformer.sweeps.trials import Trial, read_trials
 
+CONF = Path(__file__).parents[2] / "conf"
 STAND_IN = Path(__file__).with_name("stand_in.py")
 TRAIN = Path(__file__).parents[2] / "train.py"
 
@@ -75,6 +84,24 @@ def until(told: Callable[[], Any], patience: float = 120) -> Any:
             raise TimeoutError(f"{told} was never true in {patience:g} s")
         time.sleep(0.05)
     return answer
+
+
+def planned(*arguments: str) -> Plan:
+    """What `python train.py -m` makes of them."""
+    return plan(spelled(arguments, CONF), config_of(*arguments))
+
+
+def sweep_of(*arguments: str, launcher: Any = None) -> Sweep:
+    """The same as a sweep that has launched nothing."""
+    context: Any = SimpleNamespace(config_loader=ConfigLoaderImpl(create_config_search_path(str(CONF))))
+    return Sweep(planned(*arguments), config_of(*arguments), context, launcher)
+
+
+def config_of(*arguments: str) -> DictConfig:
+    register_resolvers()
+    fixed = [each for each in spelled(arguments, CONF) if "," not in each and "(" not in each]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", fixed, return_hydra_config=True)
 
 
 def starts(folder: Path) -> list[dict]:

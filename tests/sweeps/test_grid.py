@@ -3,43 +3,15 @@
 import json
 import re
 import shlex
-from types import SimpleNamespace
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import create_config_search_path
-from hydra.core.plugins import Plugins
 
-from variformer.config import ConfigError, register_resolvers
+from variformer.config import ConfigError
 from variformer.sweeps.directory import SweepDirectory, subfolder
-from variformer.sweeps.planning import Plan, plan
-from variformer.sweeps.sweeping import Sweep
 from variformer.sweeps.trials import read_record
 from variformer.sweeps.watched import watched
 
-from .conftest import STAND_IN
-
-CONF = STAND_IN.parents[2] / "conf"
-
-
-def planned(*arguments: str) -> Plan:
-    register_resolvers()
-    fixed = [each for each in arguments if "," not in each and "(" not in each]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return plan(arguments, compose("train", fixed, return_hydra_config=True))
-
-
-def sweep_of(*arguments: str) -> Sweep:
-    """What `python train.py -m` makes of them, with nothing launched."""
-    register_resolvers()
-    Plugins.instance()
-    fixed = [each for each in arguments if "," not in each and "(" not in each]
-    loader = ConfigLoaderImpl(create_config_search_path(str(CONF)))
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", fixed, return_hydra_config=True)
-        context = SimpleNamespace(config_loader=loader)
-        return Sweep(plan(arguments, config), config, context, None)  # type: ignore[arg-type]
+from .conftest import CONF, planned, sweep_of
 
 
 def test_a_grid_runs_every_combination_in_a_folder_of_its_own(sweeping):

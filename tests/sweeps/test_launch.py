@@ -3,6 +3,7 @@
 import os
 import signal
 from itertools import combinations
+from types import SimpleNamespace
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -11,7 +12,7 @@ from variformer.config import register_resolvers
 from variformer.config.extras import missing_extras
 from variformer.sweeps.devices import cores, reserved
 
-from .conftest import STAND_IN, starts
+from .conftest import STAND_IN, starts, sweep_of, until
 
 TIMES = ["max_steps=4", "eval_batch=5"]  # 2 s a trial
 
@@ -56,18 +57,27 @@ def test_ctrl_c_reaches_each_trial_once_and_the_same_command_continues(sweeping)
 
 @pytest.mark.slow
 def test_ctrl_c_spares_a_trial_beside_a_worker_that_has_nothing_to_do(sweeping):
-    process = sweeping.start("launch=local_parallel", "clip=1,2,3", "max_steps=12", "eval_batch=2")
-    last = sweeping.wait_for(2, steps=3)
-    assert [trial.status for trial in sweeping.trials()] == ["done", "done", "running"]
+    process = sweeping.start("launch=local_parallel", "name=good,lasts", "clip=1", "max_steps=5", "eval_batch=2")
+    last = sweeping.wait_for(1)
+    until(lambda: sweeping.trials()[0].status == "done")
+    assert sweeping.trials()[1].status == "running"
     os.killpg(process.pid, signal.SIGINT)
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 130, out + errors
-    assert [(trial.path, trial.status) for trial in sweeping.trials()][2] == (last, "preempted")
+    assert [(trial.path, trial.status) for trial in sweeping.trials()][1] == (last, "preempted")
+
+
+def test_a_pool_has_no_more_workers_than_jobs_and_grows_again():
+    launcher = SimpleNamespace(joblib={"n_jobs": 3}, launch=lambda jobs, initial_job_idx: [])
+    swept = sweep_of("seed=1,2", launcher=launcher)
+    for jobs, workers in [(1, 1), (2, 2), (9, 3)]:
+        swept.settle([], [["seed=1"]] * jobs)
+        assert launcher.joblib["n_jobs"] == workers
 
 
 def test_nobody_waits_for_a_gpu_once_the_sweep_is_stopped(monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     answers = iter([None, None, signal.SIGTERM])
     with reserved(1, 1), reserved(1, 1, lambda: next(answers)) as variables:
         assert variables == {"CUDA_VISIBLE_DEVICES": ""}

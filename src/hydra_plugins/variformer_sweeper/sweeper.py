@@ -38,6 +38,6 @@ class VariformerSweeper(Sweeper):
             )
             with put_back_after_a_warning():
                 Sweep(planned, config, self.context, launcher).run()
-        except (ConfigError, OSError) as error:
+        except ConfigError as error:
             print(error, file=sys.stderr)
             raise SystemExit(2) from None

@@ -163,7 +163,7 @@ def micro_batch_search(config: Config, run: RunDirectory) -> list[AutoMicroBatch
 
 def settle(config: Config, run: RunDirectory, micro: int) -> None:
     """Write down the micro batch that was found: a resumed or repeated run takes it instead of searching."""
-    config["micro_batch"], config["trainer"]["auto_micro_batch"] = micro, False
+    config |= {"micro_batch": micro, "trainer": config["trainer"] | {"auto_micro_batch": False}}
     settled = config | {"resume": False}
     write_text(run.config, OmegaConf.to_yaml(OmegaConf.create(settled)))
     run.amend_record(micro_batch=micro, config=settled)

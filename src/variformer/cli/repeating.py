@@ -8,7 +8,7 @@ from typing import Any
 from ..config import ConfigError
 from ..config.consistency import leaves
 from ..config.repeating import OWN, record_of
-from ..training.run_directory import RunDirectory, environment
+from ..training.run_directory import environment
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +51,6 @@ def changed_values(then: Config, now: Config) -> Iterator[str]:
     for key in before | after:
         if key not in OWN and before.get(key) != after.get(key):
             yield f"{key}: {before.get(key)} then, {after.get(key)} now"
-
-
-def changed_by_resuming(run: RunDirectory, config: Config) -> list[str]:
-    """What a run that goes on does with other values than before."""
-    return list(changed_values(record_of(run.path)[1].get("config", config), config))
 
 
 def changed_sources(then: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What `python train.py` does once the config is known to be good."""
 
+import json
 import logging
 import time
 import warnings
@@ -23,7 +24,7 @@ from ..training.run_directory import RunDirectory, code_state, write_json, write
 from ..training.signals import Signals
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
 from .memory import explained
-from .repeating import changed_by_resuming, repetition
+from .repeating import changed_values, repetition
 from .sources import find_teacher
 from .starting import start_from
 from .stopping import reported
@@ -111,12 +112,19 @@ def keep(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Tr
         run.set_record(**facts)
         return
 
+    before = recorded_config(run)
+
     def accepted(*_: Any) -> None:
         keep_config(config, run)
         settled = config | {"resume": False}  # the micro batch may have been found since
-        run.set_record(changed=changed_by_resuming(run, settled), **facts | {"config": settled})
+        run.set_record(changed=list(changed_values(before or settled, settled)), **facts | {"config": settled})
 
     trainer.callbacks.append(LambdaCallback(on_train_start=accepted))  # type: ignore[attr-defined]
+
+
+def recorded_config(run: RunDirectory) -> Config | None:
+    """What the last session of a run did; None where its record is missing."""
+    return json.loads(run.record.read_text()).get("config") if run.record.is_file() else None
 
 
 def keep_config(config: Config, run: RunDirectory) -> None:

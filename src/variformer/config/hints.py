@@ -13,12 +13,14 @@ from .nearest import hint
 @contextmanager
 def hints(conf: Path, name: str) -> Iterator[None]:
     """Around a Hydra main: when it exits with an error, name the nearest valid key of each unknown one, and the extra
-    that a launcher needs.
+    that a launcher needs. Under a debugger Hydra lets its own error through.
     """
+    from hydra.errors import HydraException
+
     try:
         yield
-    except SystemExit as stop:
-        if stop.code == 1:
+    except (SystemExit, HydraException) as stop:
+        if getattr(stop, "code", 1) == 1:
             for line in missing_extras(sys.argv[1:]) or unknown_keys(conf, name, sys.argv[1:]):
                 print(line, file=sys.stderr)
         raise

@@ -29,9 +29,9 @@ def change(saved: Any, override: Any, source: Path) -> None:
     """
     from omegaconf import OmegaConf
 
-    key = override.key_or_group
-    before = OmegaConf.select(saved, key.replace("/", "."), default=OmegaConf)
-    if OmegaConf.is_dict(before):
+    key, value = override.key_or_group.replace("/", "."), override.value()
+    before = OmegaConf.select(saved, key, default=OmegaConf)
+    if OmegaConf.is_dict(before) and value is not None:
         values = ", ".join(f"{key}.{name}" for name in before if not str(name).startswith("_"))
         raise ConfigError([f"{key}: {source} has its own, and no group is chosen again; set its values ({values})"])
     if before is OmegaConf:
@@ -39,4 +39,4 @@ def change(saved: Any, override: Any, source: Path) -> None:
         section = OmegaConf.select(saved, path) if path else saved
         known = [str(name) for name in section] if OmegaConf.is_dict(section) else []
         raise ConfigError([f"{key}: not a value of the run in {source}{hint(last, known)}"])
-    OmegaConf.update(saved, key, override.value())
+    OmegaConf.update(saved, key, value)

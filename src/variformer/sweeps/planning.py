@@ -1,5 +1,6 @@
 """What the command line of a sweep asks for."""
 
+import sys
 from collections.abc import Container, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class Plan:
 
     def choices(self, keys: Sequence[str]) -> list[list[str]]:
         """All combinations of overrides for those of the `keys` that are swept over named options."""
-        options = {key: self.options(key) for key in keys if key in (self.swept if self.space is None else self.space)}
+        options = {key: self.options(key) for key in (self.space or self.swept) if plain(key) in keys}
         return [
             [f"{key}={each}" for key, each in zip(options, chosen, strict=True)]
             for chosen in product(*options.values())
@@ -77,6 +78,8 @@ def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
         raise ConfigError(["validate_only: tells the plan of one run; leave out -m"])
     if config.hydra.sweeper.n_jobs < 1:
         raise ConfigError([f"hydra.sweeper.n_jobs: {config.hydra.sweeper.n_jobs} trials at once is no number of them"])
+    if any(argument.partition("=")[0] in ("--config-path", "-cp") for argument in sys.argv[1:]):
+        raise ConfigError(["--config-path: trials would not see it; add a folder of configs with --config-dir"])
     if any(key_of(each) in ("hydra.sweep.dir", "hydra.sweep.subdir") for each in typed(config.hydra.overrides.hydra)):
         raise ConfigError(["hydra.sweep: each trial has a folder that follows from its values; set sweep_dir for all"])
     moving = [each for each in overrides if each.is_sweep_override()]
@@ -102,8 +105,11 @@ def flags(hydra: Any) -> list[str]:
 
 
 def saved(config: DictConfig) -> DictConfig | None:
-    """The config that trials start from where the command has `repeat=`: that of the run."""
-    return OmegaConf.create(config_of(Path(config.repeat))) if config.get("repeat") else None
+    """The config that trials start from where the command has `repeat=`: that of the run. Raises ConfigError."""
+    try:
+        return OmegaConf.create(config_of(Path(config.repeat))) if config.get("repeat") else None
+    except FileNotFoundError as error:
+        raise ConfigError([str(error)]) from error
 
 
 def space_in(moving: Sequence[Override], fixed: AbstractSet[str], config: DictConfig) -> dict[str, Any] | None:
@@ -134,7 +140,7 @@ def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]
     """
     problems = []
     unknown = tuple(f"{key.replace('/', '.')}." for key in keys if key in groups)
-    for key in keys if "experiment" not in keys else ():
+    for key in map(plain, keys) if "experiment" not in keys else ():
         if key.startswith(unknown):
             continue
         *path, last = key.split(".")
@@ -144,6 +150,11 @@ def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]
             problems.append(f"{key}: no such key or group{hint(last, known)}")
     if problems:
         raise ConfigError(problems)
+
+
+def plain(key: str) -> str:
+    """`++model.width`, as `spelled` has it for a run that is repeated -> `model.width`."""
+    return key.removeprefix("++")
 
 
 def values_of(override: Override) -> list[str]:

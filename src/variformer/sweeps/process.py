@@ -28,12 +28,13 @@ def start(command: list[str], log: IO[str], variables: dict[str, str], keep: int
         env=variables,
         start_new_session=True,
         pass_fds=() if keep is None else (keep,),
-        preexec_fn=end_with_parent,
+        preexec_fn=be_a_trial,
     )
 
 
-def end_with_parent() -> None:
-    """Where the sweep is killed, Linux sends its trial SIGTERM: it saves a checkpoint, and does not train on alone."""
+def be_a_trial() -> None:
+    """Heed SIGINT, which a launcher's worker ignores, and save a checkpoint where the sweep is killed: Linux tells."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGTERM)
 

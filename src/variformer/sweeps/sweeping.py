@@ -36,6 +36,7 @@ class Sweep:
         self.settings = config.hydra.sweeper
         self.directory = SweepDirectory(plan.where)
         self.monitor, self.mode = self.watched()
+        self.workers = (getattr(launcher, "joblib", None) or {}).get("n_jobs")  # of a launcher with a pool of them
         self.gave_up = False  # whether the launcher did
 
     def run(self) -> None:
@@ -128,7 +129,8 @@ class Sweep:
         Where the launcher itself gave up, jobs that it still has may run or wait: those are left alone.
         """
         logging.getLogger("hydra").setLevel(logging.WARNING)
-        no_more_workers(self.launcher, len(jobs))
+        if self.workers is not None and self.workers > 0:  # a Ctrl-C would end an idle one, and joblib then all others
+            self.launcher.joblib["n_jobs"] = min(self.workers, len(jobs))  # type: ignore[attr-defined]
         problem = "its job ended without a word"
         try:
             for returned in self.launcher.launch(jobs, initial_job_idx=0):
@@ -155,13 +157,6 @@ class Sweep:
             command=["python", "train.py", *self.plan.fixed, *once],
             space=space,
         )
-
-
-def no_more_workers(launcher: Launcher, jobs: int) -> None:
-    """Of joblib's than there are jobs: a Ctrl-C would end an idle one, and joblib then kills the others' trials."""
-    settings = getattr(launcher, "joblib", None)
-    if settings is not None and settings["n_jobs"] > jobs:
-        settings["n_jobs"] = jobs
 
 
 @contextlib.contextmanager
