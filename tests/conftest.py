@@ -17,6 +17,11 @@ settings.register_profile("variformer", deadline=None, derandomize=True, max_exa
 settings.load_profile("variformer")
 
 
+def pytest_collection_modifyitems(items):
+    """Tests that fork processes which train come first: after a compiled backward pass, PyTorch refuses to fork."""
+    items.sort(key=lambda item: item.path.parent.name not in ("faults", "devices"))
+
+
 @pytest.fixture(scope="session")
 def vocabulary():
     """1,000 ids: 0-4 special, 100 sentinels at the end, every third ordinary one continuing a word."""

@@ -1,7 +1,6 @@
 """The commands as a user types them, as processes of their own."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -9,20 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from .conftest import ROOT, command
+
 FAMILIES = ["gpt", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bert", "t5", "vit"))]
-
-
-def command(script: str, *arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
-    inherited = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}  # of another test's W&B
-    return subprocess.run(
-        [sys.executable, str(ROOT / script), *arguments],
-        cwd=folder,
-        env=inherited | {"OMP_NUM_THREADS": "1"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
 
 
 def metrics(run: Path, name: str) -> dict:

@@ -1,8 +1,5 @@
 """`validate_only=true`: everything is built, nothing is trained, and what is told is so."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,8 @@ from variformer.cli.build import build_data_module, build_module, build_task
 from variformer.cli.plan import plan, show_plan
 from variformer.cli.train import train
 
-ROOT = Path(__file__).parents[2]
+from .conftest import command
+
 COMMON = ["debug=fast", "model.vocab_size=600"]
 
 
@@ -91,14 +89,7 @@ def test_what_stands_in_the_way_is_told_with_code_2(composed, capsys, overrides,
 
 @pytest.mark.slow
 def test_the_command_plans_and_leaves_no_run_directory(tmp_path):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), "experiment=vit", "debug=fast", "validate_only=true"],
-        cwd=tmp_path,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
+    done = command("train.py", "experiment=vit", "debug=fast", "validate_only=true", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "global batch" in done.stdout
     assert not list(tmp_path.glob("runs/*"))

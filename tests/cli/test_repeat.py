@@ -1,10 +1,8 @@
 """`repeat=RUN`: run.json is enough to do the same again, and what differs is told or refused."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,8 @@ from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
 from variformer.training.run_directory import RunDirectory
 
-ROOT = Path(__file__).parents[2]
+from .conftest import ROOT, command
+
 SMALL = ["debug=fast", "model.width=32", "model.depth=2", "model.heads=2", "model.hidden=64", "model.dropout=0.1"]
 SMALL += ["callbacks.throughput=null"]
 TEXT = ["length=32", *SMALL]
@@ -223,14 +222,7 @@ def test_the_difference_from_the_commit_is_kept_and_can_be_applied(tmp_path, mon
 def test_the_command_repeats_a_run_in_a_new_directory_beside_it(vit, tmp_path):
     smoothing = record(vit)["config"]["objective"]["label_smoothing"]  # a GPT has none
     arguments = [f"repeat={vit}", "trainer.progress=false", f"objective.label_smoothing={smoothing}"]
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
-        cwd=tmp_path,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
+    done = command("train.py", *arguments, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     (again,) = (tmp_path / "runs" / "vit").iterdir()
     assert same_weights(vit, again)

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import IO, Any
 
 from .directory import SweepDirectory
 from .outcome import Ending
@@ -80,17 +81,21 @@ def end(process: subprocess.Popen, grace: float) -> None:
         process.kill()
 
 
-@contextlib.contextmanager
-def forwarding(process: subprocess.Popen, received: list[int]) -> Iterator[None]:
+def forwarding(process: subprocess.Popen, received: list[int]) -> AbstractContextManager[None]:
     """What a scheduler tells this process is told to the trial; `received` gets the signals, for later."""
 
     def forward(signum: int, frame: object) -> None:
         received.append(signum)
         process.send_signal(signum)
 
-    before = {each: signal.signal(each, forward) for each in FORWARDED}
+    return handled(FORWARDED, forward)
+
+
+@contextlib.contextmanager
+def handled(signals: Iterable[signal.Signals], handler: Callable[[int, Any], None]) -> Iterator[None]:
+    before = {each: signal.signal(each, handler) for each in signals}
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for each, former in before.items():
+            signal.signal(each, former)

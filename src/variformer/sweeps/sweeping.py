@@ -4,7 +4,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from ..config import ConfigError
 from .directory import SweepDirectory, assigned, in_use
 from .planning import Plan, Point, watched_by
+from .process import handled
 from .trials import SETTLED, Trial, numbers, read_record, read_trial, read_trials, update_record
 
 if TYPE_CHECKING:
@@ -159,8 +160,7 @@ class Sweep:
         )
 
 
-@contextlib.contextmanager
-def stoppable(directory: SweepDirectory) -> Iterator[None]:
+def stoppable(directory: SweepDirectory) -> contextlib.AbstractContextManager[None]:
     """The first signal asks the running trials to save and end; a Ctrl-C after it leaves at once."""
 
     def stop(signum: int, frame: object) -> None:
@@ -171,9 +171,4 @@ def stoppable(directory: SweepDirectory) -> Iterator[None]:
         directory.request_stop(signum)
         print("stopping: the running trials save a checkpoint; the same command continues", flush=True)
 
-    before = {each: signal.signal(each, stop) for each in STOPPING}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    return handled(STOPPING, stop)
