@@ -82,6 +82,14 @@ def test_anomaly_names_the_operation_whose_gradient_is_nan(composed, monkeypatch
     assert not torch.is_anomaly_enabled()
 
 
+def test_anomaly_lets_a_sound_run_be(composed):
+    """Also where FLOPs are counted, on tensors without values."""
+    counted = [each for each in [*TEXT, *FEW] if each != "callbacks.throughput=null"]
+    config = composed(*counted, "debug=anomaly")
+    train(config)
+    assert "spent/flops" in (Path(config["run_dir"]) / "metrics.csv").read_text()
+
+
 @pytest.mark.parametrize("preset", [["debug=deterministic"], ["trainer.deterministic=false"]], ids=["on", "off"])
 def test_deterministic_refuses_operations_that_are_not(composed, monkeypatch, preset):
     plain, seen = Training.training_step, []
