@@ -7,9 +7,7 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,6 @@ from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
 from variformer.training.module import Training
 
-ORPHANED = 40  # seconds that a rank has after another was killed
 PATIENCE = 200  # seconds, for a run of a few steps: a deadlock otherwise
 MOMENTS = {
     "training": (Training, "training_step"),
@@ -94,8 +91,7 @@ def tell(signum: int) -> Callable[[], None]:
 def run(config: dict, *arranged: Iterable[Arrange]) -> list[int]:
     """Exit codes of as many ranks as are arranged; a process that a signal ended has minus its number.
 
-    The ranks are forked, because importing takes longer than a few steps of training. Where one is killed and another
-    does not notice, that is killed too after a while, as torchrun and SLURM do.
+    The ranks are forked, because importing takes longer than a few steps of training.
     """
     context, port = multiprocessing.get_context("fork"), free_port()
     ranks = [
@@ -105,15 +101,8 @@ def run(config: dict, *arranged: Iterable[Arrange]) -> list[int]:
     for rank in ranks:
         rank.start()
     try:
-        deadline = time.monotonic() + PATIENCE
-        while (alive := [rank for rank in ranks if rank.exitcode is None]) and time.monotonic() < deadline:
-            wait([rank.sentinel for rank in alive], timeout=deadline - time.monotonic())
-            if any(rank.exitcode == -signal.SIGKILL for rank in ranks):
-                deadline = min(deadline, time.monotonic() + ORPHANED)
-        if any(rank.exitcode == -signal.SIGKILL for rank in ranks):
-            for rank in alive:
-                rank.kill()
-                rank.join()
+        for rank in ranks:
+            rank.join(PATIENCE)
     finally:
         codes = [rank.exitcode for rank in ranks]
         for rank in ranks:

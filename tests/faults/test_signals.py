@@ -1,7 +1,6 @@
 """A run that is told to stop leaves a checkpoint, its status and an exit code, and ends bit for bit the same later."""
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from variformer.cli.stopping import reported
-from variformer.data.loader import loader
-from variformer.data.order import Share, TrainingOrder
 from variformer.training.run_directory import RunDirectory
 from variformer.training.signals import Preempted, Signals
 
@@ -129,24 +126,6 @@ def test_workers_of_the_loader_ignore_what_the_run_is_told():
         signals.process += 1  # as a forked process sees it
         os.kill(os.getpid(), signal.SIGINT)
         assert signals.received == 0
-
-
-class Numbers:
-    def __len__(self) -> int:
-        return 64
-
-    def sample(self, index: int, key: int) -> dict[str, int]:
-        return {"number": index}
-
-
-def test_workers_outlive_a_signal_to_their_whole_group():
-    """The trainer still needs their batches on its way to a checkpoint."""
-    order = TrainingOrder(64, seed=0, batch=2, steps=32, share=Share(2))
-    batches = iter(loader(Numbers(), order, lambda samples, keys, train: {}, seed=0, workers=2))
-    assert len([next(batches) for _ in range(2)]) == 2  # one of each worker: both have started
-    for worker in multiprocessing.active_children():
-        os.kill(worker.pid, signal.SIGTERM)
-    assert len(list(batches)) == 30
 
 
 def test_former_handlers_come_back():

@@ -2,12 +2,15 @@
 
 import signal
 from collections.abc import Callable
+from multiprocessing import active_children
+from multiprocessing.util import Finalize
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ..parent import on_death_of_parent
 from ..randomness import sample_key
 from .order import EvaluationOrder, Index, TrainingOrder
 
@@ -51,6 +54,8 @@ def loader(
     In evaluation the corruption of each sample is the same every time, whatever the run's seed.
     """
     train = isinstance(order, TrainingOrder)
+    if workers:
+        Finalize(None, end_workers, exitpriority=0)
     return DataLoader(
         Keyed(view, seed if train else 0),
         batch_sampler=order,  # type: ignore[arg-type]
@@ -58,11 +63,23 @@ def loader(
         num_workers=workers,
         pin_memory=pin_memory,
         persistent_workers=workers > 0,
-        worker_init_fn=outlive_signals,
+        worker_init_fn=follow_the_trainer,
         generator=torch.Generator(),  # seeds the workers, who do not use it; the global generator is left alone
     )
 
 
-def outlive_signals(worker: int) -> None:
-    """What tells a whole group of processes to stop is for the trainer, which still needs its workers to do so."""
+def follow_the_trainer(worker: int) -> None:
+    """A worker lives as long as the trainer that needs it.
+
+    What tells a whole group of processes to stop is for the trainer. Where that is killed, its worker ends at once:
+    it has inherited the connections to other ranks, who would wait for an answer as long as it holds them.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    on_death_of_parent(signal.SIGKILL)
+
+
+def end_workers() -> None:
+    """Before a process leaves: multiprocessing would tell its workers so by SIGTERM, and wait for them forever."""
+    for child in active_children():
+        if child.daemon:
+            child.kill()

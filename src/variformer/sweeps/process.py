@@ -1,22 +1,20 @@
 """Starting the process of a trial, and ending it together with what it started."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, Any
 
+from ..parent import on_death_of_parent
 from .directory import SweepDirectory
 from .outcome import Ending
 
 POLL = 0.5  # seconds
 FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # from a scheduler; SIGINT goes through the sweep
-PARENT_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def start(command: list[str], log: IO[str], variables: dict[str, str], keep: int | None = None) -> subprocess.Popen:
@@ -36,8 +34,7 @@ def start(command: list[str], log: IO[str], variables: dict[str, str], keep: int
 def be_a_trial() -> None:
     """Heed SIGINT, which a launcher's worker ignores, and save a checkpoint where the sweep is killed: Linux tells."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGTERM)
+    on_death_of_parent(signal.SIGTERM)
 
 
 def attend(process: subprocess.Popen, sweep: SweepDirectory, timeout: float | None, grace: float) -> Ending:

@@ -2,9 +2,9 @@
 
 import gc
 import logging
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
 
 import lightning as L
@@ -25,6 +25,7 @@ from .random_state import generator_states, restore
 log = logging.getLogger(__name__)
 
 MARGIN = 0.1  # of the free memory, left for fragments and for what validation, samples and checkpoints take
+USABLE = 0.5  # of a CPU's free memory: its heap gets holes, and steps were seen to need 1.75 times their tensors
 LOOKED_AT = 4  # batches, of which the trial takes the largest
 
 
@@ -46,7 +47,7 @@ class AutoMicroBatch(Callback):
         data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         sizes = divisors(data.global_batch // trainer.world_size)
         with rehearsal(trainer, pl_module) as fits:
-            largest = sizes[count - 1] if (count := bisect_left(sizes, True, key=lambda n: not fits(n))) else 0
+            largest = max(takewhile(fits, sizes), default=0)  # small ones first: what fails leaves memory in pieces
         largest = int(trainer.strategy.reduce(torch.tensor(largest, device=pl_module.device), reduce_op="min"))
         self.adopt(trainer, data, max(largest, 1))
         if not largest:
@@ -83,7 +84,7 @@ def rehearsal(trainer: L.Trainer, module: Any) -> Iterator[Callable[[int], bool]
         batch = large_batch(trainer.datamodule, samples)  # type: ignore[attr-defined]
         try:
             with torch.compiler.set_stance("force_eager"):  # nothing is compiled for sizes that are not kept
-                if not affordable(trainer, module, batch):
+                if samples > 1 and not affordable(trainer, module, batch):
                     return False
                 rehearse(trainer, module, batch, reserves)
             return True
@@ -103,16 +104,20 @@ def rehearsal(trainer: L.Trainer, module: Any) -> Iterator[Callable[[int], bool]
 
 
 def rehearse(trainer: L.Trainer, module: Any, batch: Batch, reserves: list[int]) -> None:
-    """One forward and backward pass while all is there that training will have there beside it."""
+    """Forward and backward passes while all is there that training will have there beside it.
+
+    The second finds memory in the pieces that the first left, and may need more of it.
+    """
     device = trainer.strategy.root_device
     held = [torch.empty(room, dtype=torch.uint8, device=device) for room in reserves]
     for parameter in module.model.parameters():
         if parameter.requires_grad:
             parameter.grad = torch.zeros_like(parameter)
     placed = trainer.strategy.batch_to_device(trainer.precision_plugin.convert_input(batch), device)
-    with trainer.precision_plugin.train_step_context():
-        loss = module.objective(module.model, placed).loss
-    loss.backward()
+    for _ in range(2):
+        with trainer.precision_plugin.train_step_context():
+            loss = module.objective(module.model, placed).loss
+        loss.backward()
     held.clear()
 
 
@@ -140,7 +145,7 @@ def affordable(trainer: L.Trainer, module: Any, batch: Batch) -> bool:
         checkpointing=module.checkpointing,
         accumulates=True,
     )
-    return memory.total - memory.weights <= free // trainer.num_devices  # the weights are there already
+    return memory.total - memory.weights <= USABLE * free / trainer.num_devices  # the weights are there already
 
 
 def large_batch(data: DataModule, samples: int) -> Batch:
