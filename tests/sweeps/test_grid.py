@@ -84,8 +84,14 @@ def test_a_sweep_that_repeats_a_run_is_compared_by_what_that_watches(tmp_path, c
     (tmp_path / "run.json").write_text(json.dumps({"config": composed("experiment=vit")}))
     swept = sweep_of(f"repeat={tmp_path}", "seed=1,2", "model.patch_size=4,8")
     assert (swept.monitor, swept.mode) == ("val/top1", "max")
+    assert swept.plan.points()[0].overrides == {"seed": "1", "model.patch_size": "4"}
+    assert {"seed=1", "++model.patch_size=4"} <= set(swept.job(swept.plan.points()[0]))
     with pytest.raises(ConfigError, match="vocab_size: no such key"):
         planned(f"repeat={tmp_path}", "model.vocab_size=1,2")
+
+
+def test_keys_that_are_added_stay_so():
+    assert list(planned("++model.extra=1,2", "+optimizer.more=3,4").swept) == ["++model.extra", "+optimizer.more"]
 
 
 def test_what_the_command_line_fixes_is_not_searched():

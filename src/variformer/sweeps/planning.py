@@ -1,7 +1,7 @@
 """What the command line of a sweep asks for."""
 
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import product
@@ -16,6 +16,7 @@ from ..config import ConfigError
 from ..config.nearest import hint
 from ..config.overrides import typed
 from ..config.repeating import config_of
+from ..config.spelling import added
 from .directory import ELSEWHERE, folder_of, key_of
 from .watched import watched
 
@@ -41,6 +42,7 @@ class Plan:
     swept: dict[str, list[str]]  # of a grid
     space: dict[str, Any] | None  # of a search, in Hydra's grammar
     where: Path
+    repeats: bool = False  # a saved run, which may have keys that the default config has not
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -52,13 +54,15 @@ class Plan:
         combinations = product(*self.swept.values())
         return [Point(i, dict(zip(self.swept, each, strict=True))) for i, each in enumerate(combinations)]
 
+    def words(self, overrides: Mapping[str, str]) -> list[str]:
+        """A trial's values as Hydra takes them."""
+        words = [f"{key}={value}" for key, value in overrides.items()]
+        return [added(word) for word in words] if self.repeats else words
+
     def choices(self, keys: Sequence[str]) -> list[list[str]]:
         """All combinations of overrides for those of the `keys` that are swept over named options."""
-        options = {key: self.options(key) for key in (self.space or self.swept) if plain(key) in keys}
-        return [
-            [f"{key}={each}" for key, each in zip(options, chosen, strict=True)]
-            for chosen in product(*options.values())
-        ]
+        options = {key: self.options(key) for key in (self.space or self.swept) if key in keys}
+        return [self.words(dict(zip(options, chosen, strict=True))) for chosen in product(*options.values())]
 
     def options(self, key: str) -> list[str]:
         if self.space is None:
@@ -82,15 +86,17 @@ def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
         raise ConfigError(["--config-path: trials would not see it; add a folder of configs with --config-dir"])
     if any(key_of(each) in ("hydra.sweep.dir", "hydra.sweep.subdir") for each in typed(config.hydra.overrides.hydra)):
         raise ConfigError(["hydra.sweep: each trial has a folder that follows from its values; set sweep_dir for all"])
-    moving = [each for each in overrides if each.is_sweep_override()]
+    run = saved(config)
+    prefix = "" if run is None else "++"  # which `spelled` has put before the keys, and `words` puts there again
+    moving = {each.get_key_element().removeprefix(prefix): each for each in overrides if each.is_sweep_override()}
     shared = [each.input_line or "" for each in overrides if not each.is_sweep_override()]
     fixed = [*flags(config.hydra), *(each for each in shared if key_of(each) not in ELSEWHERE)]
     space = space_in(moving, {key_of(each) for each in shared}, config)
-    swept = {each.get_key_element(): values_of(each) for each in moving} if space is None else {}
-    require_keys([*(swept if space is None else space)], saved(config) or config, config.hydra.runtime.choices)
+    swept = {key: values_of(each) for key, each in moving.items()} if space is None else {}
+    require_keys([*(swept if space is None else space)], run or config, config.hydra.runtime.choices)
     name = config.hydra.runtime.choices.get("sweep") or str(config.name)
     own = folder_of(name, [sorted(fixed), space, sorted(swept.items())])
-    return Plan(fixed, shared, swept, space, Path(config.sweep_dir or own))
+    return Plan(fixed, shared, swept, space, Path(config.sweep_dir or own), repeats=run is not None)
 
 
 def flags(hydra: Any) -> list[str]:
@@ -112,15 +118,15 @@ def saved(config: DictConfig) -> DictConfig | None:
         raise ConfigError([str(error)]) from error
 
 
-def space_in(moving: Sequence[Override], fixed: AbstractSet[str], config: DictConfig) -> dict[str, Any] | None:
+def space_in(moving: Mapping[str, Override], fixed: AbstractSet[str], config: DictConfig) -> dict[str, Any] | None:
     """What a search draws from: the sweeps of the command line, and hydra.sweeper.params but for what the command line
     has `fixed`. None for a grid.
     """
     params = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}), resolve=True)
     assert isinstance(params, dict)
-    if not params and all(each.is_discrete_sweep() for each in moving):
+    if not params and all(each.is_discrete_sweep() for each in moving.values()):
         return None
-    drawn = {each.get_key_element(): (each.input_line or "").partition("=")[2] for each in moving}
+    drawn = {key: (each.input_line or "").partition("=")[2] for key, each in moving.items()}
     space = {str(key): grammar for key, grammar in params.items() if key not in fixed} | drawn
     if not space:
         raise ConfigError(["hydra.sweeper.params: the command line sets all that is searched; leave out -m and sweep="])
@@ -140,7 +146,7 @@ def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]
     """
     problems = []
     unknown = tuple(f"{key.replace('/', '.')}." for key in keys if key in groups)
-    for key in map(plain, keys) if "experiment" not in keys else ():
+    for key in keys if "experiment" not in keys else ():
         if key.startswith(unknown):
             continue
         *path, last = key.split(".")
@@ -150,11 +156,6 @@ def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]
             problems.append(f"{key}: no such key or group{hint(last, known)}")
     if problems:
         raise ConfigError(problems)
-
-
-def plain(key: str) -> str:
-    """`++model.width`, as `spelled` has it for a run that is repeated -> `model.width`."""
-    return key.removeprefix("++")
 
 
 def values_of(override: Override) -> list[str]:

@@ -107,7 +107,7 @@ class Sweep:
         folder = self.directory.trial(point.overrides)
         return [
             *self.plan.shared,
-            *(f"{key}={value}" for key, value in point.overrides.items()),
+            *self.plan.words(point.overrides),
             assigned("hydra.sweep.dir", self.directory.path),
             assigned("hydra.sweep.subdir", folder.relative_to(self.directory.path)),
             "hydra.output_subdir=null",  # the trial's own process keeps Hydra's record and log
