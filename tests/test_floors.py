@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "variformer"
 FLOORS = [
-    {"randomness", "hub"},
+    {"randomness", "hub", "parent"},
     {"layers"},
     {"models", "objectives"},
     {"data", "weights", "generation", "analysis"},
@@ -24,6 +24,7 @@ HEIGHT = {package: height for height, packages in enumerate(FLOORS) for package 
 FOREIGN = {
     "randomness": {"numpy"},
     "hub": {"huggingface_hub"},
+    "parent": set(),
     "layers": {"torch"},
     "models": {"torch"},
     "objectives": {"torch", "numpy"},
