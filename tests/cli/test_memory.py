@@ -167,6 +167,7 @@ def test_levers_are_named_without_figures_where_a_step_cannot_be_rehearsed(compo
         raise NotImplementedError("no stand-in")
 
     monkeypatch.setattr("variformer.cli.memory.training_memory", fails)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     limit(3)
     with pytest.raises(OutOfMemory) as caught:
         train(composed(*SMALL, *SHARE))

@@ -99,6 +99,13 @@ def test_an_experiment_passes(name):
     assert complaints([f"experiment={choice(name)}"]) == []
 
 
+@pytest.mark.parametrize("preset", ["fast", "overfit", "profile"])
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_passes_when_it_is_cut_short(name, preset):
+    found = complaints([f"experiment={choice(name)}", f"debug={preset}"])
+    assert [line for line in found if not line.startswith("objective.copied_layers")] == []  # fewer layers with fast
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 def test_an_option_passes_in_some_experiment(name):
     failures = []

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -80,4 +82,10 @@ def test_a_server_that_dies_holds_nothing_up(server, online, tmp_path, capsys, m
         log.log_metrics({"train/loss": 1.0}, step)
     log.close("done")
     assert time.perf_counter() - began < 20
-    assert f"wandb sync {next(tmp_path.glob('wandb/run-*'))}" in capsys.readouterr().out
+    session = next(tmp_path.glob("wandb/run-*"))
+    command = f"wandb sync --include-online {session}"
+    assert command in capsys.readouterr().out
+    told = subprocess.run(
+        [sys.executable, "-m", *command.split(), "--dry-run"], capture_output=True, text=True, timeout=60
+    )
+    assert session.name in told.stdout + told.stderr and "Skip" not in told.stdout + told.stderr

@@ -24,25 +24,33 @@ FAMILIES = {
 
 
 def watched(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Train, and tell of each step which samples it saw, and its gradient."""
-    steps: list[dict[str, Any]] = [{"samples": []}]
+    """Train, and tell of each step which samples it saw, the sum and number of its losses, and its gradient."""
+    steps: list[dict[str, Any]] = [{"samples": [], "losses": []}]
     step, clip = Training.training_step, Training.configure_gradient_clipping
 
     def training_step(self, batch, index):
         steps[-1]["samples"] += batch["index"]
-        return step(self, batch, index)
+        loss = step(self, batch, index)
+        count = float(len(batch["index"]) if self.latest.targets is None else self.latest.targets)
+        steps[-1]["losses"].append((float(self.latest.loss.detach()) * count, count))
+        return loss
 
     def configure_gradient_clipping(self, *arguments, **named):
         clip(self, *arguments, **named)
         gradients = {name: p.grad for name, p in self.model.named_parameters() if p.grad is not None}
         steps[-1]["gradients"] = {name: whole(gradient).clone().numpy() for name, gradient in gradients.items()}
-        steps.append({"samples": []})
+        steps.append({"samples": [], "losses": []})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Training, "training_step", training_step)
         patch.setattr(Training, "configure_gradient_clipping", configure_gradient_clipping)
         train(config | {"clip": None})
     return steps[:-1]
+
+
+def mean(losses: list[tuple[float, float]]) -> float:
+    total, count = map(sum, zip(*losses, strict=True))
+    return total / count
 
 
 def apart(a: dict[str, Any], b: dict[str, Any]) -> float:
@@ -53,12 +61,14 @@ def apart(a: dict[str, Any], b: dict[str, Any]) -> float:
 
 
 def require_same_steps(one: list[dict], ranks: list[list[dict]], weights: dict, others: dict) -> None:
-    """At most 1e-6 apart, in gradients and in what they make of the weights; and the same samples in every step."""
+    """At most 1e-6 apart, in losses, gradients and weights; and the same samples in every step."""
     assert len(one) == 3
     for number, step in enumerate(one):
         seen = [sample for rank in ranks for sample in rank[number]["samples"]]
         assert sorted(seen) == sorted(step["samples"])
         assert len(seen) == 8
+        together = [loss for rank in ranks for loss in rank[number]["losses"]]
+        assert mean(together) == pytest.approx(mean(step["losses"]), rel=1e-6)
         for rank in ranks:
             assert apart(step["gradients"], rank[number]["gradients"]) < 1e-6
     assert apart(weights, others) < 1e-6

@@ -1,10 +1,12 @@
 """kill -9 at any moment: what goes on from the newest whole checkpoint ends bit for bit as if nothing had happened."""
 
+import os
 import random
 import signal
 
 import pytest
 
+from variformer.cli.build import build_task
 from variformer.data.order import TrainingOrder
 from variformer.training.callbacks import MovingAverage, RandomState
 
@@ -15,18 +17,22 @@ CASES = {
     "t5": (["t5", "optimizer=adafactor"], 1),
     "vit": (["vit", "optimizer=muon", "trainer.workers=1"], 1),
     "gpt on two devices": (["gpt", *DEVICES], 2),
+    "gpt over epochs": (["gpt", "data=text_files", "data.source.train={text}", "data.source.validation={text}"], 1),
 }
+SHORT = "A short text, which a run of some steps reads more than once from its top " * 4  # 10 samples: 5 micro batches
 
 
 @pytest.fixture(scope="module")
-def undisturbed(composed, faults):
+def undisturbed(composed, faults, tmp_path_factory):
     """The config and outcome of each case, never killed."""
     known = {}
+    text = tmp_path_factory.mktemp("text") / "short.txt"
+    text.write_text(SHORT)
 
     def run(case: str):
         if case not in known:
             chosen, ranks = CASES[case]
-            config = composed(*faults.overrides(*chosen))
+            config = composed(*faults.overrides(*(word.format(text=text) for word in chosen)))
             assert faults.run(config, *[[]] * ranks) == [0] * ranks, faults.log_of(config)
             known[case] = config, faults.outcome(config["run_dir"])
         return known[case]
@@ -69,6 +75,19 @@ def test_every_family_and_two_devices_killed_at_random(undisturbed, faults, tmp_
     again, kills = killed_often(faults, config, tmp_path, moments, CASES[case][1], seed=list(CASES).index(case))
     assert kills >= 4, kills
     assert faults.differences(expected, faults.outcome(again["run_dir"])) == []
+
+
+@pytest.mark.slow
+def test_a_run_killed_on_either_side_of_an_epochs_end_goes_on(undisturbed, faults, tmp_path):
+    config, expected = undisturbed("gpt over epochs")
+    task = build_task(config)
+    assert len(task.objective.view(task.data.split("train"))) == 10 and config["micro_batch"] == 2
+    config = config | {"run_dir": str(tmp_path / "run")}
+    for count in 5, 1, 2:  # a session has saved 2 steps; the next begin with the epoch's last micro batch
+        killed = faults.at("training", count, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        assert faults.run(faults.again(config), [killed]) == [-signal.SIGKILL], faults.log_of(config)
+    assert faults.run(faults.again(config), []) == [0], faults.log_of(config)
+    assert faults.differences(expected, faults.outcome(config["run_dir"])) == []
 
 
 FORGOTTEN = {

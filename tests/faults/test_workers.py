@@ -40,8 +40,8 @@ def batches(stuck_after: int) -> Any:
     return iterator
 
 
-def trainer(end, told) -> None:
-    kept = batches(stuck_after=2)
+def trainer(end, stuck_after: int, told) -> None:
+    kept = batches(stuck_after)
     told.send([worker.pid for worker in multiprocessing.active_children()])
     end(kept)
 
@@ -62,11 +62,11 @@ def test_they_outlive_a_signal_to_their_whole_group():
     assert len(list(rest)) == 30
 
 
-@pytest.mark.parametrize("end, code", [(fails, 1), (is_killed, -signal.SIGKILL)])
-def test_they_end_with_the_trainer(end, code):
+@pytest.mark.parametrize("end, stuck_after, code", [(fails, 64, 1), (is_killed, 2, -signal.SIGKILL)])
+def test_they_end_with_the_trainer(end, stuck_after, code):
     context = multiprocessing.get_context("fork")
     hear, told = context.Pipe(duplex=False)
-    process = context.Process(target=trainer, args=(end, told))
+    process = context.Process(target=trainer, args=(end, stuck_after, told))
     process.start()
     workers = hear.recv()
     process.join(SOON)
@@ -86,18 +86,29 @@ def runs(pid: int) -> bool:
         return False
 
 
+def hang_later(patch: pytest.MonkeyPatch) -> None:
+    samples, original = itertools.count(1), Keyed.__getitem__
+
+    def hanging(self, index):
+        return time.sleep(3600) if next(samples) > 4 else original(self, index)
+
+    patch.setattr(Keyed, "__getitem__", hanging)
+
+
+def test_an_error_is_told_at_once_though_they_hang(composed, faults, tmp_path):
+    def fail() -> None:
+        time.sleep(1)  # until all are stuck
+        (tmp_path / "failed").touch()
+        raise RuntimeError("an error")
+
+    config = composed(*faults.overrides("gpt", "trainer.workers=2")) | {"run_dir": str(tmp_path / "run")}
+    assert faults.run(config, [hang_later, faults.at("training", 1, fail)]) == [1]
+    assert time.time() - (tmp_path / "failed").stat().st_mtime < 4  # PyTorch waits 5 seconds for each
+    assert "RuntimeError: an error" in faults.log_of(config)
+
+
 def test_one_that_hangs_does_not_keep_the_connections_of_a_killed_rank(composed, faults, tmp_path):
     """The other ranks would wait in vain for an answer."""
-    samples = itertools.count(1)
-
-    def hang_later(patch):
-        original = Keyed.__getitem__
-
-        def hanging(self, index):
-            return time.sleep(3600) if next(samples) > 4 else original(self, index)
-
-        patch.setattr(Keyed, "__getitem__", hanging)
-
     config = composed(*faults.overrides("gpt", *DEVICES, "trainer.workers=1")) | {"run_dir": str(tmp_path / "run")}
     killed = faults.at("training", 1, lambda: faults.die(0.5))
     assert faults.run(config, [hang_later, killed], []) == [-signal.SIGKILL, 1]

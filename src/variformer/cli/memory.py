@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import lightning as L
+import torch
 from omegaconf import OmegaConf
 
 from ..analysis.cost import parameter_count
 from ..analysis.memory import Memory, readable, training_memory
-from ..config.consistency import Config
+from ..config.consistency import Config, inconsistencies
 from ..training.callbacks import AutoMicroBatch, MovingAverage
 from ..training.callbacks.micro_batch import divisors, large_batch
 from ..training.data_module import DataModule
@@ -74,8 +75,11 @@ def training_advice(config: Config, trainer: L.Trainer, module: Training, data: 
         for lever in found
     ]
     order = "" if present is None else ", the first saves most"
-    automatic = "trainer.auto_micro_batch=true finds the largest micro batch that fits; the global batch stays the same"
-    return "\n".join([f"{head}.\nTo take less, set one or more of these{order}:", *lines, automatic])
+    if data.micro_batch > 1 and config["trainer"]["strategy"] != "fsdp":
+        lines += [
+            "trainer.auto_micro_batch=true finds the largest micro batch that fits; the global batch stays the same"
+        ]
+    return "\n".join([f"{head}.\nTo take less, set one or more of these{order}:", *lines])
 
 
 def parts(memory: Memory) -> str:
@@ -111,8 +115,9 @@ def levers(
         smaller = max(side // 2 // patch, 1) * patch
         if smaller < side:
             yield Lever(f"data.image_size={smaller}", str(side), shrunk((smaller / side) ** 2))
-    if config["trainer"]["strategy"] != "fsdp":
-        devices = trainer.world_size if trainer.world_size > 1 else 2
+    devices = trainer.world_size if trainer.world_size > 1 else torch.cuda.device_count()
+    sharded = config | {"trainer": config["trainer"] | {"strategy": "fsdp", "devices": devices}}
+    if config["trainer"]["strategy"] != "fsdp" and devices > 1 and not any(inconsistencies(sharded)):
         more = "" if trainer.world_size > 1 else f" trainer.devices={devices}"
         shared = present.sharded(devices).total if present is not None else None
         yield Lever(f"trainer=fsdp{more}", f"a whole model on each of {trainer.world_size} device(s)", shared)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import lightning as L
 import torch
@@ -22,6 +23,7 @@ from ..training.run_directory import RunDirectory
 from .build import Config, Task, build_data_module, build_module, build_task, build_trainer, steps
 from .memory import estimator
 from .plan_table import Plan, show
+from .repeating import repetition
 from .sources import find_teacher
 from .starting import start_from
 from .teacher import bring_teacher
@@ -45,7 +47,9 @@ def plan(config: Config) -> Plan:
     config = config | {"trainer": config["trainer"] | {"workers": 0}}
     L.seed_everything(config["seed"], verbose=False)
     task = build_task(config)
-    bring_teacher(find_teacher(config), config, task)
+    facts: dict[str, Any] = {"data": {"fingerprint": task.data.fingerprint}}
+    if taught_by := bring_teacher(find_teacher(config), config, task):
+        facts["teacher"] = taught_by
     total = steps(config, task)
     with TemporaryDirectory() as folder:  # nothing is left of the trainer's first files
         trainer = build_trainer(config | {"logger": {}}, RunDirectory(folder), total)
@@ -53,7 +57,8 @@ def plan(config: Config) -> Plan:
     task.objective.initialise(module.model)
     if source := config.get("init_from"):
         locate(source)
-        start_from(source, module.model, task.tokenizer)
+        facts["init_from"] = start_from(source, module.model, task.tokenizer)
+    repetition(config, facts)
     return described(config, task, trainer, data, module, total)
 
 

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable
 from multiprocessing import active_children
 from multiprocessing.util import Finalize
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,15 @@ def follow_the_trainer(worker: int) -> None:
 
 
 def end_workers() -> None:
-    """Before a process leaves: multiprocessing would tell its workers so by SIGTERM, and wait for them forever."""
-    for child in active_children():
-        if child.daemon:
-            child.kill()
+    """Before a process leaves, or after an error: others would tell them by SIGTERM, and wait for those that hang.
+
+    PyTorch, which raises an error where a worker ends, is not told.
+    """
+    workers = [child for child in active_children() if child.daemon]
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if current_thread() is main_thread() else None
+    for worker in workers:
+        worker.kill()
+    for worker in workers:
+        worker.join()
+    if before is not None:
+        signal.signal(signal.SIGCHLD, before)

@@ -36,10 +36,10 @@ def outcome(folder: Path, ending: Ending, printed: str) -> tuple[str, str | None
         return finished(folder, run, printed)
     if ending.stop is not None or (status == "preempted" and ending.code > 128):
         return "preempted", None
+    if status == "failed" and ending.code not in (0, 2):
+        return "failed", f"{told['error']}\n{told['traceback']}"
     if ending.code < 0:
         return "failed", with_lines(f"killed by {signal.Signals(-ending.code).name}", printed)
-    if status == "failed" and ending.code != 2:
-        return "failed", f"{told['error']}\n{told['traceback']}"
     if ending.code == 0:
         return "failed", with_lines("exited with code 0 before the end of training, without a result", printed)
     told_last = printed.strip().splitlines()[-1:] or ["no output"]

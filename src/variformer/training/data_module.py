@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 from torch.utils.data import DataLoader
 
-from ..data.loader import Collator, Keyed, loader
+from ..data.loader import Collator, Keyed, end_workers, loader
 from ..data.order import EvaluationOrder, RepeatedBatch, Share, TrainingOrder
 from ..objectives.objective import Batch, Objective
 
@@ -71,6 +71,9 @@ class DataModule(L.LightningDataModule):
         """A batch of one training sample."""
         view = self.view("train")
         return Collator(self.objective.collate, train=True)([Keyed(view, self.seed)[0, 0]])
+
+    def on_exception(self, exception: BaseException) -> None:
+        end_workers()
 
     def loader(self, view: Any, order: TrainingOrder | EvaluationOrder) -> DataLoader:
         pin = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"

@@ -46,15 +46,38 @@ def _available(source: Path = Path("/proc/meminfo")) -> int | None:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
 
 
-def _left_to_the_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Under a container's limit (cgroups, version 2); what only caches files is free."""
+def _left_to_the_group(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int | None:
+    """Under the limits of the process's control group (versions 1 and 2) and of those around it.
+
+    Containers and SLURM set them.
+    """
     try:
-        limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        lines = own.read_text().splitlines()
+    except OSError:
+        return None
+    left = []
+    for _, controllers, group in (line.split(":", 2) for line in lines):
+        if controllers == "":
+            top, names = root, ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            top, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        folder = top / group.lstrip("/")
+        around = [parent for parent in folder.parents if parent.is_relative_to(top)]
+        left += [_left_in(each, *names) for each in (folder, *around)]
+    return min((each for each in left if each is not None), default=None)
+
+
+def _left_in(folder: Path, limit: str, usage: str) -> int | None:
+    """What only caches files is free."""
+    try:
+        most, used = ((folder / name).read_text().strip() for name in (limit, usage))
         counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     except OSError:
         return None
-    cached = int(counts.get("active_file", 0)) + int(counts.get("inactive_file", 0))
-    return None if limit == "max" else max(int(limit) - int(used) + cached, 0)
+    cached = sum(int(counts.get(f"total_{name}", counts.get(name, 0))) for name in ("active_file", "inactive_file"))
+    return None if most == "max" else max(int(most) - int(used) + cached, 0)
 
 
 def _left_to_the_process(source: Path = Path("/proc/self/statm")) -> int | None:

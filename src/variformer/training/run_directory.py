@@ -59,6 +59,9 @@ class RunDirectory:
         return json.loads(self.status_file.read_text())["status"] if self.status_file.is_file() else None
 
     def set_status(self, status: Status, error: BaseException | None = None) -> None:
+        """Of several processes that fail, the first has the cause; the others only lose their connection to it."""
+        if status == "failed" and self.status() == "failed":
+            return
         if not (self.leads or (status == "failed" and self.status() == "running")):
             return
         told = {"status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid()}

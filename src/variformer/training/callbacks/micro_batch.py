@@ -18,6 +18,7 @@ from ...data.loader import loader
 from ...data.order import Share, TrainingOrder
 from ...objectives.objective import Batch
 from ..data_module import DataModule
+from ..loggers.dashboard import Dashboard
 from ..memory import OutOfMemory, free_memory, ran_out
 from .average import MovingAverage
 from .random_state import generator_states, restore
@@ -55,6 +56,9 @@ class AutoMicroBatch(Callback):
         if trainer.is_global_zero:
             log.info("auto_micro_batch: %d of %s samples at a time", largest, sizes)
             self.settle(largest)
+            for logger in trainer.loggers:
+                if isinstance(logger, Dashboard):
+                    logger.amend_config({"micro_batch": largest})
 
     def adopt(self, trainer: L.Trainer, data: DataModule, micro: int) -> None:
         """As if the run had been built with this size."""

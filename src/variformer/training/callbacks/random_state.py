@@ -1,5 +1,6 @@
 """Random states in the checkpoint, so that dropout goes on where it was."""
 
+import logging
 import random
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from lightning import Callback
 
 from ...randomness import sample_key
+
+log = logging.getLogger(__name__)
 
 
 class RandomState(Callback):
@@ -39,6 +42,11 @@ class RandomState(Callback):
         if self.states is not None and len(self.states) == trainer.world_size:
             restore(self.states[trainer.global_rank])
         elif self.states is not None or trainer.global_rank > 0:
+            if self.states is not None and trainer.is_global_zero:
+                log.warning(
+                    "saved by %d processes and resumed by %d: dropout draws other numbers from here on",
+                    *(len(self.states), trainer.world_size),
+                )
             key = sample_key(self.seed, trainer.global_step, trainer.global_rank)
             L.seed_everything(key % 2**32, verbose=False)
         self.states = None

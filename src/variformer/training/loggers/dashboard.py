@@ -33,6 +33,10 @@ class Dashboard(ABC):
             print(f"{goes_on}; metrics.csv has all its curves", flush=True)
 
     @abstractmethod
+    def amend_config(self, values: dict[str, Any]) -> None:
+        """Values of the config that came out only after it was logged."""
+
+    @abstractmethod
     def log_samples(self, folder: Path, step: int) -> None:
         """The texts that the model has written so far: `step-<number>.txt`, the newest at `step`."""
 

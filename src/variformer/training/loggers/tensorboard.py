@@ -43,8 +43,11 @@ class TensorBoard(Dashboard, TensorBoardLogger):
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """The config as a text, nested as it is."""
         OPEN.append(self)
-        told = f"```yaml\n{yaml.safe_dump(params, sort_keys=False)}```"
-        self.guarded(lambda: self.experiment.add_text("config", told))
+        self.guarded(lambda: self.experiment.add_text("config", told(params)))
+
+    @rank_zero_only
+    def amend_config(self, values: dict[str, Any]) -> None:
+        self.guarded(lambda: self.experiment.add_text("config/amended", told(values)))
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -71,3 +74,7 @@ class TensorBoard(Dashboard, TensorBoardLogger):
 
     def close(self, status: str) -> None:
         self.guarded(lambda: self.experiment.close())
+
+
+def told(values: Any) -> str:
+    return f"```yaml\n{yaml.safe_dump(values, sort_keys=False)}```"

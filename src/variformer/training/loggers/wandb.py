@@ -86,6 +86,10 @@ class Wandb(Dashboard, WandbLogger):
         self.guarded(lambda: self.experiment.config.update(params, allow_val_change=True))
 
     @rank_zero_only
+    def amend_config(self, values: dict[str, Any]) -> None:
+        self.log_hyperparams(values)
+
+    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         self.guarded(lambda: self.send(dict(metrics), step))
 
@@ -124,5 +128,8 @@ class Wandb(Dashboard, WandbLogger):
         if status == "preempted":
             run.mark_preempting()
         if status == "done":
-            keep(run, self.run, self.artifacts)
+            try:
+                keep(run, self.run, self.artifacts)
+            except Exception as error:  # the curves can still be sent
+                print(f"W&B did not take the checkpoints: {error}", flush=True)
         run.finish(exit_code=EXIT_CODES.get(status, 1))

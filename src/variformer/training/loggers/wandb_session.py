@@ -71,7 +71,11 @@ def responds(server: str, patience: float) -> bool:
 
 
 def sync_command(run: Any) -> str:
-    """The command that sends every session of a W&B run that is on this disk, oldest first."""
-    here = Path(run.settings.sync_dir)
-    sessions = sorted(here.parent.glob(f"offline-run-*-{run.id}")) or [here]
-    return shlex.join(["wandb", "sync", *map(str, sessions)])
+    """The command that sends every session of a W&B run that is on this disk, oldest first.
+
+    What was online is sent again as a whole, since nobody here knows how much of it has arrived.
+    """
+    folder = Path(run.settings.sync_dir).parent
+    online, offline = (sorted(folder.glob(f"{kind}-*-{run.id}")) for kind in ("run", "offline-run"))
+    sessions = sorted([*online, *offline], key=lambda path: path.name.removeprefix("offline-"))
+    return shlex.join(["wandb", "sync", *(["--include-online"] if online else []), *map(str, sessions)])
