@@ -144,6 +144,7 @@ def test_out_of_memory_names_the_largest_levers_with_their_next_values(composed,
     head, _, *lines = str(caught.value).splitlines()
     assert "out of memory on cpu with micro_batch=32, where a training step takes about" in head
     told = {line.split()[0]: line for line in lines}
+    assert "trainer=fsdp" not in told  # there is no second device
     for setting, present in {
         "micro_batch=16": "instead of 32",
         "checkpointing=true": "instead of false",
@@ -164,10 +165,10 @@ def in_bytes(figure: str) -> float:
 
 def test_levers_are_named_without_figures_where_a_step_cannot_be_rehearsed(composed, limit, monkeypatch):
     def fails(*_, **__):
+        monkeypatch.setattr("torch.cuda.device_count", lambda: 2)  # now, for until here nobody may look for them
         raise NotImplementedError("no stand-in")
 
     monkeypatch.setattr("variformer.cli.memory.training_memory", fails)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     limit(3)
     with pytest.raises(OutOfMemory) as caught:
         train(composed(*SMALL, *SHARE))

@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 
 import variformer.config
+from variformer.cli.plan import plan
 from variformer.cli.train import train
 from variformer.config import ConfigError
 from variformer.training.checkpoint_io import WholeCheckpointIO
@@ -149,6 +150,8 @@ def test_other_data_is_refused_unless_told(vit, repeated, tmp_path):
     with pytest.raises(ConfigError, match=r"data: fingerprint 0123456789 then, (?s:.*)repeat_anyway=true"):
         train(refused)
     assert not (Path(refused["run_dir"]) / "checkpoints").exists()
+    with pytest.raises(ConfigError, match="data: fingerprint 0123456789 then"):
+        plan(refused)  # as validate_only=true does
     with pytest.raises(ConfigError, match="data: fingerprint"):
         train(repeated(f"repeat={other}", "seed=7"))  # which has nothing to do with the data
     anyway = repeated(f"repeat={other}", "repeat_anyway=true")

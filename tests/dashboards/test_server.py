@@ -89,3 +89,19 @@ def test_a_server_that_dies_holds_nothing_up(server, online, tmp_path, capsys, m
         [sys.executable, "-m", *command.split(), "--dry-run"], capture_output=True, text=True, timeout=60
     )
     assert session.name in told.stdout + told.stderr and "Skip" not in told.stdout + told.stderr
+
+
+def test_what_comes_out_later_and_what_cannot_be_uploaded(sessions, tmp_path, monkeypatch, capsys):
+    """The config is amended; without its artifact, a run is finished all the same."""
+
+    def fails(*_):
+        raise OSError("the upload broke")
+
+    monkeypatch.setattr("variformer.training.loggers.wandb.keep", fails)
+    log = logger(tmp_path)
+    log.log_hyperparams({"micro_batch": None, "global_batch": 8})
+    log.amend_config({"micro_batch": 4})
+    log.close("done")
+    [session] = sessions(tmp_path)
+    assert (session.config["micro_batch"], session.config["global_batch"]) == (4, 8)
+    assert session.exit == 0 and "did not take the checkpoints: the upload broke" in capsys.readouterr().out

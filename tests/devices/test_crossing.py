@@ -1,8 +1,10 @@
 """A run may go on with another number of processes, or spread over them in another way."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,16 @@ KINDS = {
     "ddp": (["trainer=ddp", "trainer.devices=2"], 2),
     "fsdp": (["trainer=fsdp", "trainer.devices=2"], 2),
 }
+
+
+def warnings_of(config: dict[str, Any]) -> list[str]:
+    """What a training warns of."""
+    told: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("variformer").addHandler(handler)
+    train(config)
+    return told
 
 
 @pytest.mark.parametrize(
@@ -42,7 +54,8 @@ def test_a_run_goes_on_where_it_was(before, after, composed, on_ranks, checkpoin
         file.unlink()
     overrides, ranks = KINDS[after]
     resumed = config | {"trainer": composed(*COMMON, *overrides)["trainer"], "run_dir": str(copy), "resume": True}
-    on_ranks(train, resumed, ranks=ranks)
+    warned, *_ = on_ranks(warnings_of, resumed, ranks=ranks)
+    assert any("dropout draws other numbers" in line for line in warned) is (KINDS[before][1] != ranks)
     whole, again = checkpoint_of(config), checkpoint_of(resumed)
     assert again["global_step"] == 4
     assert whole["DataModule"] == again["DataModule"]

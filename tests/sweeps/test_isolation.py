@@ -10,7 +10,9 @@ import sys
 import pytest
 
 from variformer.sweeps.directory import SweepDirectory
+from variformer.sweeps.outcome import Ending, outcome
 from variformer.sweeps.process import attend, start
+from variformer.training.run_directory import RunDirectory
 
 from .conftest import TRAIN, Sweeping, starts, until
 
@@ -119,8 +121,10 @@ def test_a_warning_of_the_scheduler_reaches_the_trial_first(tmp_path):
     job = f"""
 import os, signal, sys
 from variformer.sweeps.directory import SweepDirectory
+from variformer.sweeps.outcome import Ending, outcome
 from variformer.sweeps.isolation import pass_on
 from variformer.sweeps.process import attend, start
+from variformer.training.run_directory import RunDirectory
 signal.signal(signal.SIGUSR2, lambda signum, frame: print("queued again", flush=True))
 trial = "import signal, sys; signal.signal(signal.SIGUSR2, lambda *_: sys.exit(140)); print('ready'); signal.pause()"
 with open({str(tmp_path / "log")!r}, "a") as log:
@@ -151,3 +155,15 @@ def test_a_trial_on_two_devices_is_one_directory(sweeping):
         assert (trial.status, trial.steps) == ("done", 4)
         assert "2 x cpu" in (trial.path / "output.log").read_text()
         assert len(json.loads((trial.path / "run.json").read_text())["sessions"]) == 1
+
+
+def test_of_several_processes_that_fail_the_first_tells_the_cause(tmp_path):
+    """The others lose their connection to it, or are killed by Lightning."""
+    leader, follower = RunDirectory(tmp_path, leads=True), RunDirectory(tmp_path, leads=False)
+    leader.set_status("running")
+    follower.set_status("failed", RuntimeError("this rank is broken"))
+    leader.set_status("failed", RuntimeError("connection closed by peer"))
+    status, error = outcome(tmp_path, Ending(-signal.SIGKILL), "")
+    assert status == "failed" and error.startswith("RuntimeError('this rank is broken')")
+    leader.set_status("running")
+    assert outcome(tmp_path, Ending(-signal.SIGKILL), "")[1].startswith("killed by SIGKILL")
