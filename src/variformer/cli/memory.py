@@ -75,11 +75,10 @@ def training_advice(config: Config, trainer: L.Trainer, module: Training, data: 
         for lever in found
     ]
     order = "" if present is None else ", the first saves most"
+    lines.insert(0, f"{head}.\nTo take less, set one or more of these{order}:")
     if data.micro_batch > 1 and config["trainer"]["strategy"] != "fsdp":
-        lines += [
-            "trainer.auto_micro_batch=true finds the largest micro batch that fits; the global batch stays the same"
-        ]
-    return "\n".join([f"{head}.\nTo take less, set one or more of these{order}:", *lines])
+        lines.append("trainer.auto_micro_batch=true finds the largest micro batch that fits, for the same global batch")
+    return "\n".join(lines)
 
 
 def parts(memory: Memory) -> str:
