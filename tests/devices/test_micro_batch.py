@@ -25,7 +25,7 @@ def train_in_little_memory(config: dict[str, Any]) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("variformer.training.callbacks.micro_batch.free_memory", lambda device: None)
         patch.setattr(ImageClassification, "forward", limited)
-        train(config | {"eval_batch": 1})
+        train(config)
     return next(size for size in reversed(trained) if size > 1)
 
 
