@@ -1,12 +1,15 @@
 """Runs by two processes at once, as `trainer.devices=2` makes them."""
 
+import faulthandler
 import multiprocessing
 import os
 import socket
+import tempfile
 import traceback
 from collections.abc import Callable
+from multiprocessing import Process
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -42,15 +45,16 @@ def checkpoint_of() -> Callable[..., dict[str, Any]]:
 def run_on_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2) -> list[Any]:
     context = multiprocessing.get_context("fork")
     port, pipes, processes = free_port(), [], []
+    stacks = [tempfile.TemporaryFile("w+") for _ in range(ranks)]
     for rank in range(ranks):
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=be_rank, args=(theirs, rank, ranks, port, function, arguments))
+        process = context.Process(target=be_rank, args=(theirs, stacks[rank], rank, ranks, port, function, arguments))
         process.start()
         theirs.close()
         pipes.append(ours)
         processes.append(process)
     try:
-        outcomes = [answer(pipe) for pipe in pipes]
+        outcomes = [answer(*each) for each in zip(pipes, processes, stacks, strict=True)]
     finally:
         for process in processes:
             process.kill()
@@ -60,15 +64,20 @@ def run_on_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2) 
     return [told for _, told in outcomes]
 
 
-def answer(pipe: Any) -> tuple[bool, Any]:
+def answer(pipe: Any, process: Process, stacks: IO[str]) -> tuple[bool, Any]:
     try:
         return pipe.recv() if pipe.poll(PATIENCE) else (False, "no answer")
     except EOFError:
-        return False, "died"
+        process.join()
+        stacks.seek(0)
+        return False, f"died with exit code {process.exitcode}\n{stacks.read()}"
 
 
-def be_rank(pipe: Any, rank: int, ranks: int, port: int, function: Callable[..., Any], arguments: tuple) -> None:
+def be_rank(
+    pipe: Any, stacks: IO[str], rank: int, ranks: int, port: int, function: Callable[..., Any], arguments: tuple
+) -> None:
     """With what Lightning tells the processes that it starts."""
+    faulthandler.enable(stacks)
     os.environ |= {
         "LOCAL_RANK": str(rank),
         "NODE_RANK": "0",

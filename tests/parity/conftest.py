@@ -74,12 +74,15 @@ def close() -> Callable[[Tensor, Tensor], bool]:
 def same_gradients() -> Callable[..., None]:
     """Each tensor's gradient at most 1e-4 of its norm away; nearly nothing in both where mathematics says zero.
 
-    `zero`, a regular expression, names more of these than the biases of keys.
+    `zero`, a regular expression, names more of these than the biases of keys. Beside the largest gradient, nearly
+    nothing is what is left of probabilities and labels that cancel out: their sizes add up to one, however small the
+    gradients are that they cause, and their sum is right to a few roundings.
     """
 
     def compare(ours: dict[str, Tensor], theirs: dict[str, Tensor], zero: str = KEY_BIAS) -> None:
         assert ours.keys() == theirs.keys()
-        nothing = 1e-6 * max(gradient.norm() for gradient in theirs.values())
+        largest = max(float(gradient.norm()) for gradient in theirs.values())
+        nothing = max(1e-6 * largest, 4 * torch.finfo(torch.float32).eps)
         for name, expected in theirs.items():
             if re.search(f"{KEY_BIAS}|{zero}", name):
                 assert expected.norm() <= nothing and ours[name].norm() <= nothing, name
