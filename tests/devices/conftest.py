@@ -7,9 +7,8 @@ import socket
 import tempfile
 import traceback
 from collections.abc import Callable
-from multiprocessing import Process
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
@@ -45,39 +44,40 @@ def checkpoint_of() -> Callable[..., dict[str, Any]]:
 def run_on_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2) -> list[Any]:
     context = multiprocessing.get_context("fork")
     port, pipes, processes = free_port(), [], []
-    stacks = [tempfile.TemporaryFile("w+") for _ in range(ranks)]
-    for rank in range(ranks):
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=be_rank, args=(theirs, stacks[rank], rank, ranks, port, function, arguments))
-        process.start()
-        theirs.close()
-        pipes.append(ours)
-        processes.append(process)
-    try:
-        outcomes = [answer(*each) for each in zip(pipes, processes, stacks, strict=True)]
-    finally:
-        for process in processes:
-            process.kill()
-            process.join()
+    with tempfile.TemporaryDirectory() as folder:
+        stacks = [Path(folder, f"rank{rank}") for rank in range(ranks)]
+        for rank in range(ranks):
+            ours, theirs = context.Pipe(duplex=False)
+            given = (theirs, stacks[rank], rank, ranks, port, function, arguments)
+            process = context.Process(target=be_rank, args=given)
+            process.start()
+            theirs.close()
+            pipes.append(ours)
+            processes.append(process)
+        try:
+            outcomes = [answer(*each) for each in zip(pipes, processes, stacks, strict=True)]
+        finally:
+            for process in processes:
+                process.kill()
+                process.join()
     failures = [f"rank {rank}: {told}" for rank, (fine, told) in enumerate(outcomes) if not fine]
     assert not failures, "\n".join(failures)
     return [told for _, told in outcomes]
 
 
-def answer(pipe: Any, process: Process, stacks: IO[str]) -> tuple[bool, Any]:
+def answer(pipe: Any, process: Any, stacks: Path) -> tuple[bool, Any]:
     try:
         return pipe.recv() if pipe.poll(PATIENCE) else (False, "no answer")
     except EOFError:
         process.join()
-        stacks.seek(0)
-        return False, f"died with exit code {process.exitcode}\n{stacks.read()}"
+        return False, f"died with exit code {process.exitcode}\n{stacks.read_text()}"
 
 
 def be_rank(
-    pipe: Any, stacks: IO[str], rank: int, ranks: int, port: int, function: Callable[..., Any], arguments: tuple
+    pipe: Any, stacks: Path, rank: int, ranks: int, port: int, function: Callable[..., Any], arguments: tuple
 ) -> None:
-    """With what Lightning tells the processes that it starts."""
-    faulthandler.enable(stacks)
+    """With what Lightning tells the processes that it starts. A fatal error leaves where it was in `stacks`."""
+    faulthandler.enable(os.open(stacks, os.O_CREAT | os.O_WRONLY))
     os.environ |= {
         "LOCAL_RANK": str(rank),
         "NODE_RANK": "0",
