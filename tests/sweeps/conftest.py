@@ -87,8 +87,9 @@ def until(told: Callable[[], Any], patience: float = 120) -> Any:
 
 
 def planned(*arguments: str) -> Plan:
-    """What `python train.py -m` makes of them."""
-    return plan(spelled(arguments, CONF), config_of(*arguments))
+    """What `python train.py -m` makes of them; Hydra keeps its own to itself."""
+    own = [each for each in spelled(arguments, CONF) if not each.startswith(("hydra.", "hydra/"))]
+    return plan(own, config_of(*arguments))
 
 
 def sweep_of(*arguments: str, launcher: Any = None) -> Sweep:

@@ -11,7 +11,7 @@ from variformer.sweeps.directory import SweepDirectory, subfolder
 from variformer.sweeps.trials import read_record
 from variformer.sweeps.watched import watched
 
-from .conftest import CONF, planned, sweep_of
+from .conftest import CONF, STAND_IN, planned, sweep_of
 
 
 def test_a_grid_runs_every_combination_in_a_folder_of_its_own(sweeping):
@@ -26,7 +26,8 @@ def test_a_grid_runs_every_combination_in_a_folder_of_its_own(sweeping):
     assert [trial.value for trial in trials] == [2.0, 2.0, 1.0, 1.0]
     assert {path.name for path in (sweeping.path / "trials").iterdir()} == {trial.path.name for trial in trials}
     best = json.loads((sweeping.path / "best.json").read_text())
-    assert shlex.split(best["command"])[2:] == [
+    assert shlex.split(best["command"]) == [
+        *("python", str(STAND_IN)),
         f"hydra.searchpath=['file://{CONF}']",
         "max_steps=1",
         "~samples",
@@ -53,6 +54,13 @@ def test_the_same_command_names_the_same_folder():
 @pytest.mark.parametrize("other", [["seed=1,3", "max_steps=3"], ["seed=1,2", "max_steps=4"], ["seed=1,2"]])
 def test_another_sweep_names_another_folder(other):
     assert planned(*other).where != planned("seed=1,2", "max_steps=3").where
+
+
+def test_a_search_by_another_sampler_or_pruner_is_another_search():
+    """A grid has neither."""
+    others = ["hydra/sweeper/sampler=random", "hydra/sweeper/pruner=median", "hydra.sweeper.sampler.seed=1"]
+    for values, folders in [("interval(0, 1)", 4), ("1,2", 1)]:
+        assert len({planned(f"clip={values}", *more).where for more in ([], *([each] for each in others))}) == folders
 
 
 def test_the_points_of_a_grid_that_grows_are_counted_on(sweeping):
@@ -88,6 +96,18 @@ def test_a_sweep_that_repeats_a_run_is_compared_by_what_that_watches(tmp_path, c
     assert {"seed=1", "++model.patch_size=4"} <= set(swept.job(swept.plan.points()[0]))
     with pytest.raises(ConfigError, match="vocab_size: no such key"):
         planned(f"repeat={tmp_path}", "model.vocab_size=1,2")
+
+
+def test_the_part_of_a_key_that_is_misspelled_is_named():
+    with pytest.raises(ConfigError, match="did you mean `optimizer`"):
+        planned("optimzer.lr=1,2")
+
+
+def test_one_objective_that_is_unknown_does_not_end_the_sweep():
+    known = "objective._target_=variformer.objectives.next_token.NextToken"
+    assert sweep_of(f"{known},variformer.objectives.nothing").monitor == "val/loss"
+    with pytest.raises(ConfigError, match=r"objective\._target_"):
+        sweep_of("objective._target_=variformer.objectives.nothing", "seed=1,2")
 
 
 def test_keys_that_are_added_stay_so():
@@ -148,6 +168,19 @@ def test_a_folder_is_not_shared_by_two_different_sweeps(tmp_path):
     ):
         with pytest.raises(ConfigError, match="holds another sweep"), SweepDirectory(tmp_path).claimed(other.facts):
             pass
+
+
+def test_trials_of_a_config_that_was_changed_are_not_mixed_with_others(sweeping):
+    """The command line is the same; a file of conf says something else."""
+    file = sweeping.folder / "mine" / "sweep" / "changing.yaml"
+    file.parent.mkdir(parents=True)
+    command = ["--config-dir", "mine", "sweep=changing", "clip=interval(0, 1)", "max_steps=1"]
+    for dropout, trials, code in [(0.1, 1, 0), (0.1, 2, 0), (0.2, 3, 2)]:
+        file.write_text(f"# @package _global_\nmodel: {{dropout: {dropout}}}")
+        done = sweeping.run(*command, f"hydra.sweeper.n_trials={trials}")
+        assert done.returncode == code, done.stdout + done.stderr
+    assert "model.dropout: 0.1 then, 0.2 now" in done.stderr
+    assert len(sweeping.trials()) == 2
 
 
 def test_a_sweep_that_runs_already_is_not_run_a_second_time(tmp_path):

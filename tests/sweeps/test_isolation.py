@@ -6,12 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
 from variformer.sweeps.directory import SweepDirectory
+from variformer.sweeps.isolation import follow
 from variformer.sweeps.outcome import Ending, outcome
 from variformer.sweeps.process import attend, start
+from variformer.sweeps.trials import update_record
 from variformer.training.run_directory import RunDirectory
 
 from .conftest import TRAIN, Sweeping, starts, until
@@ -141,6 +145,25 @@ pass_on(ending)
     process.send_signal(signal.SIGUSR2)
     out, _ = process.communicate(timeout=60)
     assert out.splitlines() == ["140 True", "queued again"]
+
+
+@pytest.mark.parametrize("restarts, begins", [("1", True), ("0", False)])
+def test_a_rank_beside_the_leading_one_begins_when_that_does(restarts, begins, tmp_path, monkeypatch):
+    """And not where the leader still waits for an earlier process, or found the trial done."""
+    for name, value in {"SLURM_JOB_ID": "7", "SLURM_PROCID": "1", "SLURM_RESTART_COUNT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    update_record(tmp_path, number=0, overrides={}, status="running", attempt="slurm-7.0")  # before it was queued again
+
+    def lead():
+        update_record(tmp_path, attempt=f"slurm-7.{restarts}", status="running" if begins else "done")
+
+    leader = threading.Timer(1.0, lead)
+    leader.start()
+    began = time.monotonic()
+    follow([sys.executable, "-c", "print('began')"], tmp_path, SweepDirectory(tmp_path), 1.0)
+    assert time.monotonic() - began >= 1
+    log = tmp_path / "output-1.log"
+    assert (log.read_text() if log.exists() else "") == ("began\n" if begins else "")
 
 
 @pytest.mark.slow

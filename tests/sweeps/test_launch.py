@@ -3,14 +3,17 @@
 import os
 import signal
 from itertools import combinations
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from variformer.config import register_resolvers
 from variformer.config.extras import missing_extras
 from variformer.sweeps.devices import cores, reserved
+from variformer.sweeps.isolation import gpus
 
 from .conftest import STAND_IN, starts, sweep_of, until
 
@@ -96,13 +99,55 @@ def test_a_trial_does_not_get_more_gpus_than_there_are(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     with pytest.raises(ValueError, match="has 1 GPU"), reserved(2, 1):
         pass
+    with pytest.raises(ValueError, match="devices=-1"), reserved(-1, 1):  # Lightning's word for all
+        pass
     with reserved("auto", 1) as variables:
         assert variables == {"CUDA_VISIBLE_DEVICES": "3"}
+
+
+@pytest.mark.parametrize("accelerator, expected", [("auto", 2), ("cpu", 0)])
+def test_trials_on_the_cpu_take_no_gpus(accelerator, expected):
+    config = OmegaConf.create({"trainer": {"accelerator": accelerator}})
+    assert gpus(SimpleNamespace(gpus_per_trial=2), config) == expected
+    assert gpus(SimpleNamespace(gpus_per_trial=None), config) is None
 
 
 def test_submitit_runs_trials_as_jobs(sweeping):
     sweeping.run_well("launch=slurm_local", "clip=1,2", "max_steps=1")
     assert [(trial.status, trial.value) for trial in sweeping.trials()] == [("done", 1.0), ("done", 2.0)]
+
+
+@pytest.mark.slow
+def test_a_job_that_is_lost_costs_the_others_nothing_and_goes_on(sweeping):
+    """As with a node that fails: submitit's launcher stops waiting at the first."""
+    command = ["launch=slurm_local", "clip=1,2", "max_steps=12", "eval_batch=3"]
+    process = sweeping.start(*command)
+    lost, other = (sweeping.wait_for(number) for number in (0, 1))
+    os.kill(parent_of(starts(lost)[0]["pid"]), signal.SIGKILL)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 1 and "the launcher gave up" in errors
+    assert [trial.status for trial in sweeping.trials()] == ["preempted", "done"], out
+    sweeping.run_well(*command)
+    assert [len(starts(folder)) for folder in (lost, other)] == [2, 1]
+    assert starts(lost)[1]["saved"] > 0
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_beside_a_lost_job(sweeping):
+    command = ["launch=slurm_local", "clip=interval(0, 1)", "max_steps=8", "eval_batch=3", "hydra.sweeper.n_trials=3"]
+    process = sweeping.start(*command)
+    lost = sweeping.wait_for(0)
+    os.kill(parent_of(starts(lost)[0]["pid"]), signal.SIGKILL)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 1, out + errors
+    assert sorted(trial.status for trial in sweeping.trials()) == ["done", "done", "preempted"]
+    sweeping.run_well(*command)
+    assert [trial.status for trial in sweeping.trials()] == ["done"] * 3
+
+
+def parent_of(pid: int) -> int:
+    """The process that watches a trial."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_slurm_is_asked_for_what_a_trial_trains_on():

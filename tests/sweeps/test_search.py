@@ -1,6 +1,7 @@
 """A search: Optuna's proposals within the space, its study in the sweep's folder, and trials stopped by its pruner."""
 
 import json
+import signal
 
 import optuna
 import pytest
@@ -10,7 +11,7 @@ from variformer.sweeps.trials import SETTLED, read_trial, update_record
 from variformer.training.run_directory import RunDirectory, write_json
 from variformer.training.searching import Pruned, built
 
-from .conftest import starts
+from .conftest import ended_by, starts, until
 
 GRAMMAR = ["clip=tag(log, interval(0.001, 1))", "seed=range(0, 9, 4)", "model/positions=choice(learned, rotary)"]
 
@@ -56,6 +57,30 @@ def test_failed_trials_of_a_search_are_counted_and_tried_again_when_asked(sweepi
         ("raises", "failed"),
         ("recovers", "done"),
     }
+
+
+def test_a_retry_that_was_stopped_is_not_tried_a_second_time(sweeping):
+    command = ["name=choice(recovers, raises)", "clip=interval(0, 1)", "max_steps=20", "eval_batch=2", *n_trials(2)]
+    command.append("hydra/sweeper/sampler=random")
+    assert sweeping.run(*command, "hydra.sweeper.sampler.seed=1").returncode == 1
+    assert [trial.status for trial in sweeping.trials()] == ["failed"] * 2
+    again = [*command, "hydra.sweeper.sampler.seed=1", "hydra.sweeper.retry_failed=true"]
+    process = sweeping.start(*again)
+    until(lambda: any(trial.status == "running" for trial in sweeping.trials()))
+    ended_by(process, signal.SIGTERM)
+    sweeping.run(*again)
+    assert len(study_of(sweeping).trials) == 4
+
+
+def test_the_trials_of_one_seed_are_not_those_of_the_next():
+    space = {"lr": optuna.distributions.FloatDistribution(0, 1)}
+    drawn = {}
+    for seed in 0, 1, 2:
+        study = optuna.create_study()
+        for number in range(4):
+            study.sampler = built({"_target_": "optuna.samplers.RandomSampler", "seed": seed}, "sampler", number)
+            drawn[seed, number] = study.ask(space).params["lr"]
+    assert len(set(drawn.values())) == 12
 
 
 def test_a_trial_that_somebody_else_stops_is_not_replaced(sweeping):

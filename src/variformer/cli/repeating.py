@@ -7,7 +7,7 @@ from typing import Any
 
 from ..config import ConfigError
 from ..config.consistency import leaves
-from ..config.repeating import OWN, record_of
+from ..config.repeating import changed_values, record_of
 from ..training.run_directory import environment
 
 log = logging.getLogger(__name__)
@@ -44,13 +44,6 @@ def repetition(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
     for line in differences:
         log.warning("differs from %s: %s", config["repeat"], line)
     return {"repeats": {"run": str(path.resolve()), "differences": differences}}
-
-
-def changed_values(then: Config, now: Config) -> Iterator[str]:
-    before, after = ({key: value for key, _, value in leaves(config)} for config in (then, now))
-    for key in before | after:
-        if key not in OWN and before.get(key) != after.get(key):
-            yield f"{key}: {before.get(key)} then, {after.get(key)} now"
 
 
 def changed_sources(then: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str]]:

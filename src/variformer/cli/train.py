@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
 from ..config import leads
+from ..config.repeating import changed_values
 from ..hub import locate
 from ..training.callbacks import Resumption
 from ..training.checkpoint_io import require_saved
@@ -24,7 +25,7 @@ from ..training.run_directory import RunDirectory, code_state, write_json, write
 from ..training.signals import Signals
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
 from .memory import explained
-from .repeating import changed_values, repetition
+from .repeating import repetition
 from .sources import find_teacher
 from .starting import start_from
 from .stopping import reported

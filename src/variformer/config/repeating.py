@@ -1,10 +1,12 @@
 """`repeat=RUN`: the config of a run that was, for one that does the same again."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from .check import ConfigError
+from .consistency import leaves
 from .overrides import change, given
 
 OWN = ("run_dir", "sweep_dir", "resume", "repeat", "repeat_anyway")  # what every run says for itself
@@ -43,6 +45,14 @@ def record_of(source: Path) -> tuple[Path, dict[str, Any]]:
         return path, json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError([f"repeat: {path} is not the record of a run ({error})"]) from error
+
+
+def changed_values(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """A line for each value that differs between two configs, but for what every run says for itself."""
+    before, after = ({key: value for key, _, value in leaves(config)} for config in (then, now))
+    for key in before | after:
+        if key not in OWN and before.get(key) != after.get(key):
+            yield f"{key}: {before.get(key)} then, {after.get(key)} now"
 
 
 def name_of(source: str | None, name: str) -> str:

@@ -20,14 +20,14 @@ def reserved(
 ) -> Iterator[dict[str, str]]:
     """Variables that give a trial its `gpus`, as soon as so many are free; without GPUs, its part of the cores.
 
-    None: the trial is alone on this machine, and may use all of it. `auto` is one GPU. Where the sweep is `stopped`
-    meanwhile nobody waits any longer, and the trial must not start.
+    None: the trial is alone on this machine, and may use all of it. `auto` is one GPU; 0 are none. Where the sweep is
+    `stopped` meanwhile nobody waits any longer, and the trial must not start.
     """
     count, there = 1 if gpus == "auto" else gpus, [] if not gpus else visible()
     if count is None or not there:
         yield {} if count is None else {"OMP_NUM_THREADS": str(max(1, cores() // at_once))}
         return
-    if count > len(there):
+    if not 0 < count <= len(there):
         raise ValueError(f"trainer.devices={count}, but this machine has {len(there)} GPU(s) for trials")
     with contextlib.ExitStack() as stack:
         yield {"CUDA_VISIBLE_DEVICES": ",".join(take(count, there, stack, stopped))}

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..config import ConfigError
-from ..training.run_directory import write_json
+from ..config.repeating import changed_values
+from ..training.run_directory import write_json, write_text
 
 ELSEWHERE = ("launch", "sweep_dir")  # where a sweep runs is no part of what it is
 LONGEST = 100  # characters of a trial's folder, before its digest
@@ -35,9 +36,7 @@ class SweepDirectory:
         return int(self.stop.read_text()) if self.stop.exists() else None
 
     def request_stop(self, signum: int) -> None:
-        temporary = self.stop.with_name(f"stop.{os.getpid()}")
-        temporary.write_text(str(signum))
-        os.replace(temporary, self.stop)
+        write_text(self.stop, str(signum))
 
     @contextmanager
     def claimed(self, facts: dict[str, Any]) -> Iterator[None]:
@@ -58,15 +57,19 @@ class SweepDirectory:
             yield
 
     def require_same(self, facts: dict[str, Any]) -> None:
-        earlier = json.loads(self.record.read_text()) if self.record.is_file() else facts
-        for name in ("fixed", "space"):
-            if earlier[name] != facts[name]:
-                raise ConfigError(
-                    [
-                        f"sweep_dir={self.path}: holds another sweep, whose {name} part is {spelled(earlier[name])}, "
-                        f"not {spelled(facts[name])}; give this one a sweep_dir of its own"
-                    ]
-                )
+        """Raises ConfigError where trials that are there would not be of this sweep."""
+        earlier = facts | (json.loads(self.record.read_text()) if self.record.is_file() else {})
+        problems = [
+            f"holds another sweep, whose {name} part is {spelled(earlier[name])}, not {spelled(facts[name])}"
+            for name in ("fixed", "space", "drawn_by")
+            if earlier[name] != facts[name]
+        ]
+        if not problems:
+            changes = changed_values(earlier["config"], facts["config"])
+            problems = [f"its trials have another config than conf gives now, {line}" for line in changes]
+        if problems:
+            cure = "change that back, or give this sweep a sweep_dir of its own"
+            raise ConfigError([*(f"sweep_dir={self.path}: {problem}" for problem in problems), cure])
 
 
 def folder_of(name: str, identity: Any) -> str:

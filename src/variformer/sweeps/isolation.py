@@ -5,18 +5,19 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ..config import leads
+from ..config.launch import job
 from ..config.overrides import typed
 from .devices import reserved
 from .directory import ELSEWHERE, SweepDirectory, assigned, brief, key_of, locked
 from .outcome import Ending, outcome
-from .planning import flags, watched_by
+from .planning import flags, saved, watched_by
 from .process import attend, start
 from .trials import RECORD, SETTLED, read_record, read_trial, update_record
 
@@ -49,6 +50,24 @@ def run_trial(script: Path, config: DictConfig) -> None:
     hydra = HydraConfig.get()
     sweep = SweepDirectory(hydra.sweep.dir)
     folder = sweep.path / hydra.sweep.subdir
+    command = command_of(script, folder, sweep, hydra)
+    if not leads():
+        follow(command, folder, sweep, hydra.sweeper.grace)
+        return
+    with (folder / "lock").open("a") as lock:
+        while not locked(lock) and sweep.stopped_by() is None:
+            time.sleep(POLL)  # an earlier process of this trial is still ending
+        if not is_due(folder, sweep):
+            return
+        with reserved(gpus(hydra.sweeper, config), hydra.sweeper.n_jobs, sweep.stopped_by) as devices:
+            if is_due(folder, sweep):
+                monitor, mode = watched_by(config)
+                facts = {"monitor": monitor, "mode": mode, "command": command, "attempt": attempt()}
+                update_record(folder, status="running", error=None, **facts)
+                watch(command, folder, sweep, lock.fileno(), devices, hydra.sweeper)
+
+
+def command_of(script: Path, folder: Path, sweep: SweepDirectory, hydra: Any) -> list[str]:
     arguments = [each for each in typed(hydra.overrides.task) if key_of(each) not in ELSEWHERE]
     own = [
         assigned("sweep_dir", sweep.path),
@@ -57,22 +76,29 @@ def run_trial(script: Path, config: DictConfig) -> None:
         "trainer.requeue=false",
         "hydra.mode=RUN",
     ]
-    command = [sys.executable, str(script), *flags(hydra), *arguments, *own]
-    if not leads():  # a rank that srun started beside the one that keeps the record
-        if is_due(folder, sweep):
-            with (folder / f"output-{os.environ.get('SLURM_PROCID')}.log").open("a") as log:
-                attend(start(command, log, environment(folder, sweep)), sweep, None, hydra.sweeper.grace)
-        return
-    with (folder / "lock").open("a") as lock:
-        while not locked(lock) and sweep.stopped_by() is None:
-            time.sleep(POLL)  # an earlier process of this trial is still ending
-        if not is_due(folder, sweep):
-            return
-        with reserved(hydra.sweeper.gpus_per_trial, hydra.sweeper.n_jobs, sweep.stopped_by) as devices:
-            if is_due(folder, sweep):
-                monitor, mode = watched_by(config)
-                update_record(folder, status="running", error=None, monitor=monitor, mode=mode, command=command)
-                watch(command, folder, sweep, lock.fileno(), devices, hydra.sweeper)
+    return [sys.executable, str(script), *flags(hydra), *arguments, *own]
+
+
+def gpus(settings: Any, config: DictConfig) -> int | Literal["auto"] | None:
+    """How many of a machine's a trial takes; None where it may use all."""
+    on_cpu = (saved(config) or config).trainer.accelerator == "cpu"
+    return 0 if on_cpu and settings.gpus_per_trial is not None else settings.gpus_per_trial
+
+
+def follow(command: list[str], folder: Path, sweep: SweepDirectory, grace: float) -> None:
+    """A rank that srun started beside the one that leads: it starts when that does, or never."""
+    while is_due(folder, sweep) and read_record(folder).get("attempt") != attempt():
+        time.sleep(POLL)
+    record = read_record(folder)
+    if record.get("attempt") == attempt() and record["status"] == "running":
+        with (folder / f"output-{os.environ.get('SLURM_PROCID')}.log").open("a") as log:
+            attend(start(command, log, environment(folder, sweep)), sweep, None, grace)
+
+
+def attempt() -> str | None:
+    """What the processes of one try at a job have in common; one that SLURM queues again keeps its id."""
+    name = job()
+    return name and f"{name}.{os.environ.get('SLURM_RESTART_COUNT', '0')}"
 
 
 def is_due(folder: Path, sweep: SweepDirectory) -> bool:

@@ -1,7 +1,7 @@
 """What the command line of a sweep asks for."""
 
 import sys
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import product
@@ -41,13 +41,15 @@ class Plan:
     shared: list[str]  # with it
     swept: dict[str, list[str]]  # of a grid
     space: dict[str, Any] | None  # of a search, in Hydra's grammar
+    drawn_by: dict[str, Any] | None  # of a search, the nodes of its sampler and its pruner
+    config: dict[str, Any]  # what the trials start from, with interpolations as they are written
     where: Path
     repeats: bool = False  # a saved run, which may have keys that the default config has not
 
     @property
     def facts(self) -> dict[str, Any]:
         """What makes it this sweep and no other; a grid may grow."""
-        return {"fixed": sorted(self.fixed), "space": self.space}
+        return {"fixed": sorted(self.fixed), "space": self.space, "drawn_by": self.drawn_by, "config": self.config}
 
     def points(self) -> list[Point]:
         """Of a grid, in the order of the command line, the last key changing fastest."""
@@ -95,8 +97,16 @@ def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
     swept = {key: values_of(each) for key, each in moving.items()} if space is None else {}
     require_keys([*(swept if space is None else space)], run or config, config.hydra.runtime.choices)
     name = config.hydra.runtime.choices.get("sweep") or str(config.name)
-    own = folder_of(name, [sorted(fixed), space, sorted(swept.items())])
-    return Plan(fixed, shared, swept, space, Path(config.sweep_dir or own), repeats=run is not None)
+    everything = plain(config)
+    sweeper = everything.pop("hydra")["sweeper"]
+    drawn_by = None if space is None else {kind: sweeper[kind] for kind in ("sampler", "pruner")}
+    own = folder_of(name, [sorted(fixed), space, sorted(swept.items()), *([drawn_by] if drawn_by else [])])
+    where = Path(config.sweep_dir or own)
+    return Plan(fixed, shared, swept, space, drawn_by, everything, where, repeats=run is not None)
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    return OmegaConf.to_container(config, resolve=False)  # type: ignore[return-value]
 
 
 def flags(hydra: Any) -> list[str]:
@@ -134,9 +144,12 @@ def space_in(moving: Mapping[str, Override], fixed: AbstractSet[str], config: Di
 
 
 def watched_by(config: DictConfig) -> tuple[str, str]:
-    """What the objective of a trial watches: the metric and min or max."""
-    objective = OmegaConf.to_container((saved(config) or config).objective)
-    return watched(objective)  # type: ignore[arg-type]
+    """What the objective of a trial watches: the metric and min or max. Raises ConfigError for one that is unknown."""
+    objective: Any = OmegaConf.to_container((saved(config) or config).objective)
+    try:
+        return watched(objective)
+    except LookupError as error:
+        raise ConfigError([f"objective._target_: {error}"]) from error
 
 
 def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]) -> None:
@@ -147,15 +160,22 @@ def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]
     problems = []
     unknown = tuple(f"{key.replace('/', '.')}." for key in keys if key in groups)
     for key in keys if "experiment" not in keys else ():
-        if key.startswith(unknown):
+        if key.startswith(unknown) or key in groups or key[0] in "+~":
             continue
-        *path, last = key.split(".")
-        section = OmegaConf.select(config, ".".join(path)) if path else config
-        known = [str(name) for name in section] if OmegaConf.is_dict(section) else []
-        if key not in groups and last not in known and key[0] not in "+~":
-            problems.append(f"{key}: no such key or group{hint(last, known)}")
+        problems += [f"{key}: no such key or group{hint(*wrong)}" for wrong in misspelled(key, config)]
     if problems:
         raise ConfigError(problems)
+
+
+def misspelled(key: str, config: DictConfig) -> Iterator[tuple[str, list[str]]]:
+    """The first part of a dotted key that the config has not, if there is one, with those that it has there."""
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        section = OmegaConf.select(config, ".".join(parts[:depth])) if depth else config
+        known = [str(name) for name in section] if OmegaConf.is_dict(section) else []
+        if part not in known:
+            yield part, known
+            return
 
 
 def values_of(override: Override) -> list[str]:

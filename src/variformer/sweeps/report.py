@@ -1,8 +1,7 @@
 """What a sweep leaves behind: a table on screen and as csv, the best trial as a command line, and pictures."""
 
 import csv
-import json
-import os
+import io
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ..training.run_directory import write_json, write_text
 from .axis import short
 from .figures import draw_figures
 from .space import Space
@@ -75,15 +75,14 @@ def swept_keys(trials: Sequence[Trial]) -> list[str]:
 def write_csv(path: Path, ranked: Sequence[Trial], monitor: str) -> None:
     """One row per trial with its values in full, in the order of the table."""
     keys = swept_keys(ranked)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["trial", *keys, monitor, "steps", "seconds", "status", "run_dir", "error"])
-        for trial in ranked:
-            values = [trial.overrides.get(key, "") for key in keys]
-            ended = [trial.value, trial.steps, trial.seconds, trial.status, trial.path, gist(trial.error or "")]
-            writer.writerow([trial.number, *values, *ended])
-    os.replace(temporary, path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["trial", *keys, monitor, "steps", "seconds", "status", "run_dir", "error"])
+    for trial in ranked:
+        values = [trial.overrides.get(key, "") for key in keys]
+        ended = [trial.value, trial.steps, trial.seconds, trial.status, trial.path, gist(trial.error or "")]
+        writer.writerow([trial.number, *values, *ended])
+    write_text(path, text.getvalue())
 
 
 def best_lines(sweep: Path, ranked: Sequence[Trial], monitor: str, mode: str, command: Sequence[str]) -> list[str]:
@@ -95,9 +94,7 @@ def best_lines(sweep: Path, ranked: Sequence[Trial], monitor: str, mode: str, co
     again = shlex.join([*command, *(f"{key}={value}" for key, value in best.overrides.items())])
     facts = {"trial": best.number, "monitor": monitor, "mode": mode, "value": best.value, "steps": best.steps}
     told = facts | {"overrides": best.overrides, "run_dir": str(best.path), "command": again}
-    temporary = sweep / "best.tmp"
-    temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, sweep / "best.json")
+    write_json(sweep / "best.json", told)
     return [
         f"best: trial {best.number}, {monitor} {short(best.value or 0.0)}, in {best.path}",
         f"to train it again:\n  {again}",

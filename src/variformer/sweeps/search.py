@@ -80,10 +80,13 @@ class Search:
         return [trial for trial in running if self.is_drawn(trial)]
 
     def enqueue_failed(self) -> None:
-        """Failed trials are to be tried again, with the values that they had."""
-        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.FAIL]):
+        """Failed trials are to be tried again, with the values that they had; once, until that is over."""
+        trials = self.study.get_trials(deepcopy=False)
+        under_way = {each.user_attrs.get(RETRY) for each in trials if not each.state.is_finished()}
+        for trial in trials:
             record = read_record(self.sweep.directory.trial(overrides_of(trial)))
-            if record.get("status") == "failed" and record["search"].get("trial") == trial._trial_id:
+            is_last = record.get("status") == "failed" and record["search"].get("trial") == trial._trial_id
+            if trial.state == TrialState.FAIL and is_last and trial.number not in under_way:
                 self.study.enqueue_trial(trial.params, user_attrs={RETRY: trial.number})
 
     def outcomes(self) -> int:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
@@ -18,7 +19,7 @@ from omegaconf import DictConfig
 from ..config import ConfigError
 from .directory import SweepDirectory, assigned, in_use
 from .planning import Plan, Point, watched_by
-from .process import handled
+from .process import POLL, handled
 from .trials import SETTLED, Trial, numbers, read_record, read_trial, read_trials, update_record
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Sweep:
         self.directory = SweepDirectory(plan.where)
         self.monitor, self.mode = self.watched()
         self.workers = (getattr(launcher, "joblib", None) or {}).get("n_jobs")  # of a launcher with a pool of them
-        self.gave_up = False  # whether the launcher did
+        self.gave_up = False  # whether the launcher did, with trials not begun
 
     def run(self) -> None:
         """Raises SystemExit with 1 if a trial failed, or with 128 + the number of the signal that stopped it."""
@@ -59,7 +60,7 @@ class Sweep:
         """The metric that trials are compared by, and min or max. Raises ConfigError where they do not agree on it."""
         found = {}
         for choice in self.plan.choices(DECISIVE):
-            with contextlib.suppress(HydraException):  # such a trial fails alone, and says why
+            with contextlib.suppress(HydraException, ConfigError):  # such a trial fails alone, and says why
                 words = [*self.plan.shared, *choice]
                 config = self.context.config_loader.load_sweep_config(self.config, words) if choice else self.config
                 found[watched_by(config)] = " ".join(choice)
@@ -127,24 +128,29 @@ class Sweep:
     def settle(self, folders: list[Path], jobs: list[list[str]]) -> None:
         """Launch, and call a trial failed if its job ended without saying what became of it.
 
-        Where the launcher itself gave up, jobs that it still has may run or wait: those are left alone.
+        Where the launcher itself gave up, because a job was lost with its machine or a queue took none, the others run
+        to their end, and what was lost continues with the sweep. Jobs that wait are left alone.
         """
         logging.getLogger("hydra").setLevel(logging.WARNING)
         if self.workers is not None and self.workers > 0:  # a Ctrl-C would end an idle one, and joblib then all others
             self.launcher.joblib["n_jobs"] = min(self.workers, len(jobs))  # type: ignore[attr-defined]
-        problem = "its job ended without a word"
+        problem, lost = "its job ended without a word", False
         try:
             for returned in self.launcher.launch(jobs, initial_job_idx=0):
                 if returned.status.name == "FAILED":
                     problem = repr(returned._return_value)
         except Exception as error:  # a launcher's worker was killed, or its queue refused the job
-            problem, self.gave_up = repr(error), True
+            problem, lost = repr(error), True
             print(f"the launcher gave up: {problem}; the same command continues", file=sys.stderr)
+            while self.directory.stopped_by() is None and any(map(in_use, folders)):
+                time.sleep(POLL)
+        self.gave_up = lost and any("status" not in read_record(folder) for folder in folders)
         for folder in folders if self.directory.stopped_by() is None else ():
             status = read_record(folder).get("status")
-            unsaid = status == "running" or (status is None and not self.gave_up)
+            unsaid = status == "running" or (status is None and not lost)
             if unsaid and not in_use(folder):
-                update_record(folder, status="failed", error=problem, monitor=self.monitor, mode=self.mode)
+                ended = "preempted" if lost else "failed"
+                update_record(folder, status=ended, error=problem, monitor=self.monitor, mode=self.mode)
 
     def report(self, space: "Space | None") -> None:
         from .report import report
@@ -155,7 +161,7 @@ class Sweep:
             read_trials(self.directory.path),
             monitor=self.monitor,
             mode=self.mode,
-            command=["python", "train.py", *self.plan.fixed, *once],
+            command=["python", sys.argv[0], *self.plan.fixed, *once],
             space=space,
         )
 

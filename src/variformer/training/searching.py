@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from numpy.random import SeedSequence
+
 
 class Pruned(SystemExit):
     """A trial ends early, as it should: exit code 0."""
@@ -10,8 +12,8 @@ class Pruned(SystemExit):
 def built(node: dict[str, Any], kind: Literal["sampler", "pruner"], number: int = 0) -> Any:
     """The object that a node with `_target_` describes. Raises ValueError that names the key to mend.
 
-    A `seed` is that of trial 0, and trial `number` has one of its own: what is proposed to it does not depend on
-    whether the search was interrupted before.
+    From a `seed` each trial `number` has one of its own: what is proposed to it does not depend on whether the search
+    was interrupted before.
     """
     import optuna
 
@@ -26,7 +28,7 @@ def built(node: dict[str, Any], kind: Literal["sampler", "pruner"], number: int 
         )
     arguments = {key: value for key, value in node.items() if key != "_target_"}
     if arguments.get("seed") is not None:
-        arguments["seed"] += number
+        arguments["seed"] = int(SeedSequence([arguments["seed"], number]).generate_state(1)[0])
     try:
         return getattr(package, name)(**arguments)
     except (TypeError, ValueError) as error:
