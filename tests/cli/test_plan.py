@@ -34,6 +34,8 @@ def test_the_plan_is_that_of_the_run(composed, nothing_trains):
     assert told.flops == 6 * training_flops(module.model, module.objective, batch)
     assert told.units == 12 * config["length"]
     assert (told.steps, told.validations, told.checkpoints) == (4, 2, 2)
+    longer = plan(config | {"max_steps": 5})
+    assert (longer.steps, longer.validations, longer.checkpoints) == (5, 3, 3)  # the last of both after the last step
     assert told.epochs == pytest.approx(48 / told.samples["train"])
     assert told.batch["tokens"] == f"2 x {config['length']} int64"
     assert told.memory.weights == told.memory.gradients == told.memory.copies == 4 * told.parameters
@@ -46,6 +48,14 @@ def test_every_family_can_be_planned(composed, family, nothing_trains):
     told = plan(composed(f"experiment={family}", *overrides))
     assert told.memory is not None and told.flops > 0 and told.units > 0
     assert sum(told.parts.values()) == told.parameters
+
+
+def test_what_a_run_began_with_is_not_asked_for_when_its_going_on_is_planned(composed, tmp_path):
+    """Its tokenizer is the run's own, and its first weights may be gone."""
+    config = composed("experiment=gpt", *COMMON, "tokenizer=bytes")
+    train(config)
+    resumed = config | {"resume": True, "max_steps": 6, "init_from": str(tmp_path / "gone")}
+    assert plan(resumed).steps == 6
 
 
 def test_a_student_is_planned_with_its_teacher(composed):

@@ -45,6 +45,19 @@ def test_a_resumed_run_goes_on_under_its_id_and_repeats_no_step(server, online, 
     assert [row["trainer/global_step"] for row in server.rows] == list(range(1, 9))
 
 
+@pytest.mark.parametrize(("status", "code"), [("done", 0), ("pruned", 0), ("preempted", 143), ("failed", 1)])
+def test_it_is_told_how_the_run_ended_although_a_row_was_refused(status, code, server, online, tmp_path, monkeypatch):
+    online(server.url)
+    log = logger(tmp_path)
+    log.log_metrics({"train/loss": 1.0}, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(log.experiment, "log", lambda *_, **__: (_ for _ in ()).throw(OSError("no space left")))
+        log.log_metrics({"train/loss": 2.0}, 2)
+    assert log.is_off
+    log.close(status)
+    assert server.exits == [code] and len(server.rows) == 1
+
+
 @pytest.fixture(params=["closed port", "silent", "no login"])
 def useless(request, server):
     """(address, key) of a server that cannot take a run."""

@@ -46,7 +46,7 @@ def plan(config: Config) -> Plan:
     quieten()
     config = config | {"trainer": config["trainer"] | {"workers": 0}}
     L.seed_everything(config["seed"], verbose=False)
-    task = build_task(config)
+    task = build_task(config, RunDirectory(config["run_dir"]).tokenizer if config["resume"] else None)
     facts: dict[str, Any] = {"data": {"fingerprint": task.data.fingerprint}}
     if taught_by := bring_teacher(find_teacher(config), config, task):
         facts["teacher"] = taught_by
@@ -55,7 +55,8 @@ def plan(config: Config) -> Plan:
         trainer = build_trainer(config | {"logger": {}}, RunDirectory(folder), total)
     data, module = build_data_module(config, task, trainer.world_size), build_module(config, task)
     task.objective.initialise(module.model)
-    if source := config.get("init_from"):
+    source = None if config["resume"] else config.get("init_from")
+    if source:
         locate(source)
         facts["init_from"] = start_from(source, module.model, task.tokenizer)
     repetition(config, facts)
@@ -82,7 +83,7 @@ def described(config: Config, task: Task, trainer: L.Trainer, data: DataModule, 
         accumulation=accumulation,
         steps=total,
         epochs=total * config["global_batch"] / samples["train"],
-        validations=total // (settings["validate_every"] or total),
+        validations=-(-total // (settings["validate_every"] or total)),  # the last after the last step
         checkpoints=-(-total // (settings["save_every"] or total)),
         memory=estimator(config, trainer, module, data)(),
         free=free_memory(device),

@@ -20,13 +20,18 @@ class Dashboard(ABC):
     library: str  # whose messages end with it
     is_off = False
 
-    def guarded(self, call: Callable[[], object]) -> None:
-        """Go on without the dashboard where its disk is full, its own process is gone or it takes offence."""
-        if self.is_off:
+    def guarded(self, call: Callable[[], object], always: bool = False) -> None:
+        """Go on without the dashboard where its disk is full, its own process is gone or it takes offence.
+
+        What is to be tried `always` is so after that, too, and its failure is not told a second time.
+        """
+        if self.is_off and not always:
             return
         try:
             call()
         except Exception as error:
+            if self.is_off:
+                return
             self.is_off = True
             logging.getLogger(self.library).setLevel(logging.CRITICAL)  # some complain of every later line
             goes_on = f"{self.title} gets nothing more of this run, which goes on: {error!r}"

@@ -118,7 +118,7 @@ class Wandb(Dashboard, WandbLogger):
         run = self._experiment
         if run is None:
             return
-        self.guarded(lambda: self.finish(run, status))
+        self.guarded(lambda: self.finish(run, status), always=True)
         if run.offline or self.is_off:
             print(f"W&B has this run on disk only; to send it: {sync_command(run)}", flush=True)
         self.is_off = True
