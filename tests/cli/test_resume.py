@@ -11,6 +11,8 @@ from variformer.cli.evaluate import evaluate_run
 from variformer.cli.train import train
 from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
+from variformer.training.memory import OutOfMemory
+from variformer.training.module import Training
 
 FAMILIES = {
     "gpt": ["model.dropout=0.1", "tokenizer=bytes"],
@@ -125,6 +127,38 @@ def test_without_the_state_it_does_not(composed, tmp_path, forget):
     WholeCheckpointIO().save_checkpoint(checkpoint, copy / "checkpoints" / "step-00000003.ckpt")
     train(config | {"run_dir": str(copy), "resume": True})
     assert not equal(contents(Path(config["run_dir"]))["state_dict"], contents(copy)["state_dict"])
+
+
+def test_another_number_of_samples_is_refused(composed):
+    """As many as a text is cut into depend on the length."""
+    config = composed("experiment=gpt", *FAMILIES["gpt"], *COMMON, "max_steps=2")
+    train(config)
+    with pytest.raises(ValueError, match=r"samples=\d+, and this run has"):
+        train(config | {"length": config["length"] // 2, "resume": True, "max_steps": 4})
+
+
+def test_evaluation_takes_as_many_samples_at_a_time_as_is_said(composed, monkeypatch):
+    """And the numbers are those of the run."""
+    config = composed("experiment=vit", "debug=fast", "max_steps=2", "trainer.validation_batches=3", "eval_batch=8")
+    train(config)
+    sizes, step = [], Training.validation_step
+    monkeypatch.setattr(
+        Training, "validation_step", lambda self, b, i: sizes.append(len(b["index"])) or step(self, b, i)
+    )
+    metrics = evaluate_run(config["run_dir"], eval_batch=5)
+    assert sizes == [5, 5, 5, 5, 4]
+    told = json.loads((Path(config["run_dir"]) / "metrics.json").read_text())
+    assert metrics == {name: pytest.approx(told[f"val/{name}"], rel=1e-5) for name in metrics}
+    with pytest.raises(ValueError, match="eval_batch=0"):
+        evaluate_run(config["run_dir"], eval_batch=0)
+
+
+def test_an_evaluation_that_runs_out_of_memory_says_what_to_set(composed, monkeypatch):
+    config = composed("experiment=vit", "debug=fast", "max_steps=2", "eval_batch=8")
+    train(config)
+    monkeypatch.setattr(Training, "validation_step", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(OutOfMemory, match="set eval_batch=4"):
+        evaluate_run(config["run_dir"])
 
 
 @pytest.mark.parametrize("change", ["seed=1", "global_batch=8"])

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,27 @@ def test_torchrun_leaves_one_run_directory(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert require_one_run(tmp_path).name.startswith("torchrun-")
     assert done.stdout.count("run directory:") == 2
+
+
+@pytest.mark.slow
+def test_two_nodes_leave_one_run_directory(tmp_path):
+    """As their agents start them, on one machine."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    launcher = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1"]
+    small = ["trainer=multinode", "trainer.nodes=2", *SMALL[:-1], "trainer.devices=1"]
+
+    def node(rank: int) -> subprocess.CompletedProcess:
+        agent = [*launcher, f"--master-port={port}", f"--node-rank={rank}"]
+        return command(*agent, str(ROOT / "train.py"), *small, folder=tmp_path)
+
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(node, range(2))
+    assert first.returncode == second.returncode == 0, first.stdout + first.stderr + second.stdout + second.stderr
+    require_one_run(tmp_path)
+    assert first.stdout.count("run directory:") == 2 and "2 x cpu" in first.stdout
+    assert "run directory:" not in second.stdout
 
 
 @pytest.mark.slow

@@ -62,7 +62,6 @@ def test_a_run_goes_on_where_it_was(before, after, composed, on_ranks, checkpoin
     for a, b in ((tensors(whole), tensors(again)),):
         assert a.keys() == b.keys()
         assert all((a[name] - b[name]).abs().max() <= 1e-6 * max(1, a[name].abs().max()) for name in a)
-    assert not Path(copy, "checkpoints", "step-00000002.ckpt").is_symlink()
 
 
 @pytest.mark.slow

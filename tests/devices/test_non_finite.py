@@ -54,8 +54,9 @@ def test_both_devices_stop_where_one_has_a_loss_that_is_not_finite(composed, on_
 
 
 @pytest.mark.slow
-def test_both_devices_leave_the_same_step_out(composed, on_ranks, monkeypatch, checkpoint_of):
-    config = composed(*IMAGES, "on_non_finite=skip", "callbacks.checkpoints.keep=9")
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_both_devices_leave_the_same_step_out(kind, composed, on_ranks, monkeypatch, checkpoint_of):
+    config = composed(*IMAGES, f"trainer={kind}", "on_non_finite=skip", "callbacks.checkpoints.keep=9")
     spoil(monkeypatch, of_second_device(step=3))
     first, second = on_ranks(outcome, config)
     assert first == second and first.startswith("value ")

@@ -1,6 +1,7 @@
 """Checkpoints that are damaged, cut short, foreign or refused by the disk: noticed always, and never the only ones."""
 
 import errno
+import io
 import itertools
 import json
 import logging
@@ -11,6 +12,7 @@ import random
 import shutil
 import signal
 import time
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -101,7 +103,15 @@ def test_every_flipped_bit_truncation_and_foreign_file_is_noticed(run):
     assert newest(run) == step(run, 6)
 
 
-@pytest.mark.parametrize("foreign", [HTML, b"PK\x03\x04" + bytes(100)], ids=["html", "zip"])
+def zipped() -> bytes:
+    """A whole archive, of other things."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("notes.txt", "no checkpoint")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("foreign", [HTML, b"PK\x03\x04" + bytes(100), zipped()], ids=["html", "begins as zip", "zip"])
 def test_a_foreign_file_with_a_sum_of_its_own_is_noticed(run, foreign):
     step(run, 6).write_bytes(foreign)
     checksum_of(step(run, 6)).write_text(checkpoint_io.sha256(foreign).hexdigest())

@@ -17,6 +17,7 @@ CASES = {
     "t5": (["t5", "optimizer=adafactor"], 1),
     "vit": (["vit", "optimizer=muon", "trainer.workers=1"], 1),
     "gpt on two devices": (["gpt", *DEVICES], 2),
+    "gpt split over two devices": (["gpt", *DEVICES, "trainer=fsdp"], 2),
     "gpt over epochs": (["gpt", "data=text_files", "data.source.train={text}", "data.source.validation={text}"], 1),
 }
 SHORT = "A short text, which a run of some steps reads more than once from its top " * 4  # 10 samples: 5 micro batches
@@ -54,7 +55,8 @@ def killed_often(faults, config, tmp_path, moments: list[str], ranks: int, seed:
     for moment in moments:
         chosen = [[drawn(faults, dice, moment)]] * ranks
         codes = faults.run(faults.again(config), *chosen)
-        assert set(codes) <= {0, 1, -signal.SIGKILL}, faults.log_of(config)
+        fails = {1} if ranks > 1 else set()  # where the other one was killed first
+        assert set(codes) <= {0, -signal.SIGKILL} | fails, faults.log_of(config)
         kills += -signal.SIGKILL in codes
     assert faults.run(faults.again(config), *[[]] * ranks) == [0] * ranks, faults.log_of(config)
     return config, kills

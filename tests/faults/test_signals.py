@@ -1,5 +1,6 @@
 """A run that is told to stop leaves a checkpoint, its status and an exit code, and ends bit for bit the same later."""
 
+import itertools
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from variformer.cli.stopping import reported
+from variformer.training.checkpoint_io import File
 from variformer.training.run_directory import RunDirectory
 from variformer.training.signals import Preempted, Signals
 
@@ -93,6 +95,19 @@ def test_two_processes_stop_together_whichever_is_told(together, faults, tmp_pat
     assert faults.differences(expected, faults.outcome(config["run_dir"])) == []
 
 
+@pytest.mark.slow
+def test_two_processes_that_share_a_model_stop_together(composed, faults, tmp_path):
+    config = composed(*faults.overrides("gpt", "trainer=fsdp", *DEVICES[1:]))
+    assert faults.run(config, [], []) == [0, 0], faults.log_of(config)
+    stopped = config | {"run_dir": str(tmp_path / "run")}
+    for stage, told in [("validation", 1), ("saving", 0)]:
+        arranged = [[faults.at(*STAGES[stage], faults.tell(signal.SIGTERM))] if rank == told else [] for rank in (0, 1)]
+        assert faults.run(faults.again(stopped), *arranged) == [143, 0], faults.log_of(stopped)
+    assert faults.run(faults.again(stopped), [], []) == [0, 0], faults.log_of(stopped)
+    outcomes = [faults.outcome(each["run_dir"]) for each in (config, stopped)]
+    assert faults.differences(*outcomes) == []
+
+
 def test_before_training_there_is_nothing_to_wait_for(alone, faults, tmp_path, capfd):
     config = alone[0] | {"run_dir": str(tmp_path / "run")}
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Preempted) as stop:
@@ -110,6 +125,25 @@ def test_a_second_ctrl_c_does_not_wait(alone, faults, tmp_path):
         faults.train(config)
     assert stop.value.code == 130 and status(config)["status"] == "preempted"
     assert steps(config) == [2]  # and not that of the third step
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_checkpoint(alone, faults, tmp_path, monkeypatch):
+    config, fill = alone[0] | {"run_dir": str(tmp_path / "run")}, File.fill
+
+    class Interrupting:
+        def __init__(self, opened):
+            self.opened, self.writes = opened, itertools.count()
+
+        def write(self, data):
+            if next(self.writes) == 4:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+            return self.opened.write(data)
+
+    monkeypatch.setattr(File, "fill", lambda self, checkpoint, opened: fill(self, checkpoint, Interrupting(opened)))
+    with pytest.raises(Preempted) as stop:
+        faults.train(config)
+    assert stop.value.code == 130 and status(config)["status"] == "preempted" and steps(config) == []
 
 
 def test_a_second_ctrl_c_does_not_wait_after_another_signal_either():
@@ -165,12 +199,12 @@ def test_a_job_that_slurm_does_not_requeue_says_what_to_do(tmp_path, monkeypatch
     assert "SLURM does not start job 4711 again" in capsys.readouterr().out
 
 
-def command(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen:
+def command(*arguments: str, folder: Path, stdout: int = subprocess.PIPE, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *arguments],
         cwd=folder,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
@@ -184,6 +218,19 @@ def when(folder: Path, pattern: str, process: subprocess.Popen) -> Path:
         assert process.poll() is None and time.monotonic() < end, process.communicate()[0]
         time.sleep(0.05)
     return found[0]
+
+
+def test_a_ctrl_c_that_also_ends_the_reader_of_the_output_stops_in_good_order(faults, tmp_path):
+    """As in `python train.py 2>&1 | tee log`."""
+    reads, writes = os.pipe()
+    long = ["max_steps=1000000", "trainer.validate_every=null", "trainer.save_every=2"]
+    process = command(*faults.overrides("vit"), *long, "run_dir=run", folder=tmp_path, stdout=writes)
+    os.close(writes)
+    when(tmp_path, "run/checkpoints/last.ckpt", process)
+    os.close(reads)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(100) == 130
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["status"] == "preempted"
 
 
 @pytest.mark.slow
@@ -218,3 +265,47 @@ def test_processes_that_lightning_starts_stop_together(faults, tmp_path, whole_g
     assert json.loads((tmp_path / "run" / "status.json").read_text())["status"] == "preempted"
     told = process.communicate(timeout=60)[0]  # ends when the other process, which writes there too, has left
     assert told.count("To continue: ") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_processes_that_are_only_starting_stop_together_too(faults, tmp_path, signum):
+    """The first waits for the others, in code that no handler interrupts."""
+    process = command(*faults.overrides("vit"), *DEVICES, "max_steps=1000000", "run_dir=run", folder=tmp_path)
+    assert process.stdout is not None
+    assert any("run directory:" in line for line in process.stdout)
+    time.sleep(1.5)
+    os.killpg(process.pid, signum)
+    assert process.wait(100) == 128 + signum, process.communicate()[0]
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["status"] == "preempted"
+
+
+SLOW_TO_LEAVE = """
+import time
+try:
+    from variformer.training.module import Training
+    from variformer.training.run_directory import RunDirectory
+    step, tell = Training.training_step, RunDirectory.set_status
+    def training_step(self, batch, index):
+        if index == 2:
+            raise RuntimeError("the same trouble in all processes")
+        return step(self, batch, index)
+    def set_status(self, status, error=None):
+        if status == "failed" and self.leads:
+            time.sleep(8)
+        tell(self, status, error)
+    Training.training_step, RunDirectory.set_status = training_step, set_status
+except ImportError:
+    pass  # of a helper that is no part of the run
+"""
+
+
+@pytest.mark.slow
+def test_the_first_of_several_processes_that_fail_has_the_time_that_it_needs(faults, tmp_path):
+    """Lightning kills it some seconds after a child has failed: a dashboard may not be closed by then."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW_TO_LEAVE)
+    arguments = [*faults.overrides("vit"), *DEVICES, "run_dir=run"]
+    process = command(*arguments, folder=tmp_path, PYTHONPATH=str(tmp_path))
+    assert process.wait(200) == 1, process.communicate()[0]
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert status["status"] == "failed" and "the same trouble" in status["error"]

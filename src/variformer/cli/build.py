@@ -112,6 +112,7 @@ def build_trainer(
         log_every_n_steps=settings.log_every,
         num_sanity_val_steps=0,
         deterministic=settings.deterministic,
+        inference_mode=False,  # in which the split tensors of FSDP cannot be put together
         detect_anomaly=settings.detect_anomaly,
         callbacks=[NonFinite(config["on_non_finite"]), *callbacks, *always],  # its counts precede a checkpoint
         logger=build_loggers(config, run, resume_step) if run.leads else [],

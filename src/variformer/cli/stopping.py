@@ -1,5 +1,6 @@
 """The end of a run, good or bad: its status, and after a stop how to go on."""
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def reported(run: RunDirectory, requeue: bool = False) -> Iterator[Signals]:
         except (KeyboardInterrupt, Preempted) as stop:
             run.set_status("preempted", stop)
             if run.leads:
-                print(f"\n{summary(run, stop)}", flush=True)
+                tell(f"\n{summary(run, stop)}")
             raise
         except Pruned:
             run.set_status("pruned")
@@ -32,6 +33,14 @@ def reported(run: RunDirectory, requeue: bool = False) -> Iterator[Signals]:
                 run.set_status("failed", error)
             raise
         run.set_status("done")
+
+
+def tell(text: str) -> None:
+    """Print it. Where nobody reads any more, as a Ctrl-C also ends a `tee` behind the run, it leaves in order yet."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush must not fail either
 
 
 def summary(run: RunDirectory, stop: BaseException) -> str:

@@ -29,7 +29,6 @@ class WholeCheckpointIO(TorchCheckpointIO):
         super().__init__()
         self.tolerated = tolerated
         self.failures: list[str] = []  # of the saves since the last that succeeded
-        self.is_known_to_be_plain = False
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         path, file = Path(path), File()
@@ -52,7 +51,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
         try:
             with temporary.open("wb") as opened:
                 file.fill(checkpoint, opened)
-            self.require_plain_data(temporary)
+            require_plain_data(temporary)
             digest = file.digest.hexdigest()
             old = checksum_of(path).read_text() if path.is_file() and checksum_of(path).is_file() else ""
             write_sums(path, digest + "\n" + old)  # for a crash in between, when either file may be the one there
@@ -62,15 +61,6 @@ class WholeCheckpointIO(TorchCheckpointIO):
             flush_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
-
-    def require_plain_data(self, file: Path) -> None:
-        """Look into the first file written: what puts an object into the checkpoints does so every time."""
-        if not self.is_known_to_be_plain and (found := get_unsafe_globals_in_checkpoint(str(file))):
-            raise TypeError(
-                f"the checkpoint would hold {', '.join(sorted(found))}, which safe loading refuses: let every "
-                "state_dict and on_save_checkpoint, of callbacks above all, give tensors and plain data alone"
-            )
-        self.is_known_to_be_plain = True
 
     def load_checkpoint(
         self,
@@ -98,12 +88,12 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
 
 class File:
-    """What torch.save writes to. Takes the SHA-256 on the way, and keeps the disk's own error, which torch would hide;
-    after one it only counts, so that the size that would have been needed is known."""
+    """What torch.save writes to. Takes the SHA-256 on the way, and keeps an error of the disk or the word of a signal,
+    which torch would hide; after one it only counts, so that the size that would have been needed is known."""
 
     def __init__(self) -> None:
         self.digest, self.size = sha256(), 0
-        self.error: OSError | None = None
+        self.error: BaseException | None = None
 
     def fill(self, checkpoint: dict[str, Any], opened: IO[bytes]) -> None:
         self.opened = opened
@@ -114,17 +104,26 @@ class File:
         os.fsync(opened.fileno())
 
     def write(self, data: bytes | memoryview) -> int:
-        self.size += len(data)
-        if self.error is None:
-            try:
+        try:
+            self.size += len(data)
+            if self.error is None:
                 self.opened.write(data)
                 self.digest.update(data)
-            except OSError as error:
-                self.error = error
+        except BaseException as error:
+            self.error = error
         return len(data)
 
     def flush(self) -> None:
         """Once at the end, by `fill`."""
+
+
+def require_plain_data(file: Path) -> None:
+    """Raises TypeError where a checkpoint holds objects: nobody could load it."""
+    if found := get_unsafe_globals_in_checkpoint(str(file)):
+        raise TypeError(
+            f"the checkpoint would hold {', '.join(sorted(found))}, which safe loading refuses: let every "
+            "state_dict and on_save_checkpoint, of callbacks above all, give tensors and plain data alone"
+        )
 
 
 def require_saved(checkpoints: CheckpointIO) -> None:
@@ -155,7 +154,11 @@ def problem_of(path: Path) -> str | None:
             found = file_digest(file, "sha256").hexdigest()
         if found not in checksum_of(path).read_text(encoding="ascii", errors="replace").split():
             return f"it is not what was written: its SHA-256 differs from {checksum_of(path).name}"
-        return None if zipfile.is_zipfile(path) else "it is no checkpoint, whatever its SHA-256"
+        with zipfile.ZipFile(path) as archive:
+            is_checkpoint = any(name.endswith("/data.pkl") for name in archive.namelist())
+        return None if is_checkpoint else "it is no checkpoint, whatever its SHA-256"
+    except zipfile.BadZipFile:
+        return "it is no checkpoint, whatever its SHA-256"
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
 

@@ -1,5 +1,6 @@
 """The LightningDataModule: loaders over an objective's views, and the data's position as one integer."""
 
+from functools import cached_property
 from typing import Any
 
 import lightning as L
@@ -91,7 +92,7 @@ class DataModule(L.LightningDataModule):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Raises ValueError where the saved position belongs to another order of samples."""
         for name, ours in self.identity().items():
-            if state[name] != ours:
+            if state.get(name, ours) != ours:
                 raise ValueError(
                     f"the checkpoint was written with {name}={state[name]}, and this run has {ours}: "
                     "samples would be repeated or skipped. Resume with the same, or start a new run"
@@ -99,8 +100,14 @@ class DataModule(L.LightningDataModule):
         self.start = state["samples_seen"]
 
     def identity(self) -> dict[str, Any]:
-        """What the order of samples depends on."""
-        return {"seed": self.seed, "global_batch": self.global_batch, "data": self.data.fingerprint}
+        """What the order of samples depends on; how many there are follows from the length of a text's, too."""
+        data = {"data": self.data.fingerprint, "samples": self.samples}
+        return {"seed": self.seed, "global_batch": self.global_batch} | data
+
+    @cached_property
+    def samples(self) -> int:
+        """Of the training split."""
+        return len(self.view("train"))
 
 
 class OneBatch(DataModule):

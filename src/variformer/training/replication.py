@@ -6,6 +6,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from ..analysis.cost import unreached
+from .launcher import own
 
 
 class ReplicatedStrategy(DDPStrategy):
@@ -13,6 +14,10 @@ class ReplicatedStrategy(DDPStrategy):
 
     Those are named to it in advance: to look for them in every step, as DDP can, costs time in every step.
     """
+
+    def _configure_launcher(self) -> None:
+        super()._configure_launcher()
+        self._launcher = own(self._launcher)
 
     def configure_ddp(self) -> None:
         module: Any = self.lightning_module

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from torch.utils._pytree import tree_map
 
 from ..layers import Block
+from .launcher import own
 from .memory import free_memory
 
 
@@ -29,6 +30,10 @@ class ShardedStrategy(ModelParallelStrategy):
     def __init__(self, timeout: timedelta):
         super().__init__(save_distributed_checkpoint=False, timeout=timeout)
         self.unsharded: nn.Module | None = None  # as the model was; its parameters are on the meta device
+
+    def _configure_launcher(self) -> None:
+        super()._configure_launcher()
+        self._launcher = own(self._launcher)
 
     def shard(self, model: nn.Module) -> None:
         """Block by block, in place; what is in no block is one more unit.

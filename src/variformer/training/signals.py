@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 
@@ -39,6 +40,7 @@ class Signals:
     def __enter__(self) -> "Signals":
         if threading.current_thread() is threading.main_thread():  # no other may set handlers
             self.former = {each: signal.signal(each, self.handle) for each in self.WATCHED}
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self.WATCHED)  # held back by Launcher
             if sys.__stderr__ is not None:
                 faulthandler.register(signal.SIGQUIT, file=sys.__stderr__, all_threads=True)
         return self
@@ -58,7 +60,8 @@ class Signals:
         if insists or not (self.deferred or self.leaving):
             self.leave(signum)
         if not self.leaving and os.environ.get("LOCAL_RANK", "0") == "0":
-            os.write(2, f"\n{signal.Signals(signum).name}: the run stops after this step\n".encode())
+            with suppress(OSError):  # who reads it may be gone: Ctrl-C also ends a `tee` behind the run
+                os.write(2, f"\n{signal.Signals(signum).name}: the run stops after this step\n".encode())
 
     def leave(self, signum: int) -> None:
         """Raise Preempted; later signals but Ctrl-C are then ignored, so that they do not spoil the way out."""

@@ -1,15 +1,14 @@
 """A run that is told to stop leaves a checkpoint, whichever process was told and whatever it was doing."""
 
-import signal
 from typing import Any
 
 import lightning as L
 import torch
 from lightning import Callback
 from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from torch import distributed
 
+from ..launcher import Launcher
 from ..signals import Preempted, Signals
 from .checkpoints import Checkpoints
 from .curves import steps_now
@@ -49,10 +48,9 @@ class Preemption(Callback):
         self.leave_if_told(trainer)
 
     def on_exception(self, trainer: L.Trainer, module: Any, exception: BaseException) -> None:
-        """Processes that Lightning started would wait for ever for a first one that leaves without them."""
-        launcher = trainer.strategy.launcher
-        if isinstance(exception, Preempted) and not self.agreed and isinstance(launcher, _SubprocessScriptLauncher):
-            launcher.kill(signal.SIGKILL)
+        """Processes that the first one started would wait for ever for it, if it leaves without them."""
+        if not self.agreed and isinstance(trainer.strategy.launcher, Launcher):
+            trainer.strategy.launcher.end()
 
     def leave_if_told(self, trainer: L.Trainer) -> None:
         if signum := self.told(trainer):

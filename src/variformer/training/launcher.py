@@ -1,0 +1,35 @@
+"""How the first process of a machine starts the others, and ends them."""
+
+import signal
+from typing import Any
+
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+
+from .signals import Signals
+
+
+class Launcher(_SubprocessScriptLauncher):
+    """Lightning's, whose children outlive a Ctrl-C to all processes while they start: the first one decides.
+
+    Until Signals watches in them, what it watches is held back; it is then noted there.
+    """
+
+    def _call_children_scripts(self) -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, Signals.WATCHED)
+        try:
+            super()._call_children_scripts()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def end(self) -> None:
+        """End the children at once. Lightning, which else kills the first process within seconds of the death of a
+        child, whatever it still has to say and to close, then watches none."""
+        self.kill(signal.SIGKILL)
+        self.procs.clear()
+
+
+def own(launcher: Any) -> Any:
+    """Ours in place of Lightning's; None, where others start the processes, stays so."""
+    if not isinstance(launcher, _SubprocessScriptLauncher):
+        return launcher
+    return Launcher(launcher.cluster_environment, launcher.num_processes, launcher.num_nodes)
