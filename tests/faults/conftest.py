@@ -1,6 +1,7 @@
 """Runs that are killed or told to stop at chosen moments, and what must be equal to a run that was not."""
 
 import itertools
+import json
 import multiprocessing
 import os
 import signal
@@ -22,6 +23,7 @@ from variformer.training.loggers import read_curves
 from variformer.training.module import Training
 
 PATIENCE = 200  # seconds, for a run of a few steps: a deadlock otherwise
+DEVICES = ["trainer=ddp", "trainer.devices=2", "global_batch=8"]
 MOMENTS = {
     "training": (Training, "training_step"),
     "validation": (Training, "validation_step"),
@@ -136,6 +138,15 @@ def free_port() -> int:
 
 def log_of(config: dict) -> str:
     return Path(f"{config['run_dir']}.log").read_text()
+
+
+def status(run_dir: str | Path) -> dict[str, Any]:
+    return json.loads((Path(run_dir) / "status.json").read_text())
+
+
+def steps(run_dir: str | Path) -> list[int]:
+    """Those that checkpoints are there of."""
+    return sorted(int(path.name[5:13]) for path in (Path(run_dir) / "checkpoints").glob("step-*.ckpt"))
 
 
 def outcome(run_dir: str | Path) -> dict[str, Any]:
