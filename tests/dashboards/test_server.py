@@ -46,7 +46,9 @@ def test_a_resumed_run_goes_on_under_its_id_and_repeats_no_step(server, online, 
 
 
 @pytest.mark.parametrize(("status", "code"), [("done", 0), ("pruned", 0), ("preempted", 143), ("failed", 1)])
-def test_it_is_told_how_the_run_ended_although_a_row_was_refused(status, code, server, online, tmp_path, monkeypatch):
+def test_it_is_told_how_the_run_ended_although_a_row_was_refused(
+    status, code, server, online, tmp_path, monkeypatch, capsys
+):
     online(server.url)
     log = logger(tmp_path)
     log.log_metrics({"train/loss": 1.0}, 1)
@@ -56,6 +58,7 @@ def test_it_is_told_how_the_run_ended_although_a_row_was_refused(status, code, s
     assert log.is_off
     log.close(status)
     assert server.exits == [code] and len(server.rows) == 1
+    assert "wandb sync" not in capsys.readouterr().out  # it has this run
 
 
 @pytest.fixture(params=["closed port", "silent", "no login"])

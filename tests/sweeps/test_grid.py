@@ -92,6 +92,7 @@ def test_a_sweep_that_repeats_a_run_is_compared_by_what_that_watches(tmp_path, c
     (tmp_path / "run.json").write_text(json.dumps({"config": composed("experiment=vit")}))
     swept = sweep_of(f"repeat={tmp_path}", "seed=1,2", "model.patch_size=4,8")
     assert (swept.monitor, swept.mode) == ("val/top1", "max")
+    assert swept.composed()[""]["model"]["patch_size"] == 2  # as it is in the record, whatever conf says now
     assert swept.plan.points()[0].overrides == {"seed": "1", "model.patch_size": "4"}
     assert {"seed=1", "++model.patch_size=4"} <= set(swept.job(swept.plan.points()[0]))
     with pytest.raises(ConfigError, match="vocab_size: no such key"):
@@ -170,17 +171,32 @@ def test_a_folder_is_not_shared_by_two_different_sweeps(tmp_path):
             pass
 
 
-def test_trials_of_a_config_that_was_changed_are_not_mixed_with_others(sweeping):
+@pytest.mark.parametrize(
+    "name, content, swept, changed",
+    [
+        ("sweep", "# @package _global_\nmodel: {dropout: VALUE}", ["sweep=file", "seed=1,2"], "model.dropout"),
+        ("model/positions", "base: VALUE", ["model/positions=learned,file"], "model.positions.base"),
+    ],
+)
+def test_trials_of_a_config_that_was_changed_are_not_mixed_with_others(sweeping, name, content, swept, changed):
     """The command line is the same; a file of conf says something else."""
-    file = sweeping.folder / "mine" / "sweep" / "changing.yaml"
+    file = sweeping.folder / "mine" / name / "file.yaml"
     file.parent.mkdir(parents=True)
-    command = ["--config-dir", "mine", "sweep=changing", "clip=interval(0, 1)", "max_steps=1"]
-    for dropout, trials, code in [(0.1, 1, 0), (0.1, 2, 0), (0.2, 3, 2)]:
-        file.write_text(f"# @package _global_\nmodel: {{dropout: {dropout}}}")
-        done = sweeping.run(*command, f"hydra.sweeper.n_trials={trials}")
+    for value, code in [(0.1, 0), (0.1, 0), (0.2, 2)]:
+        file.write_text(content.replace("VALUE", str(value)))
+        done = sweeping.run("--config-dir", "mine", *swept, "clip=1", "max_steps=1")
         assert done.returncode == code, done.stdout + done.stderr
-    assert "model.dropout: 0.1 then, 0.2 now" in done.stderr
-    assert len(sweeping.trials()) == 2
+    assert f"{changed}: 0.1 then, 0.2 now" in done.stderr
+
+
+def test_what_trials_start_from_is_told_by_each_option_of_the_groups_that_are_swept():
+    kept = sweep_of("experiment=bert,roberta", "model/norm=layer,rms", "seed=1,2").composed()
+    assert {choice: config["objective"]["_target_"].rpartition(".")[2] for choice, config in kept.items()} == {
+        "experiment=bert model/norm=layer": "MaskedTokensAndPairs",
+        "experiment=roberta model/norm=layer": "FullSentences",
+        "experiment=bert model/norm=rms": "MaskedTokensAndPairs",
+    }
+    assert list(sweep_of("optimizer.lr=interval(0, 1)").composed()) == [""]
 
 
 def test_a_sweep_that_runs_already_is_not_run_a_second_time(tmp_path):

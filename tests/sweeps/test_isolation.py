@@ -8,14 +8,17 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from variformer.config import ConfigError
 from variformer.sweeps.directory import SweepDirectory
-from variformer.sweeps.isolation import follow
+from variformer.sweeps.isolation import follow, run_trial
 from variformer.sweeps.outcome import Ending, outcome
 from variformer.sweeps.process import attend, start
-from variformer.sweeps.trials import update_record
+from variformer.sweeps.trials import read_record, update_record
 from variformer.training.run_directory import RunDirectory
 
 from .conftest import TRAIN, Sweeping, starts, until
@@ -157,13 +160,30 @@ def test_a_rank_beside_the_leading_one_begins_when_that_does(restarts, begins, t
     def lead():
         update_record(tmp_path, attempt=f"slurm-7.{restarts}", status="running" if begins else "done")
 
-    leader = threading.Timer(1.0, lead)
-    leader.start()
     began = time.monotonic()
+    threading.Timer(1.0, lead).start()
     follow([sys.executable, "-c", "print('began')"], tmp_path, SweepDirectory(tmp_path), 1.0)
     assert time.monotonic() - began >= 1
     log = tmp_path / "output-1.log"
     assert (log.read_text() if log.exists() else "") == ("began\n" if begins else "")
+
+
+def test_a_leading_rank_that_fails_before_it_begins_keeps_nobody_waiting(tmp_path, monkeypatch):
+    sweeper = {"gpus_per_trial": None, "n_jobs": 1, "grace": 1.0}
+    job = {"sweep": {"dir": str(tmp_path), "subdir": "trials/only"}, "sweeper": sweeper, "overrides": {"task": []}}
+    more = {"runtime": {"config_sources": []}, "job": {"config_name": "train"}}
+    more["overrides"] = {"task": [], "hydra": []}
+    monkeypatch.setattr("hydra.core.hydra_config.HydraConfig.get", lambda: OmegaConf.create(job | more))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    folder = tmp_path / "trials" / "only"
+    update_record(folder, number=0, overrides={})
+    config = OmegaConf.create({"trainer": {"accelerator": "cpu"}, "objective": {"_target_": "variformer.nothing"}})
+    with pytest.raises(ConfigError, match="objective"):
+        run_trial(Path("train.py"), config)
+    assert read_record(folder)["status"] == "failed" and "variformer.nothing" in read_record(folder)["error"]
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    run_trial(Path("train.py"), config)
+    assert not list(folder.glob("output*"))
 
 
 @pytest.mark.slow

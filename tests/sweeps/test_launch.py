@@ -120,7 +120,7 @@ def test_submitit_runs_trials_as_jobs(sweeping):
 @pytest.mark.slow
 def test_a_job_that_is_lost_costs_the_others_nothing_and_goes_on(sweeping):
     """As with a node that fails: submitit's launcher stops waiting at the first."""
-    command = ["launch=slurm_local", "clip=1,2", "max_steps=12", "eval_batch=3"]
+    command = ["launch=slurm_local", "clip=1,2", "max_steps=30", "eval_batch=4"]
     process = sweeping.start(*command)
     lost, other = (sweeping.wait_for(number) for number in (0, 1))
     os.kill(parent_of(starts(lost)[0]["pid"]), signal.SIGKILL)

@@ -28,7 +28,7 @@ from .memory import explained
 from .repeating import repetition
 from .sources import find_teacher
 from .starting import start_from
-from .stopping import reported
+from .stopping import reported, tell
 from .teacher import bring_teacher, require_same_teacher
 
 log = logging.getLogger(__name__)
@@ -100,10 +100,10 @@ def finish(trainer: L.Trainer, module: Training, data_module: Any, run: RunDirec
         figure = draw_curves(read_curves(run.curves), run.figures / "curves.png")
         show_figures(trainer.loggers, run.figures, trainer.global_step)
         told = "  ".join(f"{name} {value:.4f}" for name, value in module.results["val"].items())
-        print(f"done in {seconds:.0f} s: {told}")
+        tell(f"done in {seconds:.0f} s: {told}")
         for sample in sorted(run.samples.glob("*.txt"))[-1:]:
-            print(f"\n{sample.read_text()}")
-        print(f"run directory: {run.path}\ncurves: {figure}")
+            tell(f"\n{sample.read_text()}")
+        tell(f"run directory: {run.path}\ncurves: {figure}")
     return module.results["val"][module.objective.monitor]
 
 

@@ -12,7 +12,7 @@ Rule = Callable[[Config], Iterator[str]]
 SIZES = {"width", "depth", "heads", "head_width", "hidden", "max_length", "vocab_size"} | {
     *("image_size", "patch_size", "channels", "classes", "length"),
     *("key_value_heads", "window", "embedding_width", "groups"),
-    *("global_batch", "micro_batch", "eval_batch", "max_steps", "max_epochs", "keep"),
+    *("global_batch", "micro_batch", "eval_batch", "max_steps", "max_epochs", "keep", "every"),
     *("validate_every", "validation_batches", "save_every", "log_every"),
 }
 RATES = {

@@ -65,8 +65,9 @@ class SweepDirectory:
             if earlier[name] != facts[name]
         ]
         if not problems:
-            changes = changed_values(earlier["config"], facts["config"])
-            problems = [f"its trials have another config than conf gives now, {line}" for line in changes]
+            then, now = earlier.get("config", {}), facts.get("config", {})
+            lines = [line for choice in now for line in changed_values(then.get(choice, now[choice]), now[choice])]
+            problems = [f"its trials have another config than there is now, {line}" for line in dict.fromkeys(lines)]
         if problems:
             cure = "change that back, or give this sweep a sweep_dir of its own"
             raise ConfigError([*(f"sweep_dir={self.path}: {problem}" for problem in problems), cure])

@@ -14,10 +14,11 @@ from omegaconf import DictConfig
 from ..config import leads
 from ..config.launch import job
 from ..config.overrides import typed
+from ..config.repeating import repeated
 from .devices import reserved
 from .directory import ELSEWHERE, SweepDirectory, assigned, brief, key_of, locked
 from .outcome import Ending, outcome
-from .planning import flags, saved, watched_by
+from .planning import flags, watched_by
 from .process import attend, start
 from .trials import RECORD, SETTLED, read_record, read_trial, update_record
 
@@ -59,12 +60,21 @@ def run_trial(script: Path, config: DictConfig) -> None:
             time.sleep(POLL)  # an earlier process of this trial is still ending
         if not is_due(folder, sweep):
             return
-        with reserved(gpus(hydra.sweeper, config), hydra.sweeper.n_jobs, sweep.stopped_by) as devices:
-            if is_due(folder, sweep):
-                monitor, mode = watched_by(config)
-                facts = {"monitor": monitor, "mode": mode, "command": command, "attempt": attempt()}
-                update_record(folder, status="running", error=None, **facts)
-                watch(command, folder, sweep, lock.fileno(), devices, hydra.sweeper)
+        try:
+            lead(command, folder, sweep, lock.fileno(), config, hydra.sweeper)
+        except Exception as error:  # followers must not wait for it
+            update_record(folder, status="failed", error=repr(error), attempt=attempt())
+            raise
+
+
+def lead(command: list[str], folder: Path, sweep: SweepDirectory, lock: int, config: DictConfig, settings: Any) -> None:
+    """Run the trial as soon as there are devices for it."""
+    with reserved(gpus(settings, config), settings.n_jobs, sweep.stopped_by) as devices:
+        if is_due(folder, sweep):
+            monitor, mode = watched_by(config)
+            facts = {"monitor": monitor, "mode": mode, "command": command, "attempt": attempt()}
+            update_record(folder, status="running", error=None, **facts)
+            watch(command, folder, sweep, lock, devices, settings)
 
 
 def command_of(script: Path, folder: Path, sweep: SweepDirectory, hydra: Any) -> list[str]:
@@ -81,7 +91,7 @@ def command_of(script: Path, folder: Path, sweep: SweepDirectory, hydra: Any) ->
 
 def gpus(settings: Any, config: DictConfig) -> int | Literal["auto"] | None:
     """How many of a machine's a trial takes; None where it may use all."""
-    on_cpu = (saved(config) or config).trainer.accelerator == "cpu"
+    on_cpu = (repeated(config) if config.get("repeat") else config).trainer.accelerator == "cpu"
     return 0 if on_cpu and settings.gpus_per_trial is not None else settings.gpus_per_trial
 
 
@@ -90,7 +100,7 @@ def follow(command: list[str], folder: Path, sweep: SweepDirectory, grace: float
     while is_due(folder, sweep) and read_record(folder).get("attempt") != attempt():
         time.sleep(POLL)
     record = read_record(folder)
-    if record.get("attempt") == attempt() and record["status"] == "running":
+    if record.get("attempt") == attempt() and record.get("status") == "running":
         with (folder / f"output-{os.environ.get('SLURM_PROCID')}.log").open("a") as log:
             attend(start(command, log, environment(folder, sweep)), sweep, None, grace)
 

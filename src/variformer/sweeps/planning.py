@@ -1,7 +1,7 @@
 """What the command line of a sweep asks for."""
 
 import sys
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import product
@@ -42,14 +42,13 @@ class Plan:
     swept: dict[str, list[str]]  # of a grid
     space: dict[str, Any] | None  # of a search, in Hydra's grammar
     drawn_by: dict[str, Any] | None  # of a search, the nodes of its sampler and its pruner
-    config: dict[str, Any]  # what the trials start from, with interpolations as they are written
     where: Path
     repeats: bool = False  # a saved run, which may have keys that the default config has not
 
     @property
     def facts(self) -> dict[str, Any]:
         """What makes it this sweep and no other; a grid may grow."""
-        return {"fixed": sorted(self.fixed), "space": self.space, "drawn_by": self.drawn_by, "config": self.config}
+        return {"fixed": sorted(self.fixed), "space": self.space, "drawn_by": self.drawn_by}
 
     def points(self) -> list[Point]:
         """Of a grid, in the order of the command line, the last key changing fastest."""
@@ -65,6 +64,13 @@ class Plan:
         """All combinations of overrides for those of the `keys` that are swept over named options."""
         options = {key: self.options(key) for key in (self.space or self.swept) if key in keys}
         return [self.words(dict(zip(options, chosen, strict=True))) for chosen in product(*options.values())]
+
+    def one_by_one(self, keys: Container[str]) -> list[list[str]]:
+        """Overrides that take each option of those of the `keys` that are swept once, beside the others' first."""
+        options = {key: self.options(key) for key in (self.space or self.swept) if key in keys}
+        first = {key: there[0] for key, there in options.items() if there}
+        others = [first | {key: option} for key, there in options.items() for option in there[1:]]
+        return [self.words(chosen) for chosen in (first, *others)]
 
     def options(self, key: str) -> list[str]:
         if self.space is None:
@@ -97,15 +103,14 @@ def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
     swept = {key: values_of(each) for key, each in moving.items()} if space is None else {}
     require_keys([*(swept if space is None else space)], run or config, config.hydra.runtime.choices)
     name = config.hydra.runtime.choices.get("sweep") or str(config.name)
-    everything = plain(config)
-    sweeper = everything.pop("hydra")["sweeper"]
-    drawn_by = None if space is None else {kind: sweeper[kind] for kind in ("sampler", "pruner")}
+    drawn_by = None if space is None else {kind: plain(config.hydra.sweeper[kind]) for kind in ("sampler", "pruner")}
     own = folder_of(name, [sorted(fixed), space, sorted(swept.items()), *([drawn_by] if drawn_by else [])])
     where = Path(config.sweep_dir or own)
-    return Plan(fixed, shared, swept, space, drawn_by, everything, where, repeats=run is not None)
+    return Plan(fixed, shared, swept, space, drawn_by, where, repeats=run is not None)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
+    """As dicts and lists, with interpolations as they are written."""
     return OmegaConf.to_container(config, resolve=False)  # type: ignore[return-value]
 
 
@@ -162,20 +167,21 @@ def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]
     for key in keys if "experiment" not in keys else ():
         if key.startswith(unknown) or key in groups or key[0] in "+~":
             continue
-        problems += [f"{key}: no such key or group{hint(*wrong)}" for wrong in misspelled(key, config)]
+        if wrong := misspelled(key, config):
+            problems.append(f"{key}: no such key or group{hint(*wrong)}")
     if problems:
         raise ConfigError(problems)
 
 
-def misspelled(key: str, config: DictConfig) -> Iterator[tuple[str, list[str]]]:
+def misspelled(key: str, config: DictConfig) -> tuple[str, list[str]] | None:
     """The first part of a dotted key that the config has not, if there is one, with those that it has there."""
     parts = key.split(".")
     for depth, part in enumerate(parts):
         section = OmegaConf.select(config, ".".join(parts[:depth])) if depth else config
         known = [str(name) for name in section] if OmegaConf.is_dict(section) else []
         if part not in known:
-            yield part, known
-            return
+            return part, known
+    return None
 
 
 def values_of(override: Override) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from ..config import ConfigError
 from .directory import SweepDirectory, assigned, in_use
-from .planning import Plan, Point, watched_by
+from .planning import Plan, Point, plain, saved, watched_by
 from .process import POLL, handled
 from .trials import SETTLED, Trial, numbers, read_record, read_trial, read_trials, update_record
 
@@ -44,7 +44,7 @@ class Sweep:
     def run(self) -> None:
         """Raises SystemExit with 1 if a trial failed, or with 128 + the number of the signal that stopped it."""
         search = self.search()
-        with self.directory.claimed(self.plan.facts), stoppable(self.directory):
+        with self.directory.claimed(self.plan.facts | {"config": self.composed()}), stoppable(self.directory):
             try:
                 search.run() if search else self.launch(self.counted_on(self.plan.points()))
             finally:
@@ -68,6 +68,21 @@ class Sweep:
             told = [f"{choice} has {monitor} ({mode})" for (monitor, mode), choice in found.items()]
             raise ConfigError([f"these trials cannot be compared: {', '.join(told)}; sweep them apart"])
         return next(iter(found), None) or watched_by(self.config)
+
+    def composed(self) -> dict[str, Any]:
+        """What trials start from, by what is chosen of the groups that are swept: one option of each group at a time.
+
+        conf/local is left out: where a sweep runs is no part of what it is.
+        """
+        if run := saved(self.config):
+            return {"": plain(run)}
+        loader, found = self.context.config_loader, {}
+        apart = ["~local"] if loader.get_group_options("local") else []
+        for choice in self.plan.one_by_one(self.config.hydra.runtime.choices):
+            with contextlib.suppress(HydraException):  # such trials fail, and say why
+                words = [*self.plan.shared, *choice, *apart]
+                found[" ".join(choice)] = plain(loader.load_sweep_config(self.config, words))
+        return {choice: {name: config[name] for name in config if name != "hydra"} for choice, config in found.items()}
 
     def counted_on(self, points: Sequence[Point]) -> list[Point]:
         """A grid that has grown gives its new points the numbers after those that it gave before."""
@@ -142,7 +157,7 @@ class Sweep:
         except Exception as error:  # a launcher's worker was killed, or its queue refused the job
             problem, lost = repr(error), True
             print(f"the launcher gave up: {problem}; the same command continues", file=sys.stderr)
-            while self.directory.stopped_by() is None and any(map(in_use, folders)):
+            while any(map(in_use, folders)):  # also where the sweep is stopped: then they save, and end
                 time.sleep(POLL)
         self.gave_up = lost and any("status" not in read_record(folder) for folder in folders)
         for folder in folders if self.directory.stopped_by() is None else ():
@@ -169,11 +184,14 @@ class Sweep:
 def stoppable(directory: SweepDirectory) -> contextlib.AbstractContextManager[None]:
     """The first signal asks the running trials to save and end; a Ctrl-C after it leaves at once."""
 
+    received: list[int] = []
+
     def stop(signum: int, frame: object) -> None:
-        if directory.stopped_by() is not None:
+        if received:
             if signum == signal.SIGINT:
                 raise KeyboardInterrupt
             return
+        received.append(signum)
         directory.request_stop(signum)
         print("stopping: the running trials save a checkpoint; the same command continues", flush=True)
 

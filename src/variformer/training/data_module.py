@@ -40,16 +40,15 @@ class DataModule(L.LightningDataModule):
         self.start = 0
 
     def train_dataloader(self) -> DataLoader:
-        view = self.view("train")
         order = self.training_order(
-            len(view),
+            len(self.training_view),
             seed=self.seed,
             batch=self.global_batch,
             steps=self.max_steps,
             share=self.share(self.micro_batch),
             start=self.start,
         )
-        return self.loader(view, order)
+        return self.loader(self.training_view, order)
 
     def val_dataloader(self) -> DataLoader:
         return self.evaluation_loader("val", self.validation_samples)
@@ -62,6 +61,11 @@ class DataModule(L.LightningDataModule):
         size = len(view) if limit is None else min(limit, len(view))
         return self.loader(view, EvaluationOrder(size, self.share(self.eval_batch)))
 
+    @cached_property
+    def training_view(self) -> Any:
+        """Built once: of a large corpus it takes time and memory."""
+        return self.view("train")
+
     def view(self, split: str) -> Any:
         view = self.objective.view(self.data.split(split))
         if len(view) == 0:
@@ -70,8 +74,7 @@ class DataModule(L.LightningDataModule):
 
     def example(self) -> Batch:
         """A batch of one training sample."""
-        view = self.view("train")
-        return Collator(self.objective.collate, train=True)([Keyed(view, self.seed)[0, 0]])
+        return Collator(self.objective.collate, train=True)([Keyed(self.training_view, self.seed)[0, 0]])
 
     def on_exception(self, exception: BaseException) -> None:
         end_workers()
@@ -101,13 +104,8 @@ class DataModule(L.LightningDataModule):
 
     def identity(self) -> dict[str, Any]:
         """What the order of samples depends on; how many there are follows from the length of a text's, too."""
-        data = {"data": self.data.fingerprint, "samples": self.samples}
+        data = {"data": self.data.fingerprint, "samples": len(self.training_view)}
         return {"seed": self.seed, "global_batch": self.global_batch} | data
-
-    @cached_property
-    def samples(self) -> int:
-        """Of the training split."""
-        return len(self.view("train"))
 
 
 class OneBatch(DataModule):

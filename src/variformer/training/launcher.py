@@ -28,8 +28,8 @@ class Launcher(_SubprocessScriptLauncher):
         self.procs.clear()
 
 
-def own(launcher: Any) -> Any:
-    """Ours in place of Lightning's; None, where others start the processes, stays so."""
+def with_ours(launcher: Any) -> Any:
+    """Ours in place of a launcher of Lightning's that starts scripts; any other, or none, as it is."""
     if not isinstance(launcher, _SubprocessScriptLauncher):
         return launcher
     return Launcher(launcher.cluster_environment, launcher.num_processes, launcher.num_nodes)

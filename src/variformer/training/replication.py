@@ -6,7 +6,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from ..analysis.cost import unreached
-from .launcher import own
+from .launcher import with_ours
 
 
 class ReplicatedStrategy(DDPStrategy):
@@ -17,7 +17,7 @@ class ReplicatedStrategy(DDPStrategy):
 
     def _configure_launcher(self) -> None:
         super()._configure_launcher()
-        self._launcher = own(self._launcher)
+        self._launcher = with_ours(self._launcher)
 
     def configure_ddp(self) -> None:
         module: Any = self.lightning_module

@@ -27,9 +27,9 @@ def built(node: dict[str, Any], kind: Literal["sampler", "pruner"], number: int 
             f"hydra.sweeper.{kind}._target_: {node.get('_target_')} is not one of {package.__name__}: {there}"
         )
     arguments = {key: value for key, value in node.items() if key != "_target_"}
-    if arguments.get("seed") is not None:
-        arguments["seed"] = int(SeedSequence([arguments["seed"], number]).generate_state(1)[0])
     try:
+        if arguments.get("seed") is not None:
+            arguments["seed"] = int(SeedSequence([arguments["seed"], number]).generate_state(1)[0])
         return getattr(package, name)(**arguments)
     except (TypeError, ValueError) as error:
         raise ValueError(f"hydra.sweeper.{kind}: {error}") from error

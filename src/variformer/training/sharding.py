@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from torch.utils._pytree import tree_map
 
 from ..layers import Block
-from .launcher import own
+from .launcher import with_ours
 from .memory import free_memory
 
 
@@ -33,7 +33,7 @@ class ShardedStrategy(ModelParallelStrategy):
 
     def _configure_launcher(self) -> None:
         super()._configure_launcher()
-        self._launcher = own(self._launcher)
+        self._launcher = with_ours(self._launcher)
 
     def shard(self, model: nn.Module) -> None:
         """Block by block, in place; what is in no block is one more unit.

@@ -20,22 +20,25 @@ class Dashboard(ABC):
     library: str  # whose messages end with it
     is_off = False
 
-    def guarded(self, call: Callable[[], object], always: bool = False) -> None:
+    def guarded(self, call: Callable[[], object], always: bool = False) -> bool:
         """Go on without the dashboard where its disk is full, its own process is gone or it takes offence.
 
-        What is to be tried `always` is so after that, too, and its failure is not told a second time.
+        What is to be tried `always` is so after that, too, and its failure is not told a second time. Returns whether
+        the call went well.
         """
         if self.is_off and not always:
-            return
+            return False
         try:
             call()
         except Exception as error:
             if self.is_off:
-                return
+                return False
             self.is_off = True
             logging.getLogger(self.library).setLevel(logging.CRITICAL)  # some complain of every later line
             goes_on = f"{self.title} gets nothing more of this run, which goes on: {error!r}"
             print(f"{goes_on}; metrics.csv has all its curves", flush=True)
+            return False
+        return True
 
     @abstractmethod
     def amend_config(self, values: dict[str, Any]) -> None:

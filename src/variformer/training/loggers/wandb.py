@@ -118,8 +118,8 @@ class Wandb(Dashboard, WandbLogger):
         run = self._experiment
         if run is None:
             return
-        self.guarded(lambda: self.finish(run, status), always=True)
-        if run.offline or self.is_off:
+        is_sent = self.guarded(lambda: self.finish(run, status), always=True) and not run.offline
+        if not is_sent:
             print(f"W&B has this run on disk only; to send it: {sync_command(run)}", flush=True)
         self.is_off = True
 
