@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from variformer.config import ConfigError
 from variformer.sweeps.directory import SweepDirectory
 from variformer.sweeps.isolation import follow, run_trial
 from variformer.sweeps.outcome import Ending, outcome
 from variformer.sweeps.process import attend, start
-from variformer.sweeps.trials import read_record, update_record
+from variformer.sweeps.trials import read_trials, update_record
 from variformer.training.run_directory import RunDirectory
 
 from .conftest import TRAIN, Sweeping, starts, until
@@ -169,18 +168,19 @@ def test_a_rank_beside_the_leading_one_begins_when_that_does(restarts, begins, t
 
 
 def test_a_leading_rank_that_fails_before_it_begins_keeps_nobody_waiting(tmp_path, monkeypatch):
-    sweeper = {"gpus_per_trial": None, "n_jobs": 1, "grace": 1.0}
-    job = {"sweep": {"dir": str(tmp_path), "subdir": "trials/only"}, "sweeper": sweeper, "overrides": {"task": []}}
-    more = {"runtime": {"config_sources": []}, "job": {"config_name": "train"}}
-    more["overrides"] = {"task": [], "hydra": []}
-    monkeypatch.setattr("hydra.core.hydra_config.HydraConfig.get", lambda: OmegaConf.create(job | more))
-    monkeypatch.setenv("SLURM_JOB_ID", "7")
-    folder = tmp_path / "trials" / "only"
-    update_record(folder, number=0, overrides={})
-    config = OmegaConf.create({"trainer": {"accelerator": "cpu"}, "objective": {"_target_": "variformer.nothing"}})
-    with pytest.raises(ConfigError, match="objective"):
+    task = {"task": [], "hydra": []}
+    hydra = {"sweep": {"dir": str(tmp_path), "subdir": "trials/only"}, "overrides": task}
+    hydra |= {"sweeper": {"gpus_per_trial": 2, "n_jobs": 1, "grace": 1.0}}
+    hydra |= {"runtime": {"config_sources": []}, "job": {"config_name": "train"}}
+    monkeypatch.setattr("hydra.core.hydra_config.HydraConfig.get", lambda: OmegaConf.create(hydra))
+    for name, value in {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0"}.items():
+        monkeypatch.setenv(name, value)
+    folder, config = tmp_path / "trials" / "only", OmegaConf.create({"trainer": {"accelerator": "auto"}})
+    update_record(folder, number=0, overrides={}, monitor="val/loss")
+    with pytest.raises(ValueError, match="has 1 GPU"):
         run_trial(Path("train.py"), config)
-    assert read_record(folder)["status"] == "failed" and "variformer.nothing" in read_record(folder)["error"]
+    (trial,) = read_trials(tmp_path)
+    assert trial.status == "failed" and "has 1 GPU" in trial.error
     monkeypatch.setenv("SLURM_PROCID", "1")
     run_trial(Path("train.py"), config)
     assert not list(folder.glob("output*"))

@@ -18,7 +18,7 @@ from ..config.repeating import repeated
 from .devices import reserved
 from .directory import ELSEWHERE, SweepDirectory, assigned, brief, key_of, locked
 from .outcome import Ending, outcome
-from .planning import flags, watched_by
+from .planning import flags
 from .process import attend, start
 from .trials import RECORD, SETTLED, read_record, read_trial, update_record
 
@@ -71,9 +71,7 @@ def lead(command: list[str], folder: Path, sweep: SweepDirectory, lock: int, con
     """Run the trial as soon as there are devices for it."""
     with reserved(gpus(settings, config), settings.n_jobs, sweep.stopped_by) as devices:
         if is_due(folder, sweep):
-            monitor, mode = watched_by(config)
-            facts = {"monitor": monitor, "mode": mode, "command": command, "attempt": attempt()}
-            update_record(folder, status="running", error=None, **facts)
+            update_record(folder, status="running", error=None, command=command, attempt=attempt())
             watch(command, folder, sweep, lock, devices, settings)
 
 

@@ -107,7 +107,8 @@ class Sweep:
         due = {self.directory.trial(point.overrides): point for point in points if self.is_due(point)}
         jobs = []
         for folder, point in due.items():
-            update_record(folder, number=point.number, overrides=point.overrides, search=point.search)
+            facts = {"number": point.number, "overrides": point.overrides, "search": point.search}
+            update_record(folder, **facts, monitor=self.monitor)
             jobs.append(self.job(point))
         good = [job for folder, job in zip(due, jobs, strict=True) if self.composes(folder, job)]
         if good:
@@ -136,7 +137,7 @@ class Sweep:
         try:
             self.context.config_loader.load_sweep_config(self.config, job)
         except HydraException as error:
-            update_record(folder, status="failed", error=str(error), monitor=self.monitor, mode=self.mode)
+            update_record(folder, status="failed", error=str(error))
             return False
         return True
 
@@ -165,7 +166,7 @@ class Sweep:
             unsaid = status == "running" or (status is None and not lost)
             if unsaid and not in_use(folder):
                 ended = "preempted" if lost else "failed"
-                update_record(folder, status=ended, error=problem, monitor=self.monitor, mode=self.mode)
+                update_record(folder, status=ended, error=problem)
 
     def report(self, space: "Space | None") -> None:
         from .report import report
