@@ -59,6 +59,7 @@ def test_failed_trials_of_a_search_are_counted_and_tried_again_when_asked(sweepi
     }
 
 
+@pytest.mark.slow
 def test_a_retry_that_was_stopped_is_not_tried_a_second_time(sweeping):
     command = ["name=recovers", "clip=interval(0, 1)", "max_steps=12", "eval_batch=2", *n_trials(2)]
     assert sweeping.run(*command).returncode == 1
