@@ -16,10 +16,11 @@ import lzma
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from kneser_ney import KneserNey
+from results import Result, measured_here, source_fingerprint
 from timing import markdown
 
 HELD_OUT = ("val", "test")
@@ -31,18 +32,48 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, help="a run directory: its data, tokenizer, objective and metrics")
     parser.add_argument("--vocab-size", type=int, default=4096, help="of a byte-level BPE, without --run")
     parser.add_argument("--masked", action="store_true", help="baselines of a BERT, T5 or BART run")
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/language_baselines.json")
     chosen = parser.parse_args(arguments)
     if chosen.masked and chosen.run is None:
         parser.error("--masked needs --run: the targets are those of the run's own objective")
     try:
-        print(masked_table(chosen.run) if chosen.masked else text_table(chosen.run, chosen.vocab_size))
+        table = masked_table(chosen.run) if chosen.masked else text_table(chosen.run, chosen.vocab_size)
+        print(table)
+        if chosen.keep:
+            print(kept(table.splitlines(), chosen.run).write())
     except (FileNotFoundError, ValueError) as error:
         parser.exit(2, f"{error}\n")
+
+
+def kept(lines: list[str], run: Path | None) -> Result:
+    """As a file of results, whose source is that of the run, or Python's documentation."""
+    from omegaconf import OmegaConf
+
+    from variformer.config.compose import load
+
+    if run is not None:  # runs/gpt/<time>-<id>: the README calls it by its name
+        lines = [line.replace(run.name, run.resolve().parent.name) for line in lines]
+    result = measured_here("language_baselines", "language_baselines.py", {"table": lines})
+    result.command = "python benchmarks/language_baselines.py" + (" --run RUN" if run else "")
+    node: Any = (
+        {"_target_": "variformer.data.PythonDocs"} if run is None else OmegaConf.to_container(load(run).data.source)
+    )
+    result.source = {"node": node, "fingerprint": source_fingerprint(node)}
+    return result
 
 
 def text_table(run: Path | None, vocab_size: int) -> str:
     """Bits per byte of each baseline, and of the run."""
     data = python_docs(vocab_size) if run is None else task_of(run).data
+    rows = [[name, *(values[split] for split in HELD_OUT)] for name, values in text_baselines(data).items()]
+    if run is not None:
+        rows.append([f"run {run.name}", *(run_metric(run, split, "bits_per_byte") for split in HELD_OUT)])
+    head = f"Bits per byte, {data.tokenizer.size} tokens in the vocabulary\n\n"
+    return head + markdown(["model", *HELD_OUT], [[name, *map(number, values)] for name, *values in rows])
+
+
+def text_baselines(data: Any) -> dict[str, dict[str, float]]:
+    """Baseline -> split -> bits per byte. Raises ValueError where the tokenizer loses bytes."""
     lengths = data.tokenizer.byte_lengths
     if lengths is None:
         raise ValueError(
@@ -50,24 +81,37 @@ def text_table(run: Path | None, vocab_size: int) -> str:
             "compare a run that has tokenizer=byte_bpe, or use --masked"
         )
     streams = {split: stream_of(data.split(split)) for split in ("train", *HELD_OUT)}
-    rows = []
+    found = {}
     for name, order in NGRAMS.items():
         model = KneserNey(streams["train"], order, data.tokenizer.size)
-        rows.append([name, *(bits_per_byte(model, streams[split], lengths) for split in HELD_OUT)])
+        found[name] = {split: bits_per_byte(model, streams[split], lengths) for split in HELD_OUT}
     texts = {split: text_of(data, split) for split in streams}
-    rows.append(["xz -9e", *(compressed_bits(texts["train"], texts[split]) for split in HELD_OUT)])
-    if run is not None:
-        rows.append([f"run {run.name}", *(run_metric(run, split, "bits_per_byte") for split in HELD_OUT)])
-    head = f"Bits per byte, {data.tokenizer.size} tokens in the vocabulary\n\n"
-    return head + markdown(["model", *HELD_OUT], [[name, *map(number, values)] for name, *values in rows])
+    found["xz -9e"] = {split: compressed_bits(texts["train"], texts[split]) for split in HELD_OUT}
+    return found
+
+
+class TargetBaselines(NamedTuple):
+    """What the frequencies of a run's targets alone give, in one split."""
+
+    targets: int
+    commonest: str  # of the training targets
+    accuracy: float  # of always answering it
+    nats: float  # of a unigram counted on the training targets
+    entropy: float  # of the split's own targets: no model that ignores the context can lose less
+
+
+def target_baselines(task: Any, split: str) -> TargetBaselines:
+    train, targets = targets_of(task, "train"), targets_of(task, split)
+    answer = np.bincount(train).argmax()
+    nats = -np.log(KneserNey(train, 1, task.tokenizer.size).probability(targets[:, None])).mean()
+    commonest = task.tokenizer.decode([int(answer)], skip_special=False)
+    return TargetBaselines(len(targets), commonest, float((targets == answer).mean()), float(nats), entropy(targets))
 
 
 def masked_table(run: Path) -> str:
     """What the targets' frequencies alone give on a run's own targets, in validation as the run sees it."""
     task = task_of(run)
-    train = targets_of(task, "train")
-    unigram = KneserNey(train, 1, task.tokenizer.size)
-    answer = np.bincount(train).argmax()
+    found = {split: target_baselines(task, split) for split in HELD_OUT}
     header = [
         "split",
         "targets",
@@ -75,16 +119,13 @@ def masked_table(run: Path) -> str:
         "training unigram: nats",
         "own entropy: nats",
     ]
-    rows = []
-    for split in HELD_OUT:
-        targets = targets_of(task, split)
-        nats = -np.log(unigram.probability(targets[:, None])).mean()
-        rows.append([split, len(targets), *map(number, [(targets == answer).mean(), nats, entropy(targets)])])
-    told = json.loads((run / "metrics.json").read_text()) if (run / "metrics.json").is_file() else {}
-    metrics = ", ".join(f"{name} {number(value)}" for name, value in told.items() if name.startswith("val/"))
-    commonest = task.tokenizer.decode([int(answer)], skip_special=False)
+    rows = [
+        [split, each.targets, *map(number, [each.accuracy, each.nats, each.entropy])] for split, each in found.items()
+    ]
+    kept = json.loads((run / "metrics.json").read_text()) if (run / "metrics.json").is_file() else {}
+    metrics = ", ".join(f"{name} {number(value)}" for name, value in kept.items() if name.startswith("val/"))
     return (
-        f"The commonest target in training is {commonest!r}.\n\n"
+        f"The commonest target in training is {found['val'].commonest!r}.\n\n"
         f"{markdown(header, rows)}\n\nrun {run.name}: {metrics or 'not finished'}"
     )
 

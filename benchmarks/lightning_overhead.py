@@ -21,6 +21,7 @@ from typing import Any
 import lightning as L
 import torch
 from hydra import compose, initialize_config_dir
+from results import measured_here
 from timing import interleave, machine, markdown, ratio, spread
 from torch import nn
 
@@ -111,6 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--steps", type=int, default=300, help="optimizer steps that are timed in each window")
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/lightning_overhead.json")
     parser.add_argument("overrides", nargs="*", help="of the run's config, as for train.py")
     chosen = parser.parse_args(arguments)
     quieten()
@@ -122,8 +124,12 @@ def main(arguments: list[str] | None = None) -> None:
     rows = [
         [name, f"{1000 * statistics.median(values):.2f}", f"{spread(values):.0%}"] for name, values in seconds.items()
     ]
-    print(markdown([f"{chosen.windows} x {chosen.steps} steps", "ms per step", "spread"], rows))
-    print(f"\nLightning's overhead: {100 * (ratio(seconds['Lightning'], seconds['bare loop']) - 1):.1f}%")
+    table = markdown([f"{chosen.windows} x {chosen.steps} steps", "ms per step", "spread"], rows)
+    overhead = f"Lightning's overhead: {100 * (ratio(seconds['Lightning'], seconds['bare loop']) - 1):.1f}%"
+    print(f"{table}\n\n{overhead}")
+    if chosen.keep:
+        lines = [*table.splitlines(), "", overhead]
+        print(measured_here("lightning_overhead", "lightning_overhead.py", {"table": lines}).write())
 
 
 def composed(overrides: list[str]) -> Config:

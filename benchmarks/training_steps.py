@@ -17,11 +17,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from cases import CASES, SIZES, TINY, Case, Peer
+from results import measured_here
 from timing import interleave, machine, markdown, ratio, spread
 from torch import Tensor, nn
 
@@ -78,6 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--compile", action="store_true", help="also ours and the best flags with torch.compile")
     parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16 instead of fp32")
     parser.add_argument("--tiny", action="store_true", help="two layers, 32 wide: does it run?")
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/training_steps.json")
     chosen = parser.parse_args(arguments)
     names = chosen.cases.split(",")
     if unknown := set(names) - set(CASES):
@@ -85,12 +88,19 @@ def main(arguments: list[str] | None = None) -> None:
     quieten()
     print(machine("transformers", "timm"))
     print(f"{'bf16 autocast' if chosen.bf16 else 'fp32'}, {chosen.windows} windows of {chosen.steps} steps\n")
+    tables = []
     for name in names:
         torch.manual_seed(0)
         with tempfile.TemporaryDirectory() as folder:
             case = CASES[name]((TINY if chosen.tiny else SIZES)[name], chosen.steps, Path(folder))
         entrants = list(contenders(case, compiled=chosen.compile, autocast=chosen.bf16))
-        print(contest(case.name, entrants, chosen.windows), flush=True)
+        tables.append(contest(case.name, entrants, chosen.windows))
+        print(tables[-1], flush=True)
+    if chosen.keep:
+        lines = "\n".join(tables).strip().splitlines()
+        result = measured_here("training_steps", "training_steps.py", {"table": lines})
+        result.environment["packages"] |= {name: version(name) for name in ("transformers", "timm")}
+        print(result.write())
 
 
 def quieten() -> None:
