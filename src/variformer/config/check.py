@@ -4,6 +4,7 @@ One mechanism: a dict with `_target_` is bound to that target's signature, a dic
 expected to the dataclass, and each value is compared with its annotation.
 """
 
+import math
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -79,6 +80,8 @@ def inside(value: Any, key: str) -> Iterator[str]:
         yield f"{key}: needs a value (it is ???)"
     elif isinstance(value, str) and "${" in value:
         yield f"{key}: `{value}` is an interpolation that was not resolved"  # Hydra would, unchecked
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{key}: {value} is not a finite number"
     elif isinstance(value, list | tuple):
         for index, each in enumerate(value):
             yield from inside(each, f"{key}[{index}]")

@@ -21,6 +21,7 @@ from ..layers import (
     Transformer,
     initialise,
 )
+from ..ranges import BelowOne, Count
 
 
 class ViT(nn.Module):
@@ -33,17 +34,17 @@ class ViT(nn.Module):
     def __init__(
         self,
         *,
-        image_size: int = 224,
-        patch_size: int = 16,
-        channels: int = 3,
-        classes: int = 1000,
-        width: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        hidden: int = 3072,
-        dropout: float = 0.0,
-        stochastic_depth: float = 0.0,
-        specials: int = 1,
+        image_size: Count = 224,
+        patch_size: Count = 16,
+        channels: Count = 3,
+        classes: Count = 1000,
+        width: Count = 768,
+        depth: Count = 12,
+        heads: Count = 12,
+        hidden: Count = 3072,
+        dropout: BelowOne = 0.0,
+        stochastic_depth: BelowOne = 0.0,
+        specials: Count = 1,
         activation: Activation = "gelu",
         positions: Callable[[Sizes], Positions] = LearnedPositions,
         norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-6),

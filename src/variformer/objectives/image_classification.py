@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ranges import Count, NotNegative, Probability
 from .objective import Batch, Objective, Ratio, Scores
 
 # Shapes: B batch, C channels, S side of an image, K classes.
@@ -29,12 +30,12 @@ class ImageClassification(Objective):
     def __init__(
         self,
         data: Any,
-        length: int | None = None,
+        length: Count | None = None,
         *,
-        label_smoothing: float = 0.0,
-        mixup: float = 0.0,
-        cutmix: float = 0.0,
-        mixup_probability: float = 1.0,
+        label_smoothing: Probability = 0.0,
+        mixup: NotNegative = 0.0,
+        cutmix: NotNegative = 0.0,
+        mixup_probability: Probability = 1.0,
     ):
         super().__init__()
         for name, value in {

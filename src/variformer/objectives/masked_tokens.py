@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ranges import Count, Fraction, Probability
 from . import masking
 from .objective import Batch, Objective, Ratio, Scores
 from .vocabulary import Vocabulary, required
@@ -29,14 +30,14 @@ class MaskedTokens(Objective):
     def __init__(
         self,
         vocabulary: Vocabulary,
-        length: int,
+        length: Count,
         *,
-        rate: float = 0.15,
-        masked: float = 0.8,
-        replaced: float = 0.1,
+        rate: Fraction = 0.15,
+        masked: Probability = 0.8,
+        replaced: Probability = 0.1,
         fixed_count: bool = True,
         whole_words: bool = False,
-        ngrams: int = 1,
+        ngrams: Count = 1,
     ):
         super().__init__()
         if not 0 < rate < 1 or masked + replaced > 1:

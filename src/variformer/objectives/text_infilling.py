@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .. import randomness
+from ..ranges import Count, Fraction, Positive
 from .masked_tokens import mean
 from .objective import Batch, Objective, Ratio, Scores
 from .vocabulary import Vocabulary, required
@@ -31,10 +32,10 @@ class TextInfilling(Objective):
     def __init__(
         self,
         vocabulary: Vocabulary,
-        length: int,
+        length: Count,
         *,
-        rate: float = 0.3,
-        mean_span: float = 3.0,
+        rate: Fraction = 0.3,
+        mean_span: Positive = 3.0,
         permute_sentences: bool = True,
     ):
         super().__init__()

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ranges import Count, NotNegative, Positive
 from .distillation import Distillation, Teacher, divergence
 from .masked_tokens import MaskedTokens, mean
 from .objective import Batch, Ratio, Scores
@@ -32,12 +33,12 @@ class TokenDistillation(Distillation):
     def __init__(
         self,
         data: Any,
-        length: int,
+        length: Count,
         *,
-        temperature: float = 2.0,
-        scores_weight: float = 5.0,
-        task_weight: float = 2.0,
-        states_weight: float = 1.0,
+        temperature: Positive = 2.0,
+        scores_weight: NotNegative = 5.0,
+        task_weight: NotNegative = 2.0,
+        states_weight: NotNegative = 1.0,
         everywhere: bool = False,
         **distillation: Any,
     ):
