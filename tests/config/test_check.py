@@ -209,7 +209,9 @@ def test_all_mistakes_are_listed_at_once():
 
 
 def test_head_width_frees_the_width_from_the_heads():
-    config = changed(TEXT, "model", {"_target_": "variformer.models.T5", "width": 100, "heads": 6, "vocab_size": 4096})
+    config = changed(TEXT, "objective._target_", "variformer.objectives.span_corruption.SpanCorruption")
+    model = {"_target_": "variformer.models.T5", "width": 100, "heads": 6, "vocab_size": 4096}
+    config = changed(config, "model", model)
     check(config)  # T5's own head_width is a default that the config does not show
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -86,6 +86,8 @@ class ImageData:
     on_bad: "error" stops at an image or label that cannot be used; "skip" takes the next good one, and counts
     verify: decode every image once in `prepare`, instead of meeting a bad one hours later
     """
+
+    holds: ClassVar = "images"
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ import logging
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from variformer.data import cleaning, corpus, store
 from variformer.data.cache import build_once, cache_folder, digest_of
@@ -26,6 +26,8 @@ class TextData:
     `max_document_bytes`: stop with an error, or leave them out and count them in the report. `cache` defaults
     to $VARIFORMER_CACHE, else ~/.cache/variformer.
     """
+
+    holds: ClassVar = "text"
 
     def __init__(
         self,

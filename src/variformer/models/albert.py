@@ -36,6 +36,7 @@ class Albert(nn.Module):
     `groups` blocks share the `depth` layers, each as many of them in a row; the paper's models have one.
     """
 
+    kind: ClassVar = "encoder with a token head"
     above: ClassVar = ("token_head", "pair_head")  # what reads the states
 
     def __init__(

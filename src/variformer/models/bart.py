@@ -35,6 +35,7 @@ class Bart(nn.Module):
     trained: the paper has none, but Hugging Face's checkpoints do (all zero, for tokens added later).
     """
 
+    kind: ClassVar = "encoder-decoder"
     above: ClassVar = ("decoder", "head", "score_bias")  # what reads the states
     score_bias: Tensor  # (V,)
 

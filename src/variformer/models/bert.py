@@ -37,6 +37,7 @@ class Predictions(NamedTuple):
 class Bert(nn.Module):
     """The defaults are BERT base, uncased (110M)."""
 
+    kind: ClassVar = "encoder with a token head"
     above: ClassVar = ("token_head", "pair_head")  # what reads the states
 
     def __init__(

@@ -30,6 +30,7 @@ from ..ranges import BelowOne, Count
 class GPT(nn.Module):
     """The defaults are GPT-2 small (124M)."""
 
+    kind: ClassVar = "causal decoder"
     above: ClassVar = ("head",)  # what reads the states
 
     def __init__(

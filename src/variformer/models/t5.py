@@ -38,6 +38,7 @@ class T5(nn.Module):
     from saturating.
     """
 
+    kind: ClassVar = "encoder-decoder"
     above: ClassVar = ("decoder", "head")  # what reads the states
 
     def __init__(

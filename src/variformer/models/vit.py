@@ -5,6 +5,7 @@ Dosovitskiy et al., 2020, https://arxiv.org/abs/2010.11929.
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -30,6 +31,8 @@ class ViT(nn.Module):
     `stochastic_depth` is the share of samples that skip the last block's layers; earlier blocks are skipped less often,
     the first never (Huang et al., 2016, section 3; DeiT).
     """
+
+    kind: ClassVar = "image classifier"
 
     def __init__(
         self,

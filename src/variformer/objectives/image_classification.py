@@ -1,6 +1,6 @@
 """Image classification: one class for each image."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ class ImageClassification(Objective):
     cutmix: alpha of CutMix (Yun et al., 2019): a box of one image pasted into another; 0: off
     mixup_probability: how many of the batches are mixed; where both are on, half of these by each
     """
+
+    trains: ClassVar = "image classifier"
+    reads: ClassVar = "images"
 
     monitor = "top1"
     mode = "max"

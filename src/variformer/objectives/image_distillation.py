@@ -3,7 +3,7 @@
 Touvron et al., 2020, section 4, https://arxiv.org/abs/2012.12877.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,6 +22,9 @@ class ImageDistillation(Distillation):
     The teacher sees the same augmented and mixed images, and speaks to the student's distillation token; a student
     without one (ViT) learns both with its only head. Evaluation takes the mean of both heads' scores.
     """
+
+    trains: ClassVar = "image classifier"
+    reads: ClassVar = "images"
 
     task: ImageClassification
 

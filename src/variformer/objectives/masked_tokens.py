@@ -3,7 +3,7 @@
 Devlin et al., 2018, section 3.1 (task 1) and appendix A.1; Liu et al., 2019, section 4.1 (fresh masks in every epoch).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ class MaskedTokens(Objective):
     chosen independently. With `whole_words` the pieces of a word are chosen together, and with `ngrams` > 1 up to as
     many tokens (or words) in a row, n of them with a probability in proportion to 1/n (Lan et al., 2019, section 4.1).
     """
+
+    trains: ClassVar = "encoder with a token head"
+    reads: ClassVar = "text"
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ Radford et al., 2018, "Improving Language Understanding by Generative Pre-Traini
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ class NextToken(Objective):
     With `isolate_documents` no token attends across the start of its document; GPT-2 and GPT-3 let it.
     Reports bits per byte where the tokenizer knows how many bytes each token stands for.
     """
+
+    trains: ClassVar = "causal decoder"
+    reads: ClassVar = "text"
 
     def __init__(self, vocabulary: Vocabulary, length: Count, *, isolate_documents: bool = False):
         super().__init__()

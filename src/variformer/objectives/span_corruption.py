@@ -4,7 +4,7 @@ Raffel et al., 2019, section 3.1.4 and figure 2. The numbers of spans and the dr
 reference code's `random_spans_noise_mask`.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ class SpanCorruption(Objective):
 
     Raw windows are as long as it takes for sources to fill `length` exactly: 512 come from 568, with 114 targets.
     """
+
+    trains: ClassVar = "encoder-decoder"
+    reads: ClassVar = "text"
 
     def __init__(self, vocabulary: Vocabulary, length: Count, *, rate: Fraction = 0.15, mean_span: OneOrMore = 3.0):
         super().__init__()

@@ -3,7 +3,7 @@
 Lewis et al., 2019, section 2.2 (text infilling, sentence permutation) and section 5.1 (how much of both).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ class TextInfilling(Objective):
     Both sides are [start] text [end]; the decoder's input is its target moved by one, behind another `end`, as in the
     reference code (fairseq). `hidden_loss` and `hidden_accuracy` are those of the tokens that the encoder cannot see.
     """
+
+    trains: ClassVar = "encoder-decoder"
+    reads: ClassVar = "text"
 
     def __init__(
         self,

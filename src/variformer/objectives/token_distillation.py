@@ -3,7 +3,7 @@
 Sanh et al., 2019, section 3, https://arxiv.org/abs/1910.01108; weights and temperature are those of their code.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,9 @@ class TokenDistillation(Distillation):
 
     task: masked tokens, in any of their forms
     """
+
+    trains: ClassVar = "encoder with a token head"
+    reads: ClassVar = "text"
 
     task: MaskedTokens
 
