@@ -18,6 +18,9 @@ STOP = {
     "patience": 3,
     "mode": "min",
 }
+MUON = {"_target_": "variformer.training.optimizer.Muon", "_partial_": True}
+AVERAGE = {"_target_": "variformer.training.callbacks.MovingAverage", "decay": 2}
+FLIPPED = {"_target_": "variformer.data.augmentation.Augmentation", "flip": 2}
 FLIP = {"_target_": "torchvision.transforms.v2.RandomHorizontalFlip", "p": 0.5}
 
 TEXT: dict[str, Any] = {
@@ -90,18 +93,18 @@ MUTATIONS: list[tuple[dict[str, Any], str, Any, list[str]]] = [
         ["unknown", "variformer.models.GPT", "did you mean `heads`?", "known: vocab_size, width"],
     ),
     (TEXT, "model.image_size", 8, ["unknown", "variformer.models.GPT"]),
-    (TEXT, "model.width", "192", ["'192' is not int"]),
-    (TEXT, "model.width", 192.0, ["192.0 is not int"]),
-    (TEXT, "model.width", True, ["True is not int"]),
-    (TEXT, "model.width", None, ["None is not int"]),
+    (TEXT, "model.width", "192", ["'192' is not a whole number of 1 or more"]),
+    (TEXT, "model.width", 192.0, ["192.0 is not a whole number of 1 or more"]),
+    (TEXT, "model.width", True, ["True is not a whole number of 1 or more"]),
+    (TEXT, "model.width", None, ["None is not a whole number of 1 or more"]),
     (TEXT, "model.width", "???", ["needs a value"]),
-    (TEXT, "model.depth", 0, ["must be positive"]),
-    (TEXT, "model.dropout", "0.1", ["'0.1' is not float"]),
-    (TEXT, "model.dropout", 1.5, ["between 0 and 1"]),
+    (TEXT, "model.depth", 0, ["0 is not a whole number of 1 or more"]),
+    (TEXT, "model.dropout", "0.1", ["'0.1' is not a number from 0 to below 1"]),
+    (TEXT, "model.dropout", 1, ["1 is not a number from 0 to below 1"]),
     (TEXT, "model.activation", "gleu", ["did you mean `gelu`?"]),
     (TEXT, "model.positions", "rotary", ["'rotary'", "_target_"]),
     (TEXT, "model.positions.bsae", 1, ["unknown", "did you mean `base`?"]),
-    (TEXT, "model.positions.base", "big", ["'big' is not float"]),
+    (TEXT, "model.positions.base", "big", ["'big' is not a number above 0"]),
     (TEXT, "model.positions._partial_", ABSENT, ["model.positions.sizes", "missing", "_partial_: true"]),
     (TEXT, "model.positions._partial_", "yes", ["not true or false"]),
     (TEXT, "model._target_", "variformer.models.GTP", ["does not exist", "did you mean `GPT`?"]),
@@ -120,7 +123,24 @@ MUTATIONS: list[tuple[dict[str, Any], str, Any, list[str]]] = [
     (TEXT, "max_steps", ABSENT, ["max_steps, max_epochs", "neither is"]),
     (TEXT, "schedule.warmup", 101, ["exceeds max_steps=100"]),
     (TEXT, "tokenizer.vocab_size", 5000, ["exceeds model.vocab_size=4096", "set model.vocab_size to 5000"]),
-    (TEXT, "seed", -1, ["between 0 and 2^32"]),
+    (TEXT, "schedule.warmup", 2.5, ["2.5 is not a whole number of 0 or more, or a number from 0 to below 1"]),
+    (TEXT, "seed", -1, ["-1 is not a whole number from 0 to 4294967295"]),
+    (TEXT, "seed", 2**32, ["4294967296 is not a whole number"]),
+    (TEXT, "clip", 0, ["0 is not a number above 0, or null"]),
+    (TEXT, "clip", -1, ["-1 is not a number above 0, or null"]),
+    (TEXT, "optimizer", MUON | {"lr": -1}, ["optimizer.lr: -1 is not a number of 0 or more"]),
+    (TEXT, "optimizer", MUON | {"adamw_lr": -1}, ["optimizer.adamw_lr: -1 is not a number of 0 or more"]),
+    (TEXT, "optimizer", MUON | {"momentum": 3}, ["optimizer.momentum: 3 is not a number from 0 to below 1"]),
+    (TEXT, "optimizer", MUON | {"weight_decay": -5}, ["optimizer.weight_decay: -5 is not a number of 0 or more"]),
+    (TEXT, "optimizer", MUON | {"lr": float("nan")}, ["optimizer.lr: nan is not a finite number"]),
+    (TEXT, "optimizer", MUON | {"lr": float("inf")}, ["optimizer.lr: inf is not a finite number"]),
+    (TEXT, "optimizer.lr", float("nan"), ["nan is not a finite number"]),  # of torch's own AdamW
+    (TEXT, "optimizer.betas", [0.9, float("inf")], ["optimizer.betas[1]: inf is not a finite number"]),
+    (TEXT, "model.norm.eps", float("-inf"), ["-inf is not a finite number"]),
+    (TEXT, "trainer", {"save_every": 0}, ["trainer.save_every: 0 is not a whole number of 1 or more, or null"]),
+    (TEXT, "callbacks.average", AVERAGE, ["callbacks.average.decay: 2 is not a number from 0 to below 1"]),
+    (IMAGES, "data.std", [0], ["data.std[0]: 0 does not fit in a list, each item a number above 0"]),
+    (IMAGES, "data.augmentation", FLIPPED, ["data.augmentation.flip: 2 is not a number from 0 to 1"]),
     (TEXT, "seed", "${oc.env:HOME}", ["interpolation"]),
     (TEXT, "precision", "bf16", ["did you mean `bf16", "known: 32-true"]),
     (TEXT, "compile", True, ["True is not a choice"]),
@@ -128,7 +148,7 @@ MUTATIONS: list[tuple[dict[str, Any], str, Any, list[str]]] = [
     (TEXT, "callbacks.stop.montior", "x", ["unknown", "did you mean `monitor`?"]),
     (TEXT, "callbacks.other", {"patience": 1}, ["{'patience': 1} does not fit in dict[str, Node | None]"]),
     (IMAGES, "trainer.devces", 1, ["unknown", "did you mean `devices`?"]),
-    (IMAGES, "trainer.devices", "two", ["'two' is not int"]),
+    (IMAGES, "trainer.devices", "two", ["'two' is not a whole number of 1 or more, or auto"]),
     (IMAGES, "trainer.devices", 3, ["global_batch: 64 is not divisible by 3"]),
     (IMAGES, "model.patch_size", 3, ["model.image_size: 8 is not divisible by model.patch_size=3"]),
     (
@@ -189,7 +209,9 @@ def test_all_mistakes_are_listed_at_once():
 
 
 def test_head_width_frees_the_width_from_the_heads():
-    config = changed(TEXT, "model", {"_target_": "variformer.models.T5", "width": 100, "heads": 6, "vocab_size": 4096})
+    config = changed(TEXT, "objective._target_", "variformer.objectives.span_corruption.SpanCorruption")
+    model = {"_target_": "variformer.models.T5", "width": 100, "heads": 6, "vocab_size": 4096}
+    config = changed(config, "model", model)
     check(config)  # T5's own head_width is a default that the config does not show
 
 

@@ -99,11 +99,20 @@ def test_an_experiment_passes(name):
     assert complaints([f"experiment={choice(name)}"]) == []
 
 
-@pytest.mark.parametrize("preset", ["fast", "overfit", "profile"])
+@pytest.mark.parametrize("preset", ["overfit", "profile"])
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_passes_when_it_is_cut_short(name, preset):
-    found = complaints([f"experiment={choice(name)}", f"debug={preset}"])
-    assert [line for line in found if not line.startswith("objective.copied_layers")] == []  # fewer layers with fast
+    assert complaints([f"experiment={choice(name)}", f"debug={preset}"]) == []
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_debug_fast_leaves_two_layers(name):
+    overrides = [f"experiment={choice(name)}", "debug=fast"]
+    assert complaints(overrides) == []
+    config = composed("train", overrides)
+    assert config.model.depth == 2
+    assert config.model.get("groups", 1) == 1
+    assert len(config.objective.get("copied_layers") or [0, 1]) == 2
 
 
 @pytest.mark.parametrize("name", OPTIONS)

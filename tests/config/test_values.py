@@ -56,7 +56,7 @@ def test_null_is_fine_where_it_is_the_default():
 
 
 def test_the_culprit_is_named_inside_a_list_or_a_dict():
-    assert complaints("list[int]", [1, "2"]) == ["key[1]: '2' does not fit in list[int]"]
+    assert complaints("list[int]", [1, "2"]) == ["key[1]: '2' does not fit in a list, each item int"]
     assert complaints("dict[str, list[int]]", {"a": [1], "b": [0, None]}) == [
         "key.b[1]: None does not fit in dict[str, list[int]]"
     ]

@@ -4,10 +4,12 @@ One mechanism: a dict with `_target_` is bound to that target's signature, a dic
 expected to the dataclass, and each value is compared with its annotation.
 """
 
+import math
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from .consistency import inconsistencies
+from .fitting import misfits
 from .nearest import hint
 from .signatures import COMPUTED, REQUIRED, Parameter, Signature, signature
 from .targets import find, resolve
@@ -28,12 +30,14 @@ class ConfigError(ValueError):
 def check(config: dict[str, Any]) -> None:
     """`config` is plain and resolved: `OmegaConf.to_container(config, resolve=True)`.
 
-    Raises ConfigError that lists all problems, each with its full key and what to do about it.
+    Raises ConfigError that lists all problems, each with its full key and what to do about it; where whole parts do not
+    fit each other, those alone, since other problems may follow from them.
     """
     if not isinstance(config, dict):
         raise TypeError(f"check() takes a plain dict (OmegaConf.to_container), not {type(config).__name__}")
     known = experiment()
-    problems = [*bound(config, "", known), *inconsistencies(with_defaults(config, known))]
+    complete = with_defaults(config, known)
+    problems = list(misfits(complete)) or [*bound(config, "", known), *inconsistencies(complete)]
     if problems:
         raise ConfigError(problems)
 
@@ -79,6 +83,8 @@ def inside(value: Any, key: str) -> Iterator[str]:
         yield f"{key}: needs a value (it is ???)"
     elif isinstance(value, str) and "${" in value:
         yield f"{key}: `{value}` is an interpolation that was not resolved"  # Hydra would, unchecked
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{key}: {value} is not a finite number"
     elif isinstance(value, list | tuple):
         for index, each in enumerate(value):
             yield from inside(each, f"{key}[{index}]")

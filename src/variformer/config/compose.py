@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .check import ConfigError, check
+from .fitting import misfits
 from .launch import leads, stamp
 from .overrides import change, given
 from .repeating import name_of, repeated
@@ -49,7 +50,10 @@ def compose(config: Any) -> dict[str, Any]:
     try:
         plain = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError([f"{getattr(error, 'full_key', None) or 'config'}: {error}"]) from error
+        unresolved: Any = OmegaConf.to_container(config, resolve=False)
+        reason = str(error).partition("\n")[0]
+        unfit = list(misfits(unresolved))  # data of another kind lacks the values that a model refers to
+        raise ConfigError(unfit or [f"{getattr(error, 'full_key', None) or 'config'}: {reason}"]) from error
     assert isinstance(plain, dict)
     check(plain)  # type: ignore[arg-type]
     if plain["objective"] is None:

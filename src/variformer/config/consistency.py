@@ -9,26 +9,6 @@ from typing import Any
 Config = dict[str, Any]
 Rule = Callable[[Config], Iterator[str]]
 
-SIZES = {"width", "depth", "heads", "head_width", "hidden", "max_length", "vocab_size"} | {
-    *("image_size", "patch_size", "channels", "classes", "length"),
-    *("key_value_heads", "window", "embedding_width", "groups"),
-    *("global_batch", "micro_batch", "eval_batch", "max_steps", "max_epochs", "keep", "every"),
-    *("validate_every", "validation_batches", "save_every", "log_every"),
-}
-RATES = {
-    "dropout",
-    "stochastic_depth",
-    "share",
-    "rate",
-    "label_smoothing",
-    "probability",
-    "fraction",
-    "held_out",
-    "validation",
-    "test",
-    "floor",
-}
-
 
 def inconsistencies(config: Config) -> Iterator[str]:
     """Problems of a plain config, completed with defaults; each names its keys and a cure."""
@@ -58,25 +38,6 @@ def leaves(value: Any, key: str = "") -> Iterator[tuple[str, str, Any]]:
             yield from leaves(each, full)
         else:
             yield full, str(name), each
-
-
-def sizes_are_positive(config: Config) -> Iterator[str]:
-    for key, name, value in leaves(config):
-        if name in SIZES and isinstance(value, int | float) and value <= 0:
-            yield f"{key}: {value} must be positive"
-
-
-def rates_lie_between_0_and_1(config: Config) -> Iterator[str]:
-    for key, name, value in leaves(config):
-        is_rate = name in RATES or name.endswith(("_probability", "_dropout", "_fraction"))
-        if is_rate and isinstance(value, int | float) and not 0 <= value <= 1:
-            yield f"{key}: {value} must lie between 0 and 1"
-
-
-def seed_fits_32_bits(config: Config) -> Iterator[str]:
-    seed = at(config, "seed")
-    if isinstance(seed, int) and not 0 <= seed < 2**32:
-        yield f"seed: {seed} must lie between 0 and 2^32 - 1"
 
 
 def heads_share_the_width(config: Config) -> Iterator[str]:
@@ -207,9 +168,6 @@ def sharded_steps_need_whole_rows(config: Config) -> Iterator[str]:
 
 
 RULES: tuple[Rule, ...] = (
-    sizes_are_positive,
-    rates_lie_between_0_and_1,
-    seed_fits_32_bits,
     heads_share_the_width,
     heads_share_keys_and_values,
     attention_drops_as_the_model_does,

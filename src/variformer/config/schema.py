@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from ..ranges import Count, Positive, Seed, Whole
+
 # Whatever is built: a dict with `_target_`. The check reads this name, not its meaning.
 Node: TypeAlias = Any
 
@@ -12,14 +14,14 @@ class TrainerSettings:
     """What Lightning's Trainer is told, as far as a run may choose it."""
 
     accelerator: str = "auto"
-    devices: int | Literal["auto"] = 1
-    nodes: int = 1
+    devices: Count | Literal["auto"] = 1
+    nodes: Count = 1
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
-    validate_every: int | None = None  # optimizer steps
-    validation_batches: int | None = None  # of eval_batch samples, over all devices; None: the whole split
-    save_every: int | None = None  # optimizer steps
-    log_every: int = 10  # optimizer steps
-    workers: int = 0  # of each data loader
+    validate_every: Count | None = None  # optimizer steps
+    validation_batches: Count | None = None  # of eval_batch samples, over all devices; None: the whole split
+    save_every: Count | None = None  # optimizer steps
+    log_every: Count = 10  # optimizer steps
+    workers: Whole = 0  # of each data loader
     deterministic: bool = True
     progress: bool = True
     one_batch: bool = False  # train on the first batch alone
@@ -38,7 +40,7 @@ class Experiment:
     optimizer: Node
     schedule: Node | None = None
     tokenizer: Node | None = None
-    seed: int = 0
+    seed: Seed = 0
     name: str = "run"
     run_dir: str = "runs/run"
     sweep_dir: str | None = None  # of a run that is a trial
@@ -47,13 +49,13 @@ class Experiment:
     repeat: str | None = None  # a run directory, or the run.json of one
     repeat_anyway: bool = False  # whether or not its data is there unchanged
     init_from: str | None = None  # a run directory, a Hugging Face folder or a name on its hub: weights to start from
-    length: int | None = None  # tokens in a sample; None where samples are images
-    global_batch: int = 32
-    micro_batch: int | None = None  # samples on one device at a time; None: as many as there are
-    eval_batch: int | None = None
-    max_steps: int | None = None
-    max_epochs: float | None = None
-    clip: float | None = None  # largest norm of the gradient
+    length: Count | None = None  # tokens in a sample; None where samples are images
+    global_batch: Count = 32
+    micro_batch: Count | None = None  # samples on one device at a time; None: as many as there are
+    eval_batch: Count | None = None
+    max_steps: Count | None = None
+    max_epochs: Positive | None = None
+    clip: Positive | None = None  # largest norm of the gradient
     on_non_finite: Literal["stop", "skip"] = "stop"  # a step whose loss or gradient is not finite
     precision: Literal["32-true", "bf16-mixed", "bf16-true", "16-mixed"] = "32-true"
     compile: Literal["none", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"] = "none"

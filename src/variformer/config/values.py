@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, PlainValidator, TypeAdapter, ValidationErr
 from .nearest import hint
 from .signatures import Parameter, is_dataclass
 from .targets import Definition, resolve
+from .wording import described, limits, literals
 
 
 def as_node(value: Any) -> Any:
@@ -46,15 +47,17 @@ def misfit(value: Any, key: str, parameter: Parameter) -> Iterator[str]:
     annotation = parameter.annotation
     if annotation is None or (value is None and parameter.default is None):
         return
+    type_ = type_of(annotation, parameter.module)
     try:
-        TypeAdapter(type_of(annotation, parameter.module)).validate_python(value, strict=True)
+        TypeAdapter(type_).validate_python(value, strict=True)
     except ValidationError as error:
         culprit, where = pinpointed(value, key, error.errors()[0]["loc"])
         shown = repr(culprit) if len(repr(culprit)) < 80 else repr(culprit)[:77] + "..."
         choices = literals(annotation, parameter.module)
         meant = hint(culprit, choices) if choices and isinstance(culprit, str) else ""
         relation = "is not" if where == key else "does not fit in"
-        yield f"{where}: {shown} {relation} {described(annotation, parameter.module)}{meant}"
+        expected = "a part (a dict with `_target_`)" if type_ is Node else described(annotation, parameter.module)
+        yield f"{where}: {shown} {relation} {expected}{meant}"
 
 
 def pinpointed(value: Any, key: str, location: Sequence[int | str]) -> tuple[Any, str]:
@@ -100,6 +103,8 @@ def named(name: str, module: str) -> Any:
 
 
 def subscripted(name: str, items: list[ast.expr], module: str) -> Any:
+    if name == "Annotated":
+        return ranged(type_of(items[0], module), limits(items[1:]))
     if name == "Literal":
         return Literal[tuple(ast.literal_eval(item) for item in items)]
     if name in ("tuple", "Tuple"):
@@ -114,28 +119,10 @@ def subscripted(name: str, items: list[ast.expr], module: str) -> Any:
     return named(name, module)
 
 
-def literals(annotation: ast.expr, module: str) -> list[str]:
-    """The words that an annotation offers to choose from."""
-    annotation = spelled_out(annotation, module)
-    found = [
-        each
-        for each in ast.walk(annotation)
-        if isinstance(each, ast.Subscript) and "Literal" in ast.unparse(each.value)
-    ]
-    words = [each.value for subscript in found for each in ast.walk(subscript.slice) if isinstance(each, ast.Constant)]
-    return [word for word in words if isinstance(word, str)]
-
-
-def described(annotation: ast.expr, module: str) -> str:
-    if type_of(annotation, module) is Node:
-        return "a part (a dict with `_target_`)"
-    text = ast.unparse(spelled_out(annotation, module))
-    return "a choice" if text.startswith("Literal") else text
-
-
-def spelled_out(annotation: ast.expr, module: str) -> ast.expr:
-    definition = resolve(module, annotation.id) if isinstance(annotation, ast.Name) else None
-    return definition.node if definition and isinstance(definition.node, ast.expr) else annotation
+def ranged(kind: Any, limits: list[Any]) -> Any:
+    for limit in limits:
+        kind = Annotated[kind, limit]
+    return kind
 
 
 def dataclass_of(parameter: Parameter) -> Definition | None:

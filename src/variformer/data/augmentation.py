@@ -6,6 +6,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from ..ranges import Count, Magnitude, NotNegative, PartOrAll, Positive, Probability, Whole
+
 # Shapes: C channels, H height, W width, S the side of what the model sees.
 
 
@@ -24,14 +26,14 @@ class Augmentation:
         self,
         *,
         crop: Literal["none", "pad", "resized"] = "none",
-        padding: int = 4,
-        area: float = 0.08,
-        flip: float = 0.0,
-        rotate: float = 0.0,
-        shift: float = 0.0,
-        operations: int = 0,
-        magnitude: int = 9,
-        erase: float = 0.0,
+        padding: Whole = 4,
+        area: PartOrAll = 0.08,
+        flip: Probability = 0.0,
+        rotate: NotNegative = 0.0,
+        shift: Probability = 0.0,
+        operations: Whole = 0,
+        magnitude: Magnitude = 9,
+        erase: Probability = 0.0,
     ):
         if crop not in ("none", "pad", "resized"):
             raise ValueError(f"crop is none, pad or resized, not {crop!r}")
@@ -89,11 +91,11 @@ class Steps:
 
     def __init__(
         self,
-        size: int,
-        channels: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-        centre: float = 1.0,
+        size: Count,
+        channels: Count,
+        mean: Sequence[Probability],
+        std: Sequence[Positive],
+        centre: PartOrAll = 1.0,
         augmentation: Augmentation | None = None,
     ):
         from torchvision.transforms import v2

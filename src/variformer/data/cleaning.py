@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from variformer.data.sources import Document
+from variformer.ranges import Count
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def clean(text: str) -> str:
 class Cleaner:
     """Cleans documents. A bad one is an error, or is left out and counted (`on_bad="skip"`)."""
 
-    def __init__(self, on_bad: Literal["error", "skip"], max_document_bytes: int) -> None:
+    def __init__(self, on_bad: Literal["error", "skip"], max_document_bytes: Count) -> None:
         if on_bad not in ("error", "skip"):
             raise ValueError(f"on_bad must be 'error' or 'skip', not {on_bad!r}")
         self.on_bad = on_bad

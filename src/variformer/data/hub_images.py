@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ..ranges import UnderHalf
 from .image_files import decode, enumerate_some
 from .image_sources import BadImage, RawImages, complete
 from .sources import Split
@@ -54,7 +55,7 @@ class HubImages:
         validation_split: str | None = None,
         test_split: str | None = None,
         revision: str | None = None,
-        held_out: float = 0.1,
+        held_out: UnderHalf = 0.1,
     ):
         self.path, self.name, self.revision = path, name, revision
         self.image_column, self.label_column = image_column, label_column

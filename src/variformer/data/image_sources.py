@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..ranges import UnderHalf
 from .cache import cache_folder, one_at_a_time
 from .sources import Split
 
@@ -110,7 +111,7 @@ def _spread(images: RawImages) -> np.ndarray:
 
 
 def complete(
-    train: RawImages, validation: RawImages | None, test: RawImages | None, held_out: float
+    train: RawImages, validation: RawImages | None, test: RawImages | None, held_out: UnderHalf
 ) -> dict[Split, RawImages]:
     """All three splits, where each one not given is the share `held_out` of the training images."""
     if not 0 < held_out < 0.5:
@@ -150,7 +151,7 @@ class _Torchvision:
 
     dataset: ClassVar[str]
 
-    def __init__(self, root: str | None = None, download: bool = True, held_out: float = 0.1):
+    def __init__(self, root: str | None = None, download: bool = True, held_out: UnderHalf = 0.1):
         self.root = Path(root).expanduser() if root else cache_folder() / "torchvision"
         self.download = download
         self.held_out = held_out

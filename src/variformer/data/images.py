@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
+from ..ranges import Count, PartOrAll, Positive, Probability
 from .augmentation import Augmentation, Steps
 from .image_sources import BadImage, ImageSource, RawImages
 from .sources import Split
@@ -25,7 +26,7 @@ class ImageView:
     With on_bad="skip" a bad image is replaced by the next good one, so that length and order never change.
     """
 
-    def __init__(self, images: RawImages, steps: Steps, classes: int, on_bad: Literal["error", "skip"]):
+    def __init__(self, images: RawImages, steps: Steps, classes: Count, on_bad: Literal["error", "skip"]):
         self.images = images
         self.steps = steps
         self.on_bad = on_bad
@@ -86,17 +87,19 @@ class ImageData:
     verify: decode every image once in `prepare`, instead of meeting a bad one hours later
     """
 
+    holds: ClassVar = "images"
+
     def __init__(
         self,
         source: ImageSource,
         *,
-        image_size: int,
-        channels: int,
-        classes: int,
+        image_size: Count,
+        channels: Count,
+        classes: Count,
         augmentation: Augmentation | None = None,
-        mean: Sequence[float] = (0.5,),
-        std: Sequence[float] = (0.5,),
-        centre: float = 1.0,
+        mean: Sequence[Probability] = (0.5,),
+        std: Sequence[Positive] = (0.5,),
+        centre: PartOrAll = 1.0,
         on_bad: Literal["error", "skip"] = "error",
         verify: bool = False,
     ):

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..parent import on_death_of_parent
 from ..randomness import sample_key
+from ..ranges import Seed
 from .order import EvaluationOrder, Index, TrainingOrder
 
 Collate = Callable[[list[dict[str, Any]], np.ndarray, bool], dict[str, Any]]
@@ -21,7 +22,7 @@ Collate = Callable[[list[dict[str, Any]], np.ndarray, bool], dict[str, Any]]
 class Keyed(Dataset):
     """A view whose samples are asked for by (epoch, index) and come with the key of their randomness."""
 
-    def __init__(self, view: Any, seed: int):
+    def __init__(self, view: Any, seed: Seed):
         self.view, self.seed = view, seed
 
     def __getitem__(self, index: Index) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..ranges import Count, Seed, Whole
+
 # One position per sample ever shown: position p is sample p % size, in the order of epoch p // size.
 
 Index = tuple[int, int]  # (epoch, index within the split)
@@ -14,9 +16,9 @@ Index = tuple[int, int]  # (epoch, index within the split)
 class Share:
     """Which part of every global batch one process reads: every `world`-th sample from `rank` on, `micro` at a time."""
 
-    micro: int
-    rank: int = 0
-    world: int = 1
+    micro: Count
+    rank: Whole = 0
+    world: Count = 1
 
 
 class TrainingOrder:
@@ -25,7 +27,7 @@ class TrainingOrder:
     `size` samples, `steps` global batches of `batch` in all, of which the first `start` samples are already seen.
     """
 
-    def __init__(self, size: int, *, seed: int, batch: int, steps: int, share: Share, start: int = 0):
+    def __init__(self, size: Count, *, seed: Seed, batch: Count, steps: Count, share: Share, start: Whole = 0):
         if batch % (share.micro * share.world):
             raise ValueError(
                 f"global_batch={batch} is not a multiple of micro_batch={share.micro} x {share.world} devices"
@@ -72,7 +74,7 @@ class EvaluationOrder:
     has run out of samples is given the first once more, as that of epoch 1, which does not count.
     """
 
-    def __init__(self, size: int, share: Share):
+    def __init__(self, size: Whole, share: Share):
         self.indices = range(share.rank, size, share.world)
         self.micro, self.batches = share.micro, -(-size // (share.micro * share.world))
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from variformer.data.views import cut_sentences
+from variformer.ranges import Count
 
 if TYPE_CHECKING:
     from variformer.data.corpus import Corpus
@@ -19,7 +20,7 @@ class Sentences:
     the document behind it and to the sentence -1.
     """
 
-    def __init__(self, corpus: "Corpus", length: int) -> None:
+    def __init__(self, corpus: "Corpus", length: Count) -> None:
         if length < 1:
             raise ValueError(f"a row of sentences needs a length of at least 1, not {length}")
         self.corpus, self.length = corpus, length

@@ -5,7 +5,7 @@ import logging
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from variformer.data import cleaning, corpus, store
 from variformer.data.cache import build_once, cache_folder, digest_of
@@ -13,6 +13,7 @@ from variformer.data.corpus import Corpus
 from variformer.data.sources import Source, Split
 from variformer.data.tokenizer import Tokenizer
 from variformer.data.tokenizer_recipes import Recipe
+from variformer.ranges import BelowOne, Count
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +27,17 @@ class TextData:
     to $VARIFORMER_CACHE, else ~/.cache/variformer.
     """
 
+    holds: ClassVar = "text"
+
     def __init__(
         self,
         source: Source,
         tokenizer_recipe: Recipe,
         *,
-        validation: float = 0.05,
-        test: float = 0.05,
+        validation: BelowOne = 0.05,
+        test: BelowOne = 0.05,
         on_bad: Literal["error", "skip"] = "skip",
-        max_document_bytes: int = 64 * 2**20,
+        max_document_bytes: Count = 64 * 2**20,
         cache: str | None = None,
     ) -> None:
         if not (validation >= 0 and test >= 0 and validation + test < 1):

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer as Core
 from variformer.data.cache import digest_of
 from variformer.data.tokenizer import Tokenizer
 from variformer.hub import locate
+from variformer.ranges import Count, Whole
 
 _VERSION = 1  # part of every fingerprint: count up whenever a recipe's result changes
 _BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -40,7 +41,7 @@ class WordPiece(_Fingerprint):
     `lowercase` removes case and accents, a word with characters that never occurred in training is [UNK].
     """
 
-    vocab_size: int = 4096
+    vocab_size: Count = 4096
     lowercase: bool = True
 
     def train(self, texts: Iterable[str]) -> Tokenizer:
@@ -67,7 +68,7 @@ class WordPiece(_Fingerprint):
 class ByteLevelBPE(_Fingerprint):
     """GPT-2's: byte pairs merged within words (Radford et al., 2019, section 2.2). Lossless."""
 
-    vocab_size: int = 4096
+    vocab_size: Count = 4096
 
     def train(self, texts: Iterable[str]) -> Tokenizer:
         core = _train_byte_pairs(texts, self.vocab_size, ["<|endoftext|>"])
@@ -78,7 +79,7 @@ class ByteLevelBPE(_Fingerprint):
 class RobertaBPE(_Fingerprint):
     """RoBERTa's and BART's: GPT-2's byte pairs and five special tokens (Liu et al., 2019). Lossless."""
 
-    vocab_size: int = 4096
+    vocab_size: Count = 4096
 
     def train(self, texts: Iterable[str]) -> Tokenizer:
         core = _train_byte_pairs(texts, self.vocab_size, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
@@ -96,8 +97,8 @@ class Unigram(_Fingerprint):
     <unk>.
     """
 
-    vocab_size: int = 4096
-    sentinels: int = 100
+    vocab_size: Count = 4096
+    sentinels: Whole = 100
 
     def train(self, texts: Iterable[str]) -> Tokenizer:
         special = ["<pad>", "</s>", "<unk>"]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from variformer import randomness
+from variformer.ranges import Count, Probability
 
 if TYPE_CHECKING:
     from variformer.data.corpus import Corpus
@@ -26,7 +27,7 @@ class Windows:
     every pair of neighbours does, for language models.
     """
 
-    def __init__(self, corpus: "Corpus", length: int, stride: int | None = None) -> None:
+    def __init__(self, corpus: "Corpus", length: Count, stride: Count | None = None) -> None:
         stride = length if stride is None else stride
         if not 1 <= stride <= length:
             raise ValueError(f"stride must be in 1..length={length}, not {stride}")
@@ -69,7 +70,7 @@ class Chunks:
     model knows short inputs too. `length` leaves out special tokens.
     """
 
-    def __init__(self, corpus: "Corpus", length: int, short_probability: float = 0.1) -> None:
+    def __init__(self, corpus: "Corpus", length: Count, short_probability: Probability = 0.1) -> None:
         if length < 2:
             raise ValueError(f"a pair needs a length of at least 2, not {length}")
         self.corpus, self.length, self.short_probability = corpus, length, short_probability
@@ -94,7 +95,7 @@ class Pairs(Chunks):
     another document. A sample is {"first": ids, "second": ids, "is_next": 0 or 1}; both have at least one token.
     """
 
-    def __init__(self, corpus: "Corpus", length: int, short_probability: float = 0.1) -> None:
+    def __init__(self, corpus: "Corpus", length: Count, short_probability: Probability = 0.1) -> None:
         if len(corpus.documents) < 3:
             raise ValueError("pairs need at least two documents; for one long text, set a document_separator")
         super().__init__(corpus, length, short_probability)

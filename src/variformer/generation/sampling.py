@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..ranges import Count, NotNegative, PartOrAll
+
 # Shapes: B batch, V vocabulary.
 
 
@@ -15,9 +17,9 @@ class Sampling:
     Fan et al., 2018 (top-k); Holtzman et al., 2019, section 3.1 (top-p).
     """
 
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
+    temperature: NotNegative = 1.0
+    top_k: Count | None = None
+    top_p: PartOrAll = 1.0
 
     def __call__(self, scores: Tensor, generator: torch.Generator) -> Tensor:
         """(B, V) -> (B,)."""

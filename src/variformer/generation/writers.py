@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..ranges import Count, NotNegative, PartOrAll, Seed
 from .decode import continue_tokens, write_target
 from .sampling import Sampling
 
@@ -19,11 +20,11 @@ class Continuations:
     def __init__(
         self,
         prompts: list[str],
-        count: int = 120,
-        temperature: float = 0.8,
-        top_k: int | None = 50,
-        top_p: float = 1.0,
-        seed: int = 0,
+        count: Count = 120,
+        temperature: NotNegative = 0.8,
+        top_k: Count | None = 50,
+        top_p: PartOrAll = 1.0,
+        seed: Seed = 0,
     ):
         self.prompts, self.count, self.seed = prompts, count, seed
         self.sampling = Sampling(temperature, top_k, top_p)
@@ -49,7 +50,7 @@ class Continuations:
 class FilledBlanks:
     """A masked language model fills each ____ of the prompts with its `choices` likeliest tokens."""
 
-    def __init__(self, prompts: list[str], choices: int = 3):
+    def __init__(self, prompts: list[str], choices: Count = 3):
         self.prompts, self.choices = prompts, choices
 
     def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:
@@ -73,7 +74,7 @@ class FilledBlanks:
 class FilledSpans:
     """An encoder-decoder writes what each ____ of the prompts stands for, behind the sentinels."""
 
-    def __init__(self, prompts: list[str], count: int = 40):
+    def __init__(self, prompts: list[str], count: Count = 40):
         self.prompts, self.count = prompts, count
 
     def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:
@@ -100,7 +101,7 @@ class FilledSpans:
 class RestoredTexts:
     """An encoder-decoder writes each prompt again, with any number of tokens in place of each ____."""
 
-    def __init__(self, prompts: list[str], count: int = 40):
+    def __init__(self, prompts: list[str], count: Count = 40):
         self.prompts, self.count = prompts, count
 
     def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ranges import BelowOne, Count, Positive
 from .positions import rotate
 
 # Shapes: B batch, Q queries, K keys, D model width, H heads, G heads of keys and values, W head width.
@@ -46,15 +47,15 @@ class Attention(nn.Module):
 
     def __init__(
         self,
-        width: int,
-        heads: int,
+        width: Count,
+        heads: Count,
         *,
-        head_width: int | None = None,
+        head_width: Count | None = None,
         bias: bool = True,
-        dropout: float = 0.0,
-        scale: float | None = None,
-        key_value_heads: int | None = None,
-        window: int | None = None,
+        dropout: BelowOne = 0.0,
+        scale: Positive | None = None,
+        key_value_heads: Count | None = None,
+        window: Count | None = None,
         query_key_norm: Callable[[int], nn.Module] | None = None,
     ):
         super().__init__()

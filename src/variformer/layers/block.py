@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
+from ..ranges import BelowOne, Count
 from .attention import Attention, KeyValues
 from .stochastic_depth import StochasticDepth
 
@@ -37,14 +38,14 @@ class Block(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        width: Count,
         *,
         self_attention: Attention,
         feed_forward: nn.Module,
         norm: Callable[[int], nn.Module],
         cross_attention: Attention | None = None,
-        dropout: float = 0.0,
-        stochastic_depth: float = 0.0,
+        dropout: BelowOne = 0.0,
+        stochastic_depth: BelowOne = 0.0,
     ):
         super().__init__()
         self.self_attention, self.self_norm = self_attention, norm(width)

@@ -3,13 +3,15 @@
 import torch
 from torch import Tensor, nn
 
+from ..ranges import Count, Whole
+
 # Shapes: B batch, T tokens, C channels, N patches, S special tokens, E embedding width.
 
 
 class TokenEmbedding(nn.Module):
     """Token ids, and segment ids for models that tell sentence A from sentence B."""
 
-    def __init__(self, vocab_size: int, width: int, *, segments: int = 0):
+    def __init__(self, vocab_size: Count, width: Count, *, segments: Whole = 0):
         super().__init__()
         self.tokens = nn.Embedding(vocab_size, width)
         self.segments = nn.Embedding(segments, width) if segments else None
@@ -25,7 +27,7 @@ class TokenEmbedding(nn.Module):
 class PatchEmbedding(nn.Module):
     """Square patches of an image, behind `specials` learned tokens (ViT: class; DeiT: class and distillation)."""
 
-    def __init__(self, image_size: int, patch_size: int, width: int, *, channels: int = 3, specials: int = 1):
+    def __init__(self, image_size: Count, patch_size: Count, width: Count, *, channels: Count = 3, specials: Count = 1):
         super().__init__()
         if image_size % patch_size:
             raise ValueError(f"patches of {patch_size} pixels do not divide images of {image_size} (model.patch_size)")

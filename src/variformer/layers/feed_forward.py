@@ -6,6 +6,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from ..ranges import BelowOne, Count
+
 Activation = Literal["relu", "relu_squared", "gelu", "gelu_tanh", "silu"]
 
 
@@ -28,7 +30,9 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 class FeedForward(nn.Module):
     """Widen, activate, narrow (Vaswani et al., 2017, section 3.3)."""
 
-    def __init__(self, width: int, hidden: int, *, activation: Activation, bias: bool = True, dropout: float = 0.0):
+    def __init__(
+        self, width: Count, hidden: Count, *, activation: Activation, bias: bool = True, dropout: BelowOne = 0.0
+    ):
         super().__init__()
         self.widen = nn.Linear(width, hidden, bias)
         self.activation = ACTIVATIONS[activation]()
@@ -42,7 +46,9 @@ class FeedForward(nn.Module):
 class GatedFeedForward(FeedForward):
     """Hidden units, each let through by a gate of its own (Shazeer, 2020, "GLU Variants Improve Transformer")."""
 
-    def __init__(self, width: int, hidden: int, *, activation: Activation, bias: bool = True, dropout: float = 0.0):
+    def __init__(
+        self, width: Count, hidden: Count, *, activation: Activation, bias: bool = True, dropout: BelowOne = 0.0
+    ):
         super().__init__(width, hidden, activation=activation, bias=bias, dropout=dropout)
         self.gate = nn.Linear(width, hidden, bias)
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from ..ranges import BelowOne, Count, Positive
+
 # Shapes: B batch, T tokens, D model width, V vocabulary.
 
 
@@ -12,13 +14,13 @@ class TokenHead(nn.Module):
 
     def __init__(
         self,
-        width: int,
-        vocab_size: int,
+        width: Count,
+        vocab_size: Count,
         *,
         tied_to: nn.Embedding | None = None,
         transform: nn.Module | None = None,
         bias: bool = False,
-        scale: float = 1.0,
+        scale: Positive = 1.0,
     ):
         super().__init__()
         self.transform = transform or nn.Identity()
@@ -37,11 +39,11 @@ class PooledHead(nn.Module):
 
     def __init__(
         self,
-        width: int,
-        classes: int,
+        width: Count,
+        classes: Count,
         *,
         activation: Callable[[], nn.Module] = nn.Tanh,
-        dropout: float = 0.0,
+        dropout: BelowOne = 0.0,
     ):
         super().__init__()
         self.pool = nn.Linear(width, width)

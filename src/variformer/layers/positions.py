@@ -10,16 +10,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..ranges import Buckets, Count, Positive, Whole
+
 # Shapes: B batch, T positions asked for, K positions up to the last of them, E embedding width, H heads, W head width.
 
 
 class Sizes(NamedTuple):
     """What a scheme may need to know of the transformer it serves."""
 
-    width: int  # of the embedding
-    heads: int
-    head_width: int
-    max_length: int
+    width: Count  # of the embedding
+    heads: Count
+    head_width: Count
+    max_length: Count
     causal: bool
 
 
@@ -45,7 +47,7 @@ class Positions(nn.Module):
 class LearnedPositions(Positions):
     """One trained vector for each position (BERT, GPT-2, ViT), after `offset` that are never used (BART)."""
 
-    def __init__(self, sizes: Sizes, *, offset: int = 0):
+    def __init__(self, sizes: Sizes, *, offset: Whole = 0):
         super().__init__(sizes)
         self.offset = offset
         self.table = nn.Embedding(offset + sizes.max_length, sizes.width)
@@ -67,7 +69,7 @@ class CountedPositions(LearnedPositions):
     Padding reads the last vector before the first real position, for which `offset` leaves room.
     """
 
-    def __init__(self, sizes: Sizes, *, offset: int = 2):
+    def __init__(self, sizes: Sizes, *, offset: Whole = 2):
         super().__init__(sizes, offset=offset)
 
     def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
@@ -81,7 +83,7 @@ class CountedPositions(LearnedPositions):
 class SinusoidalPositions(Positions):
     """Sines and cosines of geometrically spaced frequencies (Vaswani et al., 2017, section 3.5)."""
 
-    def __init__(self, sizes: Sizes, *, base: float = 10000.0):
+    def __init__(self, sizes: Sizes, *, base: Positive = 10000.0):
         super().__init__(sizes)
         self.width, self.base = sizes.width, base
 
@@ -93,7 +95,7 @@ class SinusoidalPositions(Positions):
 class RotaryPositions(Positions):
     """Queries and keys turned by an angle that grows with position (RoFormer, Su et al., 2021, section 3.2)."""
 
-    def __init__(self, sizes: Sizes, *, base: float = 10000.0):
+    def __init__(self, sizes: Sizes, *, base: Positive = 10000.0):
         super().__init__(sizes)
         if sizes.head_width % 2:
             raise ValueError(f"rotary positions turn pairs, but heads are {sizes.head_width} wide (an odd number)")
@@ -107,7 +109,7 @@ class RotaryPositions(Positions):
 class RelativePositions(Positions):
     """A learned score for each bucket of distances, one per head (T5, Raffel et al., 2019, section 2.1)."""
 
-    def __init__(self, sizes: Sizes, *, buckets: int = 32, max_distance: int = 128):
+    def __init__(self, sizes: Sizes, *, buckets: Buckets = 32, max_distance: Count = 128):
         super().__init__(sizes)
         self.causal, self.buckets, self.max_distance = sizes.causal, buckets, max_distance
         self.scores = nn.Embedding(buckets, sizes.heads)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from ..ranges import BelowOne
+
 
 class StochasticDepth(nn.Module):
     """A layer's output, left out for a share `rate` of the samples in training, and larger by as much for the others.
@@ -12,7 +14,7 @@ class StochasticDepth(nn.Module):
 
     rate: Tensor
 
-    def __init__(self, rate: float):
+    def __init__(self, rate: BelowOne):
         super().__init__()
         if not 0 <= rate < 1:
             raise ValueError(f"stochastic depth leaves a share in [0, 1) out, not {rate}")

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..ranges import Count, Whole
 from .block import Block, BlockCache, Context
 from .positions import Positions
 
@@ -17,7 +18,7 @@ class Cache:
     """The state of step-by-step decoding."""
 
     blocks: list[BlockCache]  # one for each depth, even where blocks are shared
-    length: int = 0
+    length: Whole = 0
 
 
 class Transformer(nn.Module):
@@ -38,7 +39,7 @@ class Transformer(nn.Module):
         blocks: list[Block],
         final_norm: nn.Module,
         causal: bool = False,
-        depth: int | None = None,
+        depth: Count | None = None,
     ):
         super().__init__()
         self.embedding, self.positions, self.entry = embedding, positions, entry

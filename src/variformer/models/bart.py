@@ -25,6 +25,7 @@ from ..layers import (
     Transformer,
     initialise,
 )
+from ..ranges import BelowOne, Count
 
 
 class Bart(nn.Module):
@@ -34,19 +35,20 @@ class Bart(nn.Module):
     trained: the paper has none, but Hugging Face's checkpoints do (all zero, for tokens added later).
     """
 
+    kind: ClassVar = "encoder-decoder"
     above: ClassVar = ("decoder", "head", "score_bias")  # what reads the states
     score_bias: Tensor  # (V,)
 
     def __init__(
         self,
         *,
-        vocab_size: int = 50265,
-        width: int = 768,
-        depth: int = 6,
-        heads: int = 12,
-        hidden: int = 3072,
-        max_length: int = 1024,
-        dropout: float = 0.1,
+        vocab_size: Count = 50265,
+        width: Count = 768,
+        depth: Count = 6,
+        heads: Count = 12,
+        hidden: Count = 3072,
+        max_length: Count = 1024,
+        dropout: BelowOne = 0.1,
         activation: Activation = "gelu",
         positions: Callable[[Sizes], Positions] = partial(LearnedPositions, offset=2),
         norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-5),

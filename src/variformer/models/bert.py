@@ -25,6 +25,7 @@ from ..layers import (
     Transformer,
     initialise,
 )
+from ..ranges import BelowOne, Count, Whole
 
 
 class Predictions(NamedTuple):
@@ -36,20 +37,21 @@ class Predictions(NamedTuple):
 class Bert(nn.Module):
     """The defaults are BERT base, uncased (110M)."""
 
+    kind: ClassVar = "encoder with a token head"
     above: ClassVar = ("token_head", "pair_head")  # what reads the states
 
     def __init__(
         self,
         *,
-        vocab_size: int = 30522,
-        width: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        hidden: int = 3072,
-        max_length: int = 512,
-        dropout: float = 0.1,
-        segments: int = 2,
-        pair_classes: int = 2,
+        vocab_size: Count = 30522,
+        width: Count = 768,
+        depth: Count = 12,
+        heads: Count = 12,
+        hidden: Count = 3072,
+        max_length: Count = 512,
+        dropout: BelowOne = 0.1,
+        segments: Whole = 2,
+        pair_classes: Whole = 2,
         activation: Activation = "gelu",
         positions: Callable[[Sizes], Positions] = LearnedPositions,
         norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-12),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ..layers import initialise
+from ..ranges import Count
 from .vit import ViT
 
 
@@ -27,7 +28,7 @@ class UntaughtDeiT(ViT):
 class DeiT(ViT):
     """The defaults are DeiT-B distilled (87M). What is not named here, initial weights apart, is as in ViT."""
 
-    def __init__(self, *, classes: int = 1000, width: int = 768, **vit: Any):
+    def __init__(self, *, classes: Count = 1000, width: Count = 768, **vit: Any):
         super().__init__(classes=classes, width=width, specials=2, **vit)
         self.teacher_head = nn.Linear(width, classes)
         initialise.deit(self)

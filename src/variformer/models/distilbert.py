@@ -5,11 +5,12 @@ Sanh et al., 2019, https://arxiv.org/abs/1910.01108.
 
 from typing import Any
 
+from ..ranges import Count, Whole
 from .bert import Bert
 
 
 class DistilBert(Bert):
     """The defaults are DistilBERT base (66M): no segments, no pairs. What is not named here is as in BERT."""
 
-    def __init__(self, *, depth: int = 6, segments: int = 0, pair_classes: int = 0, **bert: Any):
+    def __init__(self, *, depth: Count = 6, segments: Whole = 0, pair_classes: Whole = 0, **bert: Any):
         super().__init__(depth=depth, segments=segments, pair_classes=pair_classes, **bert)

@@ -24,23 +24,25 @@ from ..layers import (
     Transformer,
     initialise,
 )
+from ..ranges import BelowOne, Count
 
 
 class GPT(nn.Module):
     """The defaults are GPT-2 small (124M)."""
 
+    kind: ClassVar = "causal decoder"
     above: ClassVar = ("head",)  # what reads the states
 
     def __init__(
         self,
         *,
-        vocab_size: int = 50257,
-        width: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        hidden: int = 3072,
-        max_length: int = 1024,
-        dropout: float = 0.1,
+        vocab_size: Count = 50257,
+        width: Count = 768,
+        depth: Count = 12,
+        heads: Count = 12,
+        hidden: Count = 3072,
+        max_length: Count = 1024,
+        dropout: BelowOne = 0.1,
         activation: Activation = "gelu_tanh",
         positions: Callable[[Sizes], Positions] = LearnedPositions,
         norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-5),

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ..layers import CountedPositions, Positions, Sizes
+from ..ranges import Count, Whole
 from .bert import Bert
 
 
@@ -23,9 +24,9 @@ class Roberta(Bert):
     def __init__(
         self,
         *,
-        vocab_size: int = 50265,
-        segments: int = 1,
-        pair_classes: int = 0,
+        vocab_size: Count = 50265,
+        segments: Whole = 1,
+        pair_classes: Whole = 0,
         positions: Callable[[Sizes], Positions] = partial(CountedPositions, offset=2),
         norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-5),
         **bert: Any,

@@ -25,6 +25,7 @@ from ..layers import (
     Transformer,
     initialise,
 )
+from ..ranges import BelowOne, Count, Positive
 
 
 class T5(nn.Module):
@@ -37,23 +38,24 @@ class T5(nn.Module):
     from saturating.
     """
 
+    kind: ClassVar = "encoder-decoder"
     above: ClassVar = ("decoder", "head")  # what reads the states
 
     def __init__(
         self,
         *,
-        vocab_size: int = 32128,
-        width: int = 512,
-        depth: int = 6,
-        heads: int = 8,
-        head_width: int = 64,
-        hidden: int = 2048,
-        max_length: int = 512,
-        dropout: float = 0.1,
+        vocab_size: Count = 32128,
+        width: Count = 512,
+        depth: Count = 6,
+        heads: Count = 8,
+        head_width: Count = 64,
+        hidden: Count = 2048,
+        max_length: Count = 512,
+        dropout: BelowOne = 0.1,
         activation: Activation = "relu",
         tied_head: bool = True,
-        embedding_std: float = 1.0,
-        attention_scale: float = 1.0,
+        embedding_std: Positive = 1.0,
+        attention_scale: Positive = 1.0,
         positions: Callable[[Sizes], Positions] = RelativePositions,
         norm: Callable[[int], nn.Module] = partial(nn.RMSNorm, eps=1e-6),
         feed_forward: Callable[..., nn.Module] = FeedForward,

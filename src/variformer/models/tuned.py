@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..layers import PooledHead, initialise
+from ..ranges import BelowOne, Count, Whole
 
 # Shapes: B batch, T tokens, D the body's width.
 
@@ -47,8 +48,8 @@ class SequenceClassifier(Tuned):
     def __init__(
         self,
         body: nn.Module,
-        classes: int,
-        dropout: float = 0.1,
+        classes: Count,
+        dropout: BelowOne = 0.1,
         activation: Callable[[], nn.Module] = nn.Tanh,
     ):
         judge = getattr(body, "pair_head", None)
@@ -66,7 +67,7 @@ class SequenceClassifier(Tuned):
 class LastTokenClassifier(Tuned):
     """The last real token's state -> a class: GPT, whose other tokens have not read the whole text."""
 
-    def __init__(self, body: nn.Module, classes: int):
+    def __init__(self, body: nn.Module, classes: Count):
         super().__init__(body)
         self.head = nn.Linear(self.body.width, classes, bias=False)
         initialise.bert(self.head)
@@ -80,7 +81,7 @@ class LastTokenClassifier(Tuned):
 class TokenClassifier(Tuned):
     """Each token's state -> a class (BERT, section 5.3)."""
 
-    def __init__(self, body: nn.Module, classes: int, dropout: float = 0.1):
+    def __init__(self, body: nn.Module, classes: Count, dropout: BelowOne = 0.1):
         super().__init__(body)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.body.width, classes)
@@ -107,7 +108,7 @@ class SpanFinder(Tuned):
 class Rereading(Tuned):
     """The decoder reads the text once more, shifted right behind `start` (BART, Lewis et al., 2019, section 3)."""
 
-    def __init__(self, body: nn.Module, start: int):
+    def __init__(self, body: nn.Module, start: Whole):
         super().__init__(body)
         self.start = start
 
@@ -127,7 +128,7 @@ class EndTokenClassifier(Rereading):
     Every text needs such a token. T5's paper has no such head, but writes the class's name; this is transformers'.
     """
 
-    def __init__(self, body: nn.Module, classes: int, start: int, end: int, dropout: float = 0.1):
+    def __init__(self, body: nn.Module, classes: Count, start: Whole, end: Whole, dropout: BelowOne = 0.1):
         super().__init__(body, start)
         self.end = end
         self.head = PooledHead(self.body.width, classes, dropout=dropout)
@@ -141,7 +142,7 @@ class EndTokenClassifier(Rereading):
 class RereadSpanFinder(Rereading):
     """The decoder's states -> where an answer starts and ends: BART (section 3.2) and T5, as in transformers."""
 
-    def __init__(self, body: nn.Module, start: int):
+    def __init__(self, body: nn.Module, start: Whole):
         super().__init__(body, start)
         self.head = nn.Linear(self.body.width, 2)
         initialise.bert(self.head)

@@ -5,6 +5,7 @@ Dosovitskiy et al., 2020, https://arxiv.org/abs/2010.11929.
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -21,6 +22,7 @@ from ..layers import (
     Transformer,
     initialise,
 )
+from ..ranges import BelowOne, Count
 
 
 class ViT(nn.Module):
@@ -30,20 +32,22 @@ class ViT(nn.Module):
     the first never (Huang et al., 2016, section 3; DeiT).
     """
 
+    kind: ClassVar = "image classifier"
+
     def __init__(
         self,
         *,
-        image_size: int = 224,
-        patch_size: int = 16,
-        channels: int = 3,
-        classes: int = 1000,
-        width: int = 768,
-        depth: int = 12,
-        heads: int = 12,
-        hidden: int = 3072,
-        dropout: float = 0.0,
-        stochastic_depth: float = 0.0,
-        specials: int = 1,
+        image_size: Count = 224,
+        patch_size: Count = 16,
+        channels: Count = 3,
+        classes: Count = 1000,
+        width: Count = 768,
+        depth: Count = 12,
+        heads: Count = 12,
+        hidden: Count = 3072,
+        dropout: BelowOne = 0.0,
+        stochastic_depth: BelowOne = 0.0,
+        specials: Count = 1,
         activation: Activation = "gelu",
         positions: Callable[[Sizes], Positions] = LearnedPositions,
         norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-6),

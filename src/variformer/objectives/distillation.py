@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ranges import Count, Whole
 from .objective import Batch, Objective, Scores
 
 # Shapes: N things to be told, V scores of each.
@@ -55,11 +56,11 @@ class Distillation(Objective):
     def __init__(
         self,
         data: Any,
-        length: int | None = None,
+        length: Count | None = None,
         *,
         task: Callable[..., Objective],
         teacher: str | None = None,
-        copied_layers: Sequence[int] | None = None,
+        copied_layers: Sequence[Whole] | None = None,
     ):
         super().__init__()
         self.task = task(data, length)

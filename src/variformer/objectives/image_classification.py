@@ -1,12 +1,13 @@
 """Image classification: one class for each image."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ranges import Count, NotNegative, Probability
 from .objective import Batch, Objective, Ratio, Scores
 
 # Shapes: B batch, C channels, S side of an image, K classes.
@@ -22,6 +23,9 @@ class ImageClassification(Objective):
     mixup_probability: how many of the batches are mixed; where both are on, half of these by each
     """
 
+    trains: ClassVar = "image classifier"
+    reads: ClassVar = "images"
+
     monitor = "top1"
     mode = "max"
     unit = "images"
@@ -29,12 +33,12 @@ class ImageClassification(Objective):
     def __init__(
         self,
         data: Any,
-        length: int | None = None,
+        length: Count | None = None,
         *,
-        label_smoothing: float = 0.0,
-        mixup: float = 0.0,
-        cutmix: float = 0.0,
-        mixup_probability: float = 1.0,
+        label_smoothing: Probability = 0.0,
+        mixup: NotNegative = 0.0,
+        cutmix: NotNegative = 0.0,
+        mixup_probability: Probability = 1.0,
     ):
         super().__init__()
         for name, value in {

@@ -3,11 +3,12 @@
 Touvron et al., 2020, section 4, https://arxiv.org/abs/2012.12877.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ranges import Count, Positive, Probability
 from .distillation import Distillation, Teacher, divergence
 from .image_classification import ImageClassification, both_scores, fused_scores
 from .objective import Batch, Ratio, Scores
@@ -22,9 +23,12 @@ class ImageDistillation(Distillation):
     without one (ViT) learns both with its only head. Evaluation takes the mean of both heads' scores.
     """
 
+    trains: ClassVar = "image classifier"
+    reads: ClassVar = "images"
+
     task: ImageClassification
 
-    def __init__(self, data: Any, length: int | None = None, *, share: float = 0.5, **distillation: Any):
+    def __init__(self, data: Any, length: Count | None = None, *, share: Probability = 0.5, **distillation: Any):
         super().__init__(data, length, **distillation)
         if not isinstance(self.task, ImageClassification):
             raise ValueError(f"objective.task={type(self.task).__name__}, but only image classification fits here")
@@ -61,7 +65,13 @@ class SoftDistillation(ImageDistillation):
     takes its mean)."""
 
     def __init__(
-        self, data: Any, length: int | None = None, *, share: float = 0.1, temperature: float = 3.0, **distillation: Any
+        self,
+        data: Any,
+        length: Count | None = None,
+        *,
+        share: Probability = 0.1,
+        temperature: Positive = 3.0,
+        **distillation: Any,
     ):
         super().__init__(data, length, share=share, **distillation)
         if temperature <= 0:

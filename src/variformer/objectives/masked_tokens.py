@@ -3,13 +3,14 @@
 Devlin et al., 2018, section 3.1 (task 1) and appendix A.1; Liu et al., 2019, section 4.1 (fresh masks in every epoch).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ranges import Count, Fraction, Probability
 from . import masking
 from .objective import Batch, Objective, Ratio, Scores
 from .vocabulary import Vocabulary, required
@@ -26,17 +27,20 @@ class MaskedTokens(Objective):
     many tokens (or words) in a row, n of them with a probability in proportion to 1/n (Lan et al., 2019, section 4.1).
     """
 
+    trains: ClassVar = "encoder with a token head"
+    reads: ClassVar = "text"
+
     def __init__(
         self,
         vocabulary: Vocabulary,
-        length: int,
+        length: Count,
         *,
-        rate: float = 0.15,
-        masked: float = 0.8,
-        replaced: float = 0.1,
+        rate: Fraction = 0.15,
+        masked: Probability = 0.8,
+        replaced: Probability = 0.1,
         fixed_count: bool = True,
         whole_words: bool = False,
-        ngrams: int = 1,
+        ngrams: Count = 1,
     ):
         super().__init__()
         if not 0 < rate < 1 or masked + replaced > 1:

@@ -3,7 +3,7 @@
 Devlin et al., 2018, section 3.1 (tasks 1 and 2) and appendix A.2.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch.nn.functional as F
@@ -15,6 +15,8 @@ from .objective import Batch, Ratio, Scores
 
 class MaskedTokensAndPairs(MaskedTokens):
     """[CLS] first [SEP] second [SEP] with segment ids; half of the second segments are from another document."""
+
+    unfit: ClassVar = {"pair_classes": (0, 1), "segments": (1,)}
 
     def initialise(self, model: nn.Module) -> None:
         """Raises ValueError where the model does not judge pairs."""

@@ -4,13 +4,14 @@ Radford et al., 2018, "Improving Language Understanding by Generative Pre-Traini
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..ranges import Count
 from .masked_tokens import mean
 from .objective import Batch, Objective, Ratio, Scores
 from .vocabulary import Vocabulary, required
@@ -25,7 +26,10 @@ class NextToken(Objective):
     Reports bits per byte where the tokenizer knows how many bytes each token stands for.
     """
 
-    def __init__(self, vocabulary: Vocabulary, length: int, *, isolate_documents: bool = False):
+    trains: ClassVar = "causal decoder"
+    reads: ClassVar = "text"
+
+    def __init__(self, vocabulary: Vocabulary, length: Count, *, isolate_documents: bool = False):
         super().__init__()
         self.vocabulary, self.length, self.isolate_documents = vocabulary, length, isolate_documents
         self.filler = required(vocabulary, "end", self)

@@ -25,7 +25,8 @@ class Objective(nn.Module):
     """A training task. It knows how to read data and how to call a model, and owns neither.
 
     `monitor` names the validation metric that says which model is best, `mode` whether less or more of it is better,
-    and `unit` what a throughput of this task counts.
+    and `unit` what a throughput of this task counts. A subclass may say for the check of configs what kind of model it
+    `trains`, what it `reads` (text or images), and in `unfit` which values of a model's arguments it cannot train with.
     """
 
     monitor: str = "loss"

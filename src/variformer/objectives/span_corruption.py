@@ -4,7 +4,7 @@ Raffel et al., 2019, section 3.1.4 and figure 2. The numbers of spans and the dr
 reference code's `random_spans_noise_mask`.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .. import randomness
+from ..ranges import Count, Fraction, OneOrMore, Whole
 from .masked_tokens import mean
 from .objective import Batch, Objective, Ratio, Scores
 from .vocabulary import Vocabulary, required
@@ -25,7 +26,10 @@ class SpanCorruption(Objective):
     Raw windows are as long as it takes for sources to fill `length` exactly: 512 come from 568, with 114 targets.
     """
 
-    def __init__(self, vocabulary: Vocabulary, length: int, *, rate: float = 0.15, mean_span: float = 3.0):
+    trains: ClassVar = "encoder-decoder"
+    reads: ClassVar = "text"
+
+    def __init__(self, vocabulary: Vocabulary, length: Count, *, rate: Fraction = 0.15, mean_span: OneOrMore = 3.0):
         super().__init__()
         if not 0 < rate < 1 or mean_span < 1:
             raise ValueError(f"objective.rate={rate} must lie in (0, 1), and mean_span={mean_span} be at least 1")
@@ -85,8 +89,8 @@ class SpanCorruption(Objective):
 
 
 class Lengths(NamedTuple):
-    source: int
-    target: int
+    source: Whole
+    target: Whole
 
 
 def noise_counts(length: np.ndarray, rate: float, mean_span: float) -> tuple[np.ndarray, np.ndarray]:

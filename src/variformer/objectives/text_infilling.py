@@ -3,7 +3,7 @@
 Lewis et al., 2019, section 2.2 (text infilling, sentence permutation) and section 5.1 (how much of both).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .. import randomness
+from ..ranges import Count, Fraction, Positive
 from .masked_tokens import mean
 from .objective import Batch, Objective, Ratio, Scores
 from .vocabulary import Vocabulary, required
@@ -28,13 +29,16 @@ class TextInfilling(Objective):
     reference code (fairseq). `hidden_loss` and `hidden_accuracy` are those of the tokens that the encoder cannot see.
     """
 
+    trains: ClassVar = "encoder-decoder"
+    reads: ClassVar = "text"
+
     def __init__(
         self,
         vocabulary: Vocabulary,
-        length: int,
+        length: Count,
         *,
-        rate: float = 0.3,
-        mean_span: float = 3.0,
+        rate: Fraction = 0.3,
+        mean_span: Positive = 3.0,
         permute_sentences: bool = True,
     ):
         super().__init__()

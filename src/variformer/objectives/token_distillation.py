@@ -3,12 +3,13 @@
 Sanh et al., 2019, section 3, https://arxiv.org/abs/1910.01108; weights and temperature are those of their code.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ranges import Count, NotNegative, Positive
 from .distillation import Distillation, Teacher, divergence
 from .masked_tokens import MaskedTokens, mean
 from .objective import Batch, Ratio, Scores
@@ -27,17 +28,20 @@ class TokenDistillation(Distillation):
     task: masked tokens, in any of their forms
     """
 
+    trains: ClassVar = "encoder with a token head"
+    reads: ClassVar = "text"
+
     task: MaskedTokens
 
     def __init__(
         self,
         data: Any,
-        length: int,
+        length: Count,
         *,
-        temperature: float = 2.0,
-        scores_weight: float = 5.0,
-        task_weight: float = 2.0,
-        states_weight: float = 1.0,
+        temperature: Positive = 2.0,
+        scores_weight: NotNegative = 5.0,
+        task_weight: NotNegative = 2.0,
+        states_weight: NotNegative = 1.0,
         everywhere: bool = False,
         **distillation: Any,
     ):

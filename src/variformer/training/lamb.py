@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..ranges import BelowOne, NotNegative
+
 
 class Lamb(torch.optim.Optimizer):
     """Adam's step with decoupled weight decay, as long as `lr` times the matrix that it changes.
@@ -20,11 +22,11 @@ class Lamb(torch.optim.Optimizer):
         self,
         params: Iterable[dict[str, Any]],
         *,
-        lr: float = 1.76e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        eps: float = 1e-6,
-        weight_decay: float = 0.01,
+        lr: NotNegative = 1.76e-3,
+        beta1: BelowOne = 0.9,
+        beta2: BelowOne = 0.999,
+        eps: NotNegative = 1e-6,
+        weight_decay: NotNegative = 0.01,
     ):
         defaults = {"lr": lr, "betas": (beta1, beta2), "eps": eps, "weight_decay": weight_decay}
         super().__init__(list(params), defaults)

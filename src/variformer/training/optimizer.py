@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from ..layers import Block, PooledHead, TokenHead, Transformer
+from ..ranges import BelowOne, NotNegative
 from .sharding import like, whole
 
 
@@ -47,11 +48,11 @@ class AdamW(torch.optim.AdamW):
         self,
         params: Iterable[dict[str, Any]],
         *,
-        lr: float = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
+        lr: NotNegative = 1e-3,
+        beta1: BelowOne = 0.9,
+        beta2: BelowOne = 0.999,
+        eps: NotNegative = 1e-8,
+        weight_decay: NotNegative = 0.01,
         fused: bool = True,
     ):
         super().__init__(list(params), lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=fused)
@@ -68,13 +69,13 @@ class Muon(torch.optim.Optimizer):
         self,
         params: Iterable[dict[str, Any]],
         *,
-        lr: float = 0.02,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
-        adamw_lr: float = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.95,
-        eps: float = 1e-8,
+        lr: NotNegative = 0.02,
+        momentum: BelowOne = 0.95,
+        weight_decay: NotNegative = 0.0,
+        adamw_lr: NotNegative = 1e-3,
+        beta1: BelowOne = 0.9,
+        beta2: BelowOne = 0.95,
+        eps: NotNegative = 1e-8,
     ):
         groups = [dict(group) for group in params]
         for group in groups:

@@ -7,13 +7,15 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from ..ranges import Probability, StepsOrShare
+
 
 @dataclass(frozen=True)
 class Schedule(ABC):
     """`warmup` steps, then what the subclass says, never below `floor` times the peak."""
 
-    warmup: int | float = 0
-    floor: float = 0.0
+    warmup: StepsOrShare = 0
+    floor: Probability = 0.0
 
     def __call__(self, step: int, total: int) -> float:
         warmup = steps_of(self.warmup, total)
@@ -62,7 +64,7 @@ class InverseSquareRoot(Schedule):
 class WarmupStableDecay(Schedule):
     """The peak until the last `decay` steps (or share of them all), then a straight line (MiniCPM, Hu et al., 2024)."""
 
-    decay: int | float = 0.2
+    decay: StepsOrShare = 0.2
 
     def after(self, step: int, warmup: int, rest: int) -> float:
         decay = max(steps_of(self.decay, rest + warmup), 1)

@@ -7,6 +7,7 @@ import torch
 from lightning import Callback
 from torch import Tensor
 
+from ...ranges import BelowOne
 from ..sharding import gathered, like
 
 
@@ -18,7 +19,7 @@ class MovingAverage(Callback):
     holds both, and `evaluation_weights` picks from it.
     """
 
-    def __init__(self, decay: float = 0.999):
+    def __init__(self, decay: BelowOne = 0.999):
         self.decay = decay
         self.average: dict[str, Tensor] = {}
         self.weights: dict[str, Tensor] = {}  # while the average is evaluated in their place

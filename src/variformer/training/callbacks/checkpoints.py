@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L
 from lightning import Callback
 
+from ...ranges import Count
 from ..checkpoint_io import checksum_of
 from ..run_directory import RunDirectory
 from .curves import steps_now
@@ -20,7 +21,7 @@ class Checkpoints(Callback):
     newest `keep` stay, as step-<number>.ckpt; last.ckpt is a link to the newest whole one.
     """
 
-    def __init__(self, *, every: int | None = None, keep: int = 2):
+    def __init__(self, *, every: Count | None = None, keep: Count = 2):
         self.every, self.keep = every, keep
         self.saved = True  # whether the state of this moment is on the disk
 

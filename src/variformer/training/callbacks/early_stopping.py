@@ -5,11 +5,13 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
+from ...ranges import Count, NotNegative
+
 
 class EarlyStopping(LightningEarlyStopping):
     """Lightning's, watching the metric that the objective names. `patience` counts validations."""
 
-    def __init__(self, *, patience: int = 5, min_delta: float = 0.0):
+    def __init__(self, *, patience: Count = 5, min_delta: NotNegative = 0.0):
         self.least = min_delta
         super().__init__(monitor="", patience=patience, min_delta=min_delta, verbose=True)
 

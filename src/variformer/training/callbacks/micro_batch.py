@@ -17,6 +17,7 @@ from ...analysis.memory import optimizer_memory, training_memory
 from ...data.loader import loader
 from ...data.order import Share, TrainingOrder
 from ...objectives.objective import Batch
+from ...ranges import Count
 from ..data_module import DataModule
 from ..loggers.dashboard import Dashboard
 from ..memory import OutOfMemory, free_memory, ran_out
@@ -39,7 +40,7 @@ class AutoMicroBatch(Callback):
     which then stops after so many batches of it.
     """
 
-    def __init__(self, settle: Callable[[int], None], *, evaluate_alike: bool, validation_batches: int | None):
+    def __init__(self, settle: Callable[[int], None], *, evaluate_alike: bool, validation_batches: Count | None):
         self.settle, self.evaluate_alike, self.validation_batches = settle, evaluate_alike, validation_batches
 
     def setup(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:

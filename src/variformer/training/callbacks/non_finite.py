@@ -14,6 +14,7 @@ from lightning import Callback
 from torch import Tensor
 
 from ...objectives.objective import Batch
+from ...ranges import Count
 from ..non_finite import (
     Finding,
     MicroBatch,
@@ -50,7 +51,7 @@ class NonFinite(Callback):
     wait for the device per optimizer step, and between devices one sum of three numbers.
     """
 
-    def __init__(self, action: Literal["stop", "skip"] = "stop", *, limit: int = 10):
+    def __init__(self, action: Literal["stop", "skip"] = "stop", *, limit: Count = 10):
         self.action, self.limit = action, limit
         self.window: list[MicroBatch] = []
         self.counts = {"skipped_steps": 0, "loss_scale_overflows": 0, "batches_without_targets": 0}

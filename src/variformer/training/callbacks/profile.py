@@ -6,6 +6,7 @@ import lightning as L
 from lightning import Callback
 from torch.profiler import ProfilerActivity, profile, schedule, tensorboard_trace_handler
 
+from ...ranges import Count, Whole
 from ..run_directory import RunDirectory
 from .curves import steps_now
 
@@ -17,7 +18,7 @@ class Profile(Callback):
     profiler plugin. Of several devices the first is recorded.
     """
 
-    def __init__(self, *, wait: int = 3, steps: int = 3, rows: int = 15):
+    def __init__(self, *, wait: Whole = 3, steps: Count = 3, rows: Count = 15):
         if wait < 0 or steps < 1:
             raise ValueError(f"wait={wait}, steps={steps}: a profile records at least one step, after none or more")
         self.wait, self.steps, self.rows = wait, steps, rows

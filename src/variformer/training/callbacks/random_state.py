@@ -10,6 +10,7 @@ import torch
 from lightning import Callback
 
 from ...randomness import sample_key
+from ...ranges import Seed
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class RandomState(Callback):
     (seed, rank, step).
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: Seed):
         self.seed = seed
         self.states: list[dict[str, Any]] | None = None
         self.before_validation: dict[str, Any] | None = None

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import DummyExperiment, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
+from ...ranges import Whole
 from .dashboard import OPEN, Dashboard
 from .once import Once
 
@@ -23,7 +24,7 @@ class TensorBoard(Dashboard, TensorBoardLogger):
 
     title, library = "TensorBoard", "tensorboard"
 
-    def __init__(self, run_dir: str, resume_step: int | None = None, logged_step: int | None = None):
+    def __init__(self, run_dir: str, resume_step: Whole | None = None, logged_step: Whole | None = None):
         purged = 0 if resume_step is None else resume_step + 1
         try:
             super().__init__(save_dir=run_dir, name="tensorboard", version="", purge_step=purged)

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.loggers.logger import DummyExperiment, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
+from ...ranges import Whole
 from ..run_directory import RunDirectory
 from .dashboard import OPEN, Dashboard
 from .wandb_artifacts import Kept, keep
@@ -36,8 +37,8 @@ class Wandb(Dashboard, WandbLogger):
     def __init__(
         self,
         run_dir: str,
-        resume_step: int | None = None,
-        logged_step: int | None = None,
+        resume_step: Whole | None = None,
+        logged_step: Whole | None = None,
         *,
         project: str = "variformer",
         entity: str | None = None,
