@@ -102,7 +102,7 @@ class ImageData:
     ):
         if channels not in (1, 3):
             raise ValueError(f"data.channels is 1 (grey) or 3 (colour), not {channels}")
-        if len(mean) not in (1, channels) or len(std) != len(mean) or min(std) <= 0:
+        if {len(mean), len(std)} - {1, channels} or min(std) <= 0:
             raise ValueError(f"data.mean, data.std need 1 or {channels} numbers, std above 0: {mean}, {std}")
         if on_bad not in ("error", "skip"):
             raise ValueError(f"data.on_bad is error or skip, not {on_bad!r}")
