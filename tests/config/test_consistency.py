@@ -56,7 +56,7 @@ def test_consistent(config):
         ({"model": {"depth": 4, "groups": 5}}, "model.groups"),
         ({"model": {"groups": 0}}, "model.groups"),
         ({"trainer": {"validate_every": 0}}, "trainer.validate_every"),
-        ({"trainer": {"validation_batches": 0}}, "trainer.validation_batches"),
+        ({"trainer": {"validation_samples": 0}}, "trainer.validation_samples"),
         ({"trainer": {"save_every": 0}}, "trainer.save_every"),
         ({"trainer": {"log_every": 0}}, "trainer.log_every"),
         ({"callbacks": {"checkpoints": {"keep": -1}}}, "callbacks.checkpoints.keep"),

@@ -13,7 +13,7 @@ SIZES = {"width", "depth", "heads", "head_width", "hidden", "max_length", "vocab
     *("image_size", "patch_size", "channels", "classes", "length"),
     *("key_value_heads", "window", "embedding_width", "groups"),
     *("global_batch", "micro_batch", "eval_batch", "max_steps", "max_epochs", "keep", "every"),
-    *("validate_every", "validation_batches", "save_every", "log_every"),
+    *("validate_every", "validation_samples", "save_every", "log_every"),
 }
 RATES = {
     "dropout",

@@ -16,7 +16,7 @@ class TrainerSettings:
     nodes: int = 1
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     validate_every: int | None = None  # optimizer steps
-    validation_batches: int | None = None  # of eval_batch samples, over all devices; None: the whole split
+    validation_samples: int | None = None  # drawn over the whole split, always the same; None: all of them
     save_every: int | None = None  # optimizer steps
     log_every: int = 10  # optimizer steps
     workers: int = 0  # of each data loader
