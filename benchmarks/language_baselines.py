@@ -182,7 +182,8 @@ def targets_of(task: Any, split: str) -> np.ndarray:
     from variformer.data.order import EvaluationOrder, Share
 
     view = task.objective.view(task.data.split(split))
-    batches: Iterator[Any] = iter(loader(view, EvaluationOrder(len(view), Share(64)), task.objective.collate, seed=0))
+    order = EvaluationOrder(range(len(view)), Share(64))
+    batches: Iterator[Any] = iter(loader(view, order, task.objective.collate, seed=0))
     return np.concatenate([batch["targets"][batch.get("hidden", batch["targets"] >= 0)].numpy() for batch in batches])
 
 

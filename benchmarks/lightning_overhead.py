@@ -36,7 +36,7 @@ WARM_UP = 20  # steps before the clock starts
 GPT = [
     *("experiment=gpt", "tokenizer=bytes", "samples=none", "length=64", "global_batch=12"),
     *("model.vocab_size=260", "model.width=128", "model.depth=4", "model.heads=4", "model.hidden=512"),
-    *("trainer.accelerator=cpu", "trainer.validation_batches=1"),
+    *("trainer.accelerator=cpu", "trainer.validation_samples=1"),
     *("trainer.validate_every=null", "trainer.save_every=null"),  # at the end, when the clock has stopped
 ]
 

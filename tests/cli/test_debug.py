@@ -17,7 +17,7 @@ from variformer.training.module import Training
 SMALL = ["model.width=32", "model.depth=2", "model.heads=2", "model.hidden=64", "callbacks.throughput=null"]
 TEXT = ["experiment=gpt", "tokenizer=bytes", "model.vocab_size=300", "length=32", *SMALL]
 IMAGES = ["experiment=vit", "callbacks=default", *SMALL]
-FEW = ["max_steps=2", "global_batch=4", "compile=none", "trainer.validate_every=null", "trainer.validation_batches=1"]
+FEW = ["max_steps=2", "global_batch=4", "compile=none", "trainer.validate_every=null", "trainer.validation_samples=4"]
 
 
 def losses(config) -> list[float]:

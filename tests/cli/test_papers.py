@@ -13,7 +13,7 @@ NAMES = [path.stem for path in PAPERS]
 STEPS = [
     *("max_steps=3", "max_epochs=null", "global_batch=4", "micro_batch=2", "eval_batch=4", "schedule.warmup=1"),
     *("model.width=16", "model.depth=2", "model.heads=2", "model.hidden=32", "precision=32-true", "compile=none"),
-    *("trainer.workers=0", "trainer.validate_every=2", "trainer.validation_batches=1", "trainer.save_every=null"),
+    *("trainer.workers=0", "trainer.validate_every=2", "trainer.validation_samples=4", "trainer.save_every=null"),
     *("trainer.log_every=1", "callbacks.throughput=null"),
 ]
 TEXT = ["data=python_docs", "length=64", "model.vocab_size=600"]

@@ -131,6 +131,16 @@ def test_a_record_without_a_config_is_refused(vit, repeated, tmp_path):
         repeated(f"repeat={old}")
 
 
+def test_a_record_with_validation_batches_is_repeated_with_as_many_samples(vit, repeated, tmp_path):
+    def as_before(told):
+        told["config"]["trainer"]["validation_batches"] = 2
+        del told["config"]["trainer"]["validation_samples"]
+
+    with pytest.warns(UserWarning, match="validation_batches=2"):
+        config = repeated(f"repeat={altered(vit, tmp_path / 'before.json', as_before)}")
+    assert config["trainer"]["validation_samples"] == 2 * (config["eval_batch"] or config["micro_batch"])
+
+
 def test_a_record_that_somebody_sent_can_neither_run_code_nor_read_the_environment(vit, repeated, tmp_path):
     def run_code(told):
         told["config"]["schedule"] = {"_target_": "os.system", "command": "true"}

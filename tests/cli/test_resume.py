@@ -139,7 +139,7 @@ def test_another_number_of_samples_is_refused(composed):
 
 def test_evaluation_takes_as_many_samples_at_a_time_as_is_said(composed, monkeypatch):
     """And the numbers are those of the run."""
-    config = composed("experiment=vit", "debug=fast", "max_steps=2", "trainer.validation_batches=3", "eval_batch=8")
+    config = composed("experiment=vit", "debug=fast", "max_steps=2", "trainer.validation_samples=24", "eval_batch=8")
     train(config)
     sizes, step = [], Training.validation_step
     monkeypatch.setattr(

@@ -28,6 +28,7 @@ RUN = {"max_steps": 10}
         {"length": 128, "model": {"width": 8}},
         {"tokenizer": {"vocab_size": 100}, "model": {"vocab_size": 100}},
         {"data": {"image_size": 8, "classes": 3}, "model": {"vocab_size": 100}},
+        {"data": {"channels": 3, "mean": [0.5], "std": [0.2, 0.3, 0.4]}},
         {"global_batch": 12, "micro_batch": 3, "trainer": {"devices": 2, "nodes": 2}},
         {"global_batch": 7, "micro_batch": None, "trainer": {"devices": "auto"}},
         {"schedule": {"warmup": 10}},
@@ -54,6 +55,8 @@ def test_consistent(config):
         ({"data": {"image_size": 8}, "model": {"image_size": 9}}, "model.image_size"),
         ({"data": {"classes": 8}, "model": {"classes": 9}}, "model.classes"),
         ({"data": {"channels": 1}, "model": {"channels": 3}}, "model.channels"),
+        ({"data": {"channels": 1, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]}}, "data.mean, data.std"),
+        ({"data": {"channels": 3, "mean": [0.5, 0.5], "std": [0.5]}}, "data.mean, data.std"),
         ({"tokenizer": {"vocab_size": 101}, "model": {"vocab_size": 100}}, "tokenizer.vocab_size"),
         ({"global_batch": 12, "micro_batch": 5}, "global_batch"),
         ({"global_batch": 12, "micro_batch": 3, "trainer": {"devices": 8}}, "global_batch"),
@@ -73,6 +76,12 @@ def test_inconsistent(config, key):
     assert [line.split(":")[0] for line in found] == [key]
 
 
+def test_means_of_other_channels_are_refused_with_the_cure():
+    data = {"channels": 1, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]}
+    (line,) = inconsistencies(RUN | {"data": data})
+    assert "3 and 3 numbers for data.channels=1; give 1, such as data.mean=[0.5] data.std=[0.5]" in line
+
+
 def test_every_rule_can_refuse():
     worst: dict[str, Any] = {
         "length": 9,
@@ -87,7 +96,7 @@ def test_every_rule_can_refuse():
             "vocab_size": 1,
         }
         | {"depth": 2, "groups": 3, "image_size": 5, "patch_size": 2},
-        "data": {"image_size": 4},
+        "data": {"image_size": 4, "channels": 1, "mean": [0.5, 0.5, 0.5]},
         "objective": {"teacher": None, "copied_layers": [0]},
         "tokenizer": {"vocab_size": 2},
         "max_steps": 1,

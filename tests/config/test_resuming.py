@@ -1,5 +1,8 @@
 """Which commands go on with a run, which start one, and which are refused."""
 
+import warnings
+from pathlib import Path
+
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
@@ -7,7 +10,9 @@ from omegaconf import OmegaConf
 
 import variformer.config
 from variformer.config import ConfigError
+from variformer.config.hints import unknown_keys
 
+CONF = Path(__file__).parents[2] / "conf"
 STARTED = ["experiment=gpt", "model/positions=rotary", "max_steps=7"]
 
 
@@ -92,3 +97,28 @@ def test_a_run_with_checkpoints_is_not_overwritten(command, saved):
 def test_a_requeued_slurm_job_needs_no_word(command, saved, monkeypatch):
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert command(*STARTED) == saved | {"resume": True}
+
+
+def test_a_run_saved_with_validation_batches_goes_on(command, saved, tmp_path):
+    """As the code of before wrote it; the samples are as many."""
+    trainer = {name: value for name, value in saved["trainer"].items() if name != "validation_samples"}
+    before = saved | {"trainer": trainer | {"validation_batches": 3}, "eval_batch": 5}
+    OmegaConf.save(before, tmp_path / "config.yaml")
+    with pytest.warns(UserWarning, match=r"config\.yaml has trainer\.validation_batches=3.*validation_samples=15"):
+        resumed = command("resume=true")
+    assert resumed["trainer"] == trainer | {"validation_samples": 15}
+
+
+def test_a_run_validated_on_its_whole_split_goes_on_so(command, saved, tmp_path):
+    trainer = {name: value for name, value in saved["trainer"].items() if name != "validation_samples"}
+    OmegaConf.save(saved | {"trainer": trainer | {"validation_batches": None}}, tmp_path / "config.yaml")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert command("resume=true")["trainer"] == saved["trainer"]
+
+
+def test_a_new_command_with_validation_batches_names_the_new_key(saved):
+    with pytest.raises(ConfigError, match=r"trainer\.validation_batches: .* did you mean `validation_samples`"):
+        variformer.config.check(saved | {"trainer": saved["trainer"] | {"validation_batches": 3}})
+    (line,) = unknown_keys(CONF, "train", ["trainer.validation_batches=3"])
+    assert "did you mean `validation_samples`" in line

@@ -95,6 +95,25 @@ def test_folder_splits_are_stratified_disjoint_and_no_slice(tmp_path):
             assert np.array_equal(part.pixels(index).numpy(), np.asarray(stored).transpose(2, 0, 1))
 
 
+@pytest.mark.parametrize(
+    "hidden", [".ipynb_checkpoints/a.png", ".thumbnails/deep/a.png", "__MACOSX/a.png", "@eaDir/a.png/b.jpg", "._1.jpg"]
+)
+def test_what_programs_hide_among_images_is_no_image(tmp_path, hidden):
+    make_folder(tmp_path, {"cat": 10, "dog": 10})
+    before = ImageFolder(str(tmp_path)).read()
+    for place in (tmp_path, tmp_path / "cat"):
+        copy = place / hidden
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        picture().save(copy)
+    after = ImageFolder(str(tmp_path)).read()
+    assert all(names(after[name]) == names(before[name]) for name in before)
+
+
+def test_a_folder_in_a_hidden_one_holds_images_all_the_same(tmp_path):
+    make_folder(tmp_path / ".cache" / "photos", {"cat": 10, "dog": 10})
+    assert sum(map(len, ImageFolder(str(tmp_path / ".cache" / "photos")).read().values())) == 20
+
+
 def test_the_splits_of_a_folder_do_not_depend_on_where_it_lies(tmp_path):
     first = ImageFolder(str(make_folder(tmp_path / "here", {"a": 20, "b": 20}))).read()
     second = ImageFolder(str(make_folder(tmp_path / "there", {"a": 20, "b": 20}))).read()

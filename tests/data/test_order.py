@@ -1,10 +1,11 @@
-from itertools import chain
+from itertools import chain, pairwise
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from variformer.data.order import EvaluationOrder, Share, TrainingOrder
+from variformer.data.order import EvaluationOrder, Share, TrainingOrder, drawn
 
 
 def batches(order):
@@ -62,9 +63,23 @@ def test_a_batch_that_does_not_divide_is_refused():
 
 @given(size=st.integers(1, 60), micro=st.integers(1, 9), world=st.integers(1, 4))
 def test_evaluation_counts_every_sample_once(size, micro, world):
-    orders = [EvaluationOrder(size, Share(micro, rank, world)) for rank in range(world)]
+    chosen = range(3, 3 + 2 * size, 2)
+    orders = [EvaluationOrder(chosen, Share(micro, rank, world)) for rank in range(world)]
     seen = sorted(chain.from_iterable(chain.from_iterable(orders)))
-    assert [each for each in seen if each[0] == 0] == [(0, index) for index in range(size)]
+    assert [each for each in seen if each[0] == 0] == [(0, index) for index in chosen]
     assert all(len(order) == len(batches(order)) for order in orders)
     assert len({len(order) for order in orders}) == 1  # else a sharded model waits for a process that has finished
-    assert {each for each in seen if each[0] != 0} <= {(1, 0)}
+    assert {each for each in seen if each[0] != 0} <= {(1, 3)}
+
+
+def test_a_larger_draw_contains_the_smaller():
+    draws = [set(drawn(1000, count)) for count in (1, 10, 100, 999)]
+    assert [len(draw) for draw in draws] == [1, 10, 100, 999]
+    assert all(few < many for few, many in pairwise(draws))
+    assert list(drawn(1000, 1000)) == list(drawn(1000, 5000)) == list(drawn(1000, None)) == list(range(1000))
+
+
+def test_a_draw_takes_from_the_whole_split():
+    """Images of a folder lie class by class: a stretch of them would be one class alone."""
+    parts = np.bincount(np.array(drawn(10_000, 500)) // 1000, minlength=10)
+    assert parts.min() > 30 and parts.max() < 75

@@ -82,7 +82,7 @@ def build_data_module(config: Config, task: Task, devices: int) -> DataModule:
         micro_batch=micro_batch(config, devices),
         eval_batch=config["eval_batch"] or micro_batch(config, devices),
         max_steps=steps(config, task),
-        validation_samples=validation_samples(config),
+        validation_samples=config["trainer"]["validation_samples"],
         workers=config["trainer"]["workers"],
     )
 
@@ -153,12 +153,6 @@ def accumulation(config: Config, devices: int) -> int:
             "devices; change one of them"
         )
     return whole // (micro * devices)
-
-
-def validation_samples(config: Config) -> int | None:
-    """`trainer.validation_batches`, in samples: the same ones on any number of devices."""
-    batches = config["trainer"]["validation_batches"]
-    return None if batches is None else batches * (config["eval_batch"] or micro_batch(config, 1))
 
 
 def steps(config: Config, task: Task) -> int:

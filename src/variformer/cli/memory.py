@@ -160,9 +160,7 @@ def micro_batch_search(config: Config, run: RunDirectory) -> list[AutoMicroBatch
     """The callback that looks for the micro batch, where one is asked for."""
     if not config["trainer"].get("auto_micro_batch"):
         return []
-    batches = config["trainer"]["validation_batches"]
-    alike = config["eval_batch"] is None
-    return [AutoMicroBatch(partial(settle, config, run), evaluate_alike=alike, validation_batches=batches)]
+    return [AutoMicroBatch(partial(settle, config, run), evaluate_alike=config["eval_batch"] is None)]
 
 
 def settle(config: Config, run: RunDirectory, micro: int) -> None:

@@ -82,8 +82,8 @@ def run_rows(plan: Plan) -> Rows:
         yield "", "the run itself finds the largest micro batch that fits"
     yield "steps", f"{plan.steps:,}, {plan.epochs:.3g} epochs"
     yield plan.unit, f"{plan.units:,} in the first step, about {plan.units * plan.steps:,} in all"
-    batches = trainer["validation_batches"]
-    extent = "the whole split" if batches is None else f"{batches} batches"
+    few = trainer["validation_samples"]
+    extent = "the whole split" if few is None else f"{min(few, plan.samples['val']):,} samples"
     yield "validations", f"{plan.validations}, {often(trainer['validate_every'])}, of {extent}"
     yield "checkpoints", f"{plan.checkpoints}, {often(trainer['save_every'])}{checkpoint_size(plan.memory)}"
 

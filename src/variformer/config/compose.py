@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .check import ConfigError, check
+from .earlier import renewed
 from .fitting import misfits
 from .launch import leads, stamp
 from .overrides import change, given
@@ -95,9 +96,10 @@ def contents(folder: Path) -> list[str]:
 
 
 def load(run_dir: Path) -> Any:
-    """The config.yaml of a run. Raises FileNotFoundError, saying what is there, where there is none.
+    """The config.yaml of a run, in the keys of today.
 
-    Raises ConfigError where it has interpolations: they could read this machine's environment.
+    Raises FileNotFoundError, saying what is there, where there is none. Raises ConfigError where it has
+    interpolations: they could read this machine's environment.
     """
     from omegaconf import OmegaConf
 
@@ -110,4 +112,4 @@ def load(run_dir: Path) -> Any:
     saved = OmegaConf.load(path)
     if "${" in repr(OmegaConf.to_container(saved, resolve=False)):  # ${oc.env:TOKEN}, in a run that somebody sent
         raise ConfigError([f"{path}: has an interpolation (${{...}}), and a run's config holds plain values alone"])
-    return saved
+    return renewed(saved, path)

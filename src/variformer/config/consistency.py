@@ -92,6 +92,17 @@ def images_fit_the_model(config: Config) -> Iterator[str]:
             yield f"model.{name}: {expected} differs from data.{name}={given}; set model.{name}={given}"
 
 
+def every_channel_is_normalised(config: Config) -> Iterator[str]:
+    channels, given = number(config, "data.channels"), [at(config, f"data.{name}") for name in ("mean", "std")]
+    lengths = [len(values) for values in given if isinstance(values, list)]
+    if channels and any(length not in (1, channels) for length in lengths):
+        wanted = "1" if channels == 1 else f"{channels}, or 1 for all channels"
+        yield (
+            f"data.mean, data.std: {' and '.join(map(str, lengths))} numbers for data.channels={channels}; give "
+            f"{wanted}, such as data.mean=[0.5] data.std=[0.5]"
+        )
+
+
 def vocabulary_fits_the_model(config: Config) -> Iterator[str]:
     given, expected = number(config, "tokenizer.vocab_size"), number(config, "model.vocab_size")
     if given and expected and given > expected:
@@ -176,6 +187,7 @@ RULES: tuple[Rule, ...] = (
     samples_fit_the_model,
     patches_tile_the_image,
     images_fit_the_model,
+    every_channel_is_normalised,
     vocabulary_fits_the_model,
     batches_divide,
     a_trial_needs_a_whole_model,

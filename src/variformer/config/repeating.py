@@ -7,6 +7,7 @@ from typing import Any
 
 from .check import ConfigError
 from .consistency import leaves
+from .earlier import renewed
 from .overrides import change, given
 
 OWN = ("run_dir", "sweep_dir", "resume", "repeat", "repeat_anyway")  # what every run says for itself
@@ -27,13 +28,13 @@ def repeated(config: Any) -> Any:
 
 
 def config_of(source: Path) -> dict[str, Any]:
-    """Raises FileNotFoundError or ConfigError where there is no such record."""
+    """In the keys of today. Raises FileNotFoundError or ConfigError where there is no such record."""
     path, record = record_of(source)
     if "config" not in record:
         raise ConfigError([f"repeat: {path} holds no config, because an earlier version of the code wrote it"])
     if "${" in json.dumps(record["config"]):  # ${oc.env:TOKEN}, in a record that somebody sent
         raise ConfigError([f"repeat: {path} has an interpolation (${{...}}), where a run's config has plain values"])
-    return record["config"]
+    return renewed(record["config"], path)
 
 
 def record_of(source: Path) -> tuple[Path, dict[str, Any]]:

@@ -18,7 +18,7 @@ class TrainerSettings:
     nodes: Count = 1
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     validate_every: Count | None = None  # optimizer steps
-    validation_batches: Count | None = None  # of eval_batch samples, over all devices; None: the whole split
+    validation_samples: Count | None = None  # drawn over the whole split, always the same; None: all of them
     save_every: Count | None = None  # optimizer steps
     log_every: Count = 10  # optimizer steps
     workers: Whole = 0  # of each data loader

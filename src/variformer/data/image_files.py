@@ -14,6 +14,7 @@ from ..ranges import UnderHalf
 from .image_sources import BadImage, RawImages, complete
 from .sources import Split
 
+HIDDEN = ("__MACOSX", "@eaDir")  # what macOS and Synology put beside images; others begin with a dot
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 
 
@@ -56,6 +57,15 @@ class ImageFiles(RawImages):
     def name(self, index: int) -> str:
         return os.fsdecode(self.files[self.rows[index]])
 
+    def keys(self) -> np.ndarray:
+        return np.array([self._size(index) for index in range(len(self))])
+
+    def _size(self, index: int) -> int:
+        try:
+            return (self.root / self.name(index)).stat().st_size
+        except OSError:
+            return -1  # said when it is read
+
     def content(self, index: int) -> bytes:
         try:
             return (self.root / self.name(index)).read_bytes()
@@ -97,7 +107,7 @@ def _list_images(folder: str, classes: list[str]) -> ImageFiles:
         inside = sorted(
             path.relative_to(root).as_posix()
             for path in (root / name).rglob("*")
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+            if path.suffix.lower() in SUFFIXES and not is_hidden(path.relative_to(root))
         )
         if not inside:
             raise ValueError(f"{root / name} holds no image; remove it, or add files ending in {', '.join(SUFFIXES)}")
@@ -106,8 +116,13 @@ def _list_images(folder: str, classes: list[str]) -> ImageFiles:
     return ImageFiles(root, files, np.array(labels))
 
 
+def is_hidden(path: Path) -> bool:
+    """Whether a file or any folder on its way is some program's own: thumbnails, checkpoints, a system's notes."""
+    return any(part.startswith(".") or part in HIDDEN for part in path.parts)
+
+
 def _class_folders(root: Path) -> list[str]:
-    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not is_hidden(Path(entry.name)))
     if not names:
         raise ValueError(f"{root} holds no folders; images must lie in one folder per class, like {root}/cat/1.jpg")
     return names

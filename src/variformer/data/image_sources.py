@@ -14,6 +14,8 @@ from ..ranges import UnderHalf
 from .cache import cache_folder, one_at_a_time
 from .sources import Split
 
+MANY = 100_000  # images, of which more take too long to compare at every start
+
 # Shapes: N images, C channels, H height, W width.
 
 
@@ -27,6 +29,7 @@ class RawImages:
     def __init__(self, labels: np.ndarray):
         self.labels = np.asarray(labels, dtype=np.int64)
         self.rows = np.arange(len(self.labels))
+        self.digests: dict[int, bytes] = {}  # by row; shared by all that are taken from the same images
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -48,6 +51,20 @@ class RawImages:
     def pixels(self, index: int) -> Tensor:
         """(C, H, W) uint8, C 1 or 3. Raises BadImage."""
         raise NotImplementedError
+
+    def keys(self) -> np.ndarray | None:
+        """(N,) a number that equal images share, cheap to know; None where there is none."""
+        return None
+
+    def digest(self, index: int) -> bytes | None:
+        """A hash of the image as stored, remembered; None where it cannot be read."""
+        row = int(self.rows[index])
+        if row not in self.digests:
+            try:
+                self.digests[row] = hashlib.sha256(self.content(index)).digest()
+            except BadImage:
+                return None
+        return self.digests[row]
 
     def fingerprint(self) -> str:
         """A hash of all labels and names and of 64 images: cheap, and it sees any change of order."""
@@ -79,6 +96,9 @@ class DecodedImages(RawImages):
     def name(self, index: int) -> str:
         return f"{self.origin} {self.rows[index]}"
 
+    def keys(self) -> np.ndarray:
+        return self.decoded.flatten(1).sum(1).numpy()[self.rows]
+
     def content(self, index: int) -> bytes:
         return self.pixels(index).numpy().tobytes()
 
@@ -86,17 +106,49 @@ class DecodedImages(RawImages):
         return self.decoded[self.rows[index]]
 
 
+def firsts(parts: Sequence[RawImages], thorough: bool = False) -> np.ndarray | None:
+    """(N,) of all images of the parts in a row: the position of the first that is the same, mostly an image's own.
+
+    Two images are the same where they are stored with the same bytes. None where all images would have to be read to
+    know, or more than MANY of them compared: only a `thorough` search does that.
+    """
+    keys = [part.keys() for part in parts] if thorough or sum(map(len, parts)) <= MANY else [None]
+    known = [each for each in keys if each is not None]
+    if len(known) < len(keys):
+        if not thorough:
+            return None
+        known = [np.zeros(sum(map(len, parts)))]
+    _, inverse, counts = np.unique(np.concatenate(known), return_inverse=True, return_counts=True)
+    found, seen = np.arange(len(inverse)), dict[bytes, int]()
+    for position in np.flatnonzero(counts[inverse] > 1).tolist():
+        part, index = place(parts, position)
+        if (digest := parts[part].digest(index)) is not None:
+            found[position] = seen.setdefault(digest, position)
+    return found
+
+
+def place(parts: Sequence[RawImages], position: int) -> tuple[int, int]:
+    """(part, index in it) of a position in all parts in a row."""
+    ends = np.cumsum([len(part) for part in parts])
+    part = int(np.searchsorted(ends, position, side="right"))
+    return part, position - int(ends[part]) + len(parts[part])
+
+
 def split_off(images: RawImages, sizes: Sequence[int]) -> list[RawImages]:
     """Parts of the given sizes, and first what is left; in each part every class has its share.
 
-    Which image goes where depends on names alone, not on the order of the list, which usually goes by class.
+    Which image goes where depends on names alone, not on the order of the list, which usually goes by class. What is
+    the same as another image goes with it, so that no part holds a copy of what another one holds.
     """
     if sum(sizes) >= len(images):
         raise ValueError(f"cannot set {sum(sizes)} of {len(images)} images aside; lower held_out")
     order = _spread(images)
     bounds = np.cumsum(sizes, dtype=np.int64)
-    parts = np.split(order, bounds)
-    return [images.take(np.sort(part)) for part in (parts[-1], *parts[:-1])]
+    number = np.empty(len(images), dtype=np.int64)  # of each image's part
+    number[order] = np.searchsorted(bounds, np.arange(len(images)), side="right")
+    same = firsts([images])
+    number = number if same is None else number[same]
+    return [images.take(np.flatnonzero(number == part)) for part in (len(sizes), *range(len(sizes)))]
 
 
 def _spread(images: RawImages) -> np.ndarray:

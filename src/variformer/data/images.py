@@ -14,8 +14,12 @@ from torch import Tensor
 
 from ..ranges import Count, PartOrAll, Positive, Probability
 from .augmentation import Augmentation, Steps
+from .duplicates import Duplicates, OnDuplicate
 from .image_sources import BadImage, ImageSource, RawImages
 from .sources import Split
+
+BAD_CURE = "Repair or remove these, correct data.classes, or leave them out by data.on_bad=skip."
+DUPLICATE_CURE = "Remove these, or leave them out by data.on_duplicate=drop."
 
 # Shapes: C channels, S side of the square that the model sees.
 
@@ -83,6 +87,9 @@ class ImageData:
     augmentation: what happens to training images; None: what happens in evaluation
     mean, std: of each channel, in [0, 1], used to normalise; one number serves all channels
     centre: the share of an image's shorter side that is kept in evaluation; 0.875 is usual for photographs
+    on_duplicate: what happens to an image that is there more than once, known by its bytes: "keep" counts and reports
+        it, where that is cheap (up to 100,000 images, none of the hub's); "drop" leaves it out, first of training;
+        "error" stops
     on_bad: "error" stops at an image or label that cannot be used; "skip" takes the next good one, and counts
     verify: decode every image once in `prepare`, instead of meeting a bad one hours later
     """
@@ -101,21 +108,24 @@ class ImageData:
         std: Sequence[Positive] = (0.5,),
         centre: PartOrAll = 1.0,
         on_bad: Literal["error", "skip"] = "error",
+        on_duplicate: OnDuplicate = "keep",
         verify: bool = False,
     ):
         if channels not in (1, 3):
             raise ValueError(f"data.channels is 1 (grey) or 3 (colour), not {channels}")
-        if len(mean) not in (1, channels) or len(std) != len(mean) or min(std) <= 0:
+        if {len(mean), len(std)} - {1, channels} or min(std) <= 0:
             raise ValueError(f"data.mean, data.std need 1 or {channels} numbers, std above 0: {mean}, {std}")
         if on_bad not in ("error", "skip"):
             raise ValueError(f"data.on_bad is error or skip, not {on_bad!r}")
+        if on_duplicate not in ("keep", "drop", "error"):
+            raise ValueError(f"data.on_duplicate is keep, drop or error, not {on_duplicate!r}")
         if image_size < 1 or classes < 1 or not 0 < centre <= 1:
             raise ValueError(f"{image_size=}, {classes=}, {centre=}; need sizes >= 1, centre in (0, 1]")
         self.source = source
         self.image_size, self.channels, self.classes = image_size, channels, classes
         self.augmentation = augmentation
         self.mean, self.std, self.centre = mean, std, centre
-        self.on_bad, self.verify = on_bad, verify
+        self.on_bad, self.on_duplicate, self.verify = on_bad, on_duplicate, verify
 
     def prepare(self) -> None:
         """Fetch and check the data. Raises ValueError with the problems found."""
@@ -123,12 +133,25 @@ class ImageData:
             if self.verify:
                 view.verify()
             if view.bad and self.on_bad == "error":
-                raise BadImage(_list_problems(view.bad.values()))
+                raise BadImage(_some(view.bad.values(), BAD_CURE))
+        self._check_duplicates()
         unseen = sorted(set(range(self.classes)) - set(self._views["train"].images.labels.tolist()))
         if unseen:
             numbers = ", ".join(map(str, unseen[:8]))
             question = f"is data.classes={self.classes} right?"
             warnings.warn(f"no training image has label {numbers}; {question}", stacklevel=2)
+
+    def _check_duplicates(self) -> None:
+        _, duplicates = self._raw
+        if self.on_duplicate == "error" and duplicates.pairs:
+            raise ValueError(_some(duplicates.lines(), DUPLICATE_CURE))
+        across = duplicates.across() if self.on_duplicate == "keep" else []
+        if across:
+            warnings.warn(
+                f"{len(across)} image(s) are in two splits, so that metrics are too good, such as {across[0]}; "
+                "data.on_duplicate=drop leaves them out of training",
+                stacklevel=3,
+            )
 
     def split(self, name: Split) -> ImageView:
         if name not in ("train", "val", "test"):
@@ -148,13 +171,26 @@ class ImageData:
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     @property
-    def report(self) -> dict[str, dict[str, int]]:
-        """How many images each split has, and how many of them are known to be bad."""
-        return {name: {"images": len(view), "bad": len(view.bad)} for name, view in self._views.items()}
+    def report(self) -> dict[str, dict[str, int | None]]:
+        """How many images each split has, and how many of them are known to be bad, or the same as another one.
+
+        With on_duplicate="drop" the latter are those that were left out; None where nothing was looked for.
+        """
+        duplicates = self._raw[1]
+        return {
+            name: {"images": len(view), "bad": len(view.bad), "duplicates": duplicates.count(name)}
+            for name, view in self._views.items()
+        }
+
+    @cached_property
+    def _raw(self) -> tuple[dict[Split, RawImages], Duplicates]:
+        raw = self.source.read()
+        duplicates = Duplicates(raw, thorough=self.on_duplicate != "keep")
+        return duplicates.dropped() if self.on_duplicate == "drop" else raw, duplicates
 
     @cached_property
     def _views(self) -> dict[Split, ImageView]:
-        raw = self.source.read()
+        raw, _ = self._raw
         for name, images in raw.items():
             if not len(images):
                 raise ValueError(f"the {name} split of the image data is empty")
@@ -166,7 +202,7 @@ class ImageData:
         }
 
 
-def _list_problems(problems: Iterable[str]) -> str:
+def _some(problems: Iterable[str], cure: str) -> str:
     lines = list(problems)
     shown = "\n".join(lines[:10]) + (f"\n... and {len(lines) - 10} more" if len(lines) > 10 else "")
-    return f"{shown}\nRepair or remove these, correct data.classes, or leave them out by data.on_bad=skip."
+    return f"{shown}\n{cure}"

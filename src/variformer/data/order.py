@@ -1,10 +1,11 @@
 """The order of samples: a pure function of seed and position, however often the run was interrupted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..randomness import uniform
 from ..ranges import Count, Seed, Whole
 
 # One position per sample ever shown: position p is sample p % size, in the order of epoch p // size.
@@ -68,19 +69,30 @@ class RepeatedBatch(TrainingOrder):
 
 
 class EvaluationOrder:
-    """Every sample once, as it lies there; devices take turns, and the last batches may be short.
+    """Each of the samples at `indices` once; devices take turns, and the last batches may be short.
 
     Each device has as many batches as the others, because a sharded model computes on all of them or on none. One that
     has run out of samples is given the first once more, as that of epoch 1, which does not count.
     """
 
-    def __init__(self, size: Whole, share: Share):
-        self.indices = range(share.rank, size, share.world)
-        self.micro, self.batches = share.micro, -(-size // (share.micro * share.world))
+    def __init__(self, indices: Sequence[int], share: Share):
+        self.first, self.indices = indices[0], indices[share.rank :: share.world]
+        self.micro, self.batches = share.micro, -(-len(indices) // (share.micro * share.world))
 
     def __len__(self) -> int:
         return self.batches
 
     def __iter__(self) -> Iterator[list[Index]]:
         for begin in range(0, self.batches * self.micro, self.micro):
-            yield [(0, index) for index in self.indices[begin : begin + self.micro]] or [(1, 0)]
+            yield [(0, index) for index in self.indices[begin : begin + self.micro]] or [(1, self.first)]
+
+
+def drawn(size: int, count: int | None) -> Sequence[int]:
+    """`count` of `size` indices in ascending order, the same ones in every run; None: all.
+
+    Those with the smallest hashes, so that more of them contain the fewer.
+    """
+    if count is None or count >= size:
+        return range(size)
+    hashes = uniform(np.zeros(1, dtype=np.uint64), size)[0]
+    return np.sort(np.argsort(hashes, kind="stable")[:count]).tolist()

@@ -7,7 +7,7 @@ import lightning as L
 from torch.utils.data import DataLoader
 
 from ..data.loader import Collator, Keyed, end_workers, loader
-from ..data.order import EvaluationOrder, RepeatedBatch, Share, TrainingOrder
+from ..data.order import EvaluationOrder, RepeatedBatch, Share, TrainingOrder, drawn
 from ..objectives.objective import Batch, Objective
 
 
@@ -15,7 +15,7 @@ class DataModule(L.LightningDataModule):
     """`data` gives the splits, `objective` reads and collates them.
 
     The global batch is what all devices see in one optimizer step; a device takes `micro` samples at a time. Validation
-    stops after the first `validation_samples`, whatever the number of devices.
+    takes `validation_samples`, drawn over the whole split: the same ones for any batches and devices.
     """
 
     training_order = TrainingOrder
@@ -58,8 +58,7 @@ class DataModule(L.LightningDataModule):
 
     def evaluation_loader(self, split: str, limit: int | None = None) -> DataLoader:
         view = self.view(split)
-        size = len(view) if limit is None else min(limit, len(view))
-        return self.loader(view, EvaluationOrder(size, self.share(self.eval_batch)))
+        return self.loader(view, EvaluationOrder(drawn(len(view), limit), self.share(self.eval_batch)))
 
     @cached_property
     def training_view(self) -> Any:

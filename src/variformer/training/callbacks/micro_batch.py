@@ -17,7 +17,6 @@ from ...analysis.memory import optimizer_memory, training_memory
 from ...data.loader import loader
 from ...data.order import Share, TrainingOrder
 from ...objectives.objective import Batch
-from ...ranges import Count
 from ..data_module import DataModule
 from ..loggers.dashboard import Dashboard
 from ..memory import OutOfMemory, free_memory, ran_out
@@ -36,12 +35,11 @@ class AutoMicroBatch(Callback):
 
     The global batch stays: what the micro batch loses, accumulation makes up for. All devices take the smallest of
     their answers. Weights, gradients and random states are as before, so that training is that of the same micro batch
-    set by hand. `settle` is told the size on the first process; with `evaluate_alike` it is evaluation's, too,
-    which then stops after so many batches of it.
+    set by hand. `settle` is told the size on the first process; with `evaluate_alike` it is evaluation's, too.
     """
 
-    def __init__(self, settle: Callable[[int], None], *, evaluate_alike: bool, validation_batches: Count | None):
-        self.settle, self.evaluate_alike, self.validation_batches = settle, evaluate_alike, validation_batches
+    def __init__(self, settle: Callable[[int], None], *, evaluate_alike: bool):
+        self.settle, self.evaluate_alike = settle, evaluate_alike
 
     def setup(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
         if stage != "fit":
@@ -66,7 +64,6 @@ class AutoMicroBatch(Callback):
         validate_every = trainer.val_check_interval // trainer.accumulate_grad_batches
         if self.evaluate_alike:
             data.eval_batch = micro
-            data.validation_samples = self.validation_batches and self.validation_batches * micro
         data.micro_batch = micro
         trainer.accumulate_grad_batches = data.global_batch // (micro * trainer.world_size)
         trainer.val_check_interval = validate_every * trainer.accumulate_grad_batches
