@@ -3,7 +3,7 @@
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning import Callback
@@ -11,14 +11,17 @@ from lightning import Callback
 from ..checkpoint_io import checksum_of
 from ..run_directory import RunDirectory
 from .curves import steps_now
+from .order import Order
 
 
 class Checkpoints(Callback):
     """Everything that a resumed run needs, every `every` steps and at the end; where validation is due, after it.
 
-    So a run that is killed while it validates does so again. Comes after the callbacks that validation changes. The
-    newest `keep` stay, as step-<number>.ckpt; last.ckpt is a link to the newest whole one.
+    So a run that is killed while it validates does so again. The newest `keep` stay, as
+    step-<number>.ckpt; last.ckpt is a link to the newest whole one.
     """
+
+    order: ClassVar[Order] = Order.SAVE
 
     def __init__(self, *, every: int | None = None, keep: int = 2):
         self.every, self.keep = every, keep
@@ -59,6 +62,8 @@ class Checkpoints(Callback):
 
 class BestCheckpoint(Callback):
     """The weights alone, in best.ckpt, whenever validation finds the best value so far of the objective's metric."""
+
+    order: ClassVar[Order] = Order.BEST
 
     def __init__(self) -> None:
         self.value: float | None = None

@@ -1,13 +1,17 @@
 """Stop when validation no longer gets better."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
+from .order import Order
+
 
 class EarlyStopping(LightningEarlyStopping):
     """Lightning's, watching the metric that the objective names. `patience` counts validations."""
+
+    order: ClassVar[Order] = Order.STOP
 
     def __init__(self, *, patience: int = 5, min_delta: float = 0.0):
         self.least = min_delta

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import lightning as L
 import torch
@@ -27,6 +27,7 @@ from ..non_finite import (
 from ..record import record
 from ..run_directory import RunDirectory
 from .curves import steps_now
+from .order import Order
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class NonFinite(Callback):
     errors only below a scale of 1. Batches in which some part of the loss had no target are counted too. Costs one
     wait for the device per optimizer step, and between devices one sum of three numbers.
     """
+
+    order: ClassVar[Order] = Order.CHECK
 
     def __init__(self, action: Literal["stop", "skip"] = "stop", *, limit: int = 10):
         self.action, self.limit = action, limit

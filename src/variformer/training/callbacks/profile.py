@@ -1,6 +1,6 @@
 """Where the time of a few steps goes."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning import Callback
@@ -8,6 +8,7 @@ from torch.profiler import ProfilerActivity, profile, schedule, tensorboard_trac
 
 from ..run_directory import RunDirectory
 from .curves import steps_now
+from .order import Order
 
 
 class Profile(Callback):
@@ -16,6 +17,8 @@ class Profile(Callback):
     profile/*.pt.trace.json.gz in the run directory opens at https://ui.perfetto.dev, and in TensorBoard with its
     profiler plugin. Of several devices the first is recorded.
     """
+
+    order: ClassVar[Order] = Order.SHOW
 
     def __init__(self, *, wait: int = 3, steps: int = 3, rows: int = 15):
         if wait < 0 or steps < 1:

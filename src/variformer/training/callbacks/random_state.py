@@ -2,7 +2,7 @@
 
 import logging
 import random
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from lightning import Callback
 
 from ...randomness import sample_key
+from .order import Order
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,8 @@ class RandomState(Callback):
     alone, as safe loading demands. With another number of processes than at the save each is seeded anew from
     (seed, rank, step).
     """
+
+    order: ClassVar[Order] = Order.RANDOM
 
     def __init__(self, seed: int):
         self.seed = seed
