@@ -20,6 +20,7 @@ from ..training.callbacks import Resumption
 from ..training.checkpoint_io import require_saved
 from ..training.loggers import read_curves, show_figures
 from ..training.module import Training
+from ..training.non_finite import require_finite_value
 from ..training.restore import newest, step_of
 from ..training.run_directory import RunDirectory, code_state, write_json, write_text
 from ..training.signals import Signals
@@ -94,6 +95,7 @@ def finish(trainer: L.Trainer, module: Training, data_module: Any, run: RunDirec
     """Validate the final weights unless training just did, and leave metrics.json and the picture of the curves."""
     if not Resumption.of(trainer).validated(trainer):
         trainer.validate(module, data_module, verbose=False)
+    require_finite_value(trainer.global_step, module)
     metrics = {f"val/{name}": value for name, value in module.results["val"].items()}
     if trainer.is_global_zero:
         write_json(run.metrics, {"step": trainer.global_step, "seconds": round(seconds, 1)} | metrics)
