@@ -208,7 +208,8 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(composed, monkeypatch,
     assert status(config["run_dir"])["status"] == "done"
 
 
-def test_a_best_checkpoint_that_was_not_saved_is_not_taken_for_one(trained, tmp_path):
+def test_a_best_checkpoint_that_was_not_saved_is_not_taken_for_one(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("variformer.training.callbacks.checkpoints.require_finite", lambda trainer, tensors: None)
     full: list[str] = []
     strategy = SimpleNamespace(checkpoint_io=SimpleNamespace(failures=full), broadcast=lambda told: told)
     saves: list[Path] = []
@@ -256,7 +257,7 @@ def save_for_ever(run_dir: Path) -> None:
     """What a run's checkpoints go through, without the training between them."""
     files, run = WholeCheckpointIO(), RunDirectory(run_dir)
     last = newest(run)
-    trainer = SimpleNamespace(default_root_dir=run_dir, is_global_zero=True, strategy=files)
+    trainer = SimpleNamespace(default_root_dir=run_dir, is_global_zero=True, strategy=files, lightning_module=None)
     trainer.save_checkpoint = lambda path, weights_only: files.save_checkpoint(
         {"step": trainer.global_step, "weights": torch.full((500_000,), trainer.global_step)}, path
     )
@@ -270,6 +271,7 @@ def save_for_ever(run_dir: Path) -> None:
 def test_kills_while_saving_leave_no_checkpoint_that_cannot_be_loaded(tmp_path, monkeypatch):
     """60 of them, with the folder for temporary files on another filesystem."""
     monkeypatch.setenv("TMPDIR", "/dev/shm")
+    monkeypatch.setattr("variformer.training.callbacks.checkpoints.require_finite", lambda trainer, tensors: None)
     run, chance = RunDirectory(tmp_path), random.Random(0)
     reached, interrupted = 0, 0
     for _ in range(60):

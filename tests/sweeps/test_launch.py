@@ -10,10 +10,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from variformer.config import register_resolvers
+from variformer.config import ConfigError, register_resolvers
 from variformer.config.extras import missing_extras
 from variformer.sweeps.devices import cores, reserved
 from variformer.sweeps.isolation import gpus
+from variformer.sweeps.trials import update_record
 
 from .conftest import STAND_IN, starts, sweep_of, until
 
@@ -164,3 +165,29 @@ def test_a_launcher_that_is_not_installed_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr("variformer.config.extras.find_spec", lambda name: None)
     (line,) = missing_extras(["launch=slurm_local", "seed=1,2"])
     assert "pip install 'variformer[slurm]'" in line
+
+
+class NoQueue:
+    """What submitit's launcher does on a machine without SLURM."""
+
+    def launch(self, jobs, initial_job_idx):
+        raise RuntimeError('Could not detect "srun",\nare you indeed on a slurm cluster?')
+
+
+@pytest.mark.parametrize("swept", ["seed=1,2", "clip=interval(0, 1)"])
+def test_a_sweep_that_cannot_launch_leaves_nothing(swept, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r'hydra\.launcher: no trial could be started: Could not detect "srun", are'):
+        sweep_of(swept, launcher=NoQueue()).run()
+    assert not list(tmp_path.iterdir())
+    assert "trials" not in capsys.readouterr().out  # no table
+
+
+def test_a_sweep_that_cannot_go_on_keeps_its_trials(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    swept = sweep_of("seed=1,2", launcher=NoQueue())
+    done, new = (swept.directory.trial(point.overrides) for point in swept.plan.points())
+    update_record(done, number=0, overrides={"seed": "1"}, status="failed", error="", monitor="val/loss")
+    with pytest.raises(ConfigError, match="no trial could be started"):
+        swept.run()
+    assert (done / "trial.json").is_file() and not new.exists()

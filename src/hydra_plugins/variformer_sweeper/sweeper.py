@@ -33,9 +33,12 @@ class VariformerSweeper(Sweeper):
             planned = plan(arguments, config)
             with open_dict(config.hydra.sweep):
                 config.hydra.sweep.dir = str(planned.where)  # launchers read it too
-            launcher = Plugins.instance().instantiate_launcher(
-                hydra_context=self.context, task_function=self.task, config=config
-            )
+            try:
+                launcher = Plugins.instance().instantiate_launcher(
+                    hydra_context=self.context, task_function=self.task, config=config
+                )
+            except Exception as error:  # Hydra's own and the plug-in's; nothing was written yet
+                raise ConfigError([f"hydra.launcher: cannot be built: {' '.join(str(error).split())}"]) from error
             with put_back_after_a_warning():
                 Sweep(planned, config, self.context, launcher).run()
         except ConfigError as error:

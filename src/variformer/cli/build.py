@@ -12,6 +12,7 @@ from ..config.schema import TrainerSettings
 from ..data import Pretrained
 from ..objectives.objective import Objective
 from ..training.callbacks import NonFinite, Preemption, Pruning, RandomState, Resumption
+from ..training.callbacks.order import in_order
 from ..training.checkpoint_io import WholeCheckpointIO
 from ..training.data_module import DataModule, OneBatch
 from ..training.loggers import CSV
@@ -98,8 +99,8 @@ def build_trainer(
     settings = TrainerSettings(**config["trainer"])
     shown = config["callbacks"] if settings.progress else config["callbacks"] | {"bar": None}
     callbacks = [instantiate(node, f"callbacks.{name}") for name, node in shown.items() if node]
-    always = [RandomState(config["seed"]), Resumption(), *Pruning.of_this_process(), Preemption(signals or Signals())]
-    always += micro_batch_search(config, run)
+    callbacks += [NonFinite(config["on_non_finite"]), RandomState(config["seed"]), Resumption()]
+    callbacks += [*Pruning.of_this_process(), Preemption(signals or Signals()), *micro_batch_search(config, run)]
     trainer = L.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
@@ -114,7 +115,7 @@ def build_trainer(
         deterministic=settings.deterministic,
         inference_mode=False,  # in which the split tensors of FSDP cannot be put together
         detect_anomaly=settings.detect_anomaly,
-        callbacks=[NonFinite(config["on_non_finite"]), *callbacks, *always],  # its counts precede a checkpoint
+        callbacks=in_order(callbacks),
         logger=build_loggers(config, run, resume_step) if run.leads else [],
         plugins=[WholeCheckpointIO(tolerated=2), *environments()],
         default_root_dir=run.path,

@@ -20,16 +20,20 @@ from ..training.callbacks import Resumption
 from ..training.checkpoint_io import require_saved
 from ..training.loggers import read_curves, show_figures
 from ..training.module import Training
+from ..training.non_finite import require_finite_value
 from ..training.restore import newest, step_of
 from ..training.run_directory import RunDirectory, code_state, write_json, write_text
+from ..training.searching import Pruned
 from ..training.signals import Signals
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
+from .ending import conclude
 from .memory import explained
 from .repeating import repetition
 from .sources import find_teacher
 from .starting import start_from
 from .stopping import reported, tell
 from .teacher import bring_teacher, require_same_teacher
+from .timing import process_seconds
 
 log = logging.getLogger(__name__)
 
@@ -84,23 +88,32 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
     for logger in trainer.loggers:
         logger.log_hyperparams(config | {"parameters": facts["parameters"], "code": code_state()})
     with explained(config, trainer, module, data_module):
-        trainer.fit(module, data_module, ckpt_path=checkpoint, weights_only=True)
+        try:
+            trainer.fit(module, data_module, ckpt_path=checkpoint, weights_only=True)
+        except Pruned:
+            conclude(trainer, module, run)
+            raise
         require_saved(trainer.strategy.checkpoint_io)
-        value = finish(trainer, module, data_module, run, time.perf_counter() - began)
+        value = finish(trainer, module, data_module, run, began)
     return value
 
 
-def finish(trainer: L.Trainer, module: Training, data_module: Any, run: RunDirectory, seconds: float) -> float:
-    """Validate the final weights unless training just did, and leave metrics.json and the picture of the curves."""
+def finish(trainer: L.Trainer, module: Training, data_module: Any, run: RunDirectory, began: float) -> float:
+    """Validate the final weights unless training just did, and leave metrics.json and the picture of the curves.
+
+    `seconds` in metrics.json is this session's time for data, training and validation, without the start of Python.
+    """
     if not Resumption.of(trainer).validated(trainer):
         trainer.validate(module, data_module, verbose=False)
-    metrics = {f"val/{name}": value for name, value in module.results["val"].items()}
+    require_finite_value(trainer.global_step, module)
+    metrics, seconds = {f"val/{k}": v for k, v in module.results["val"].items()}, time.perf_counter() - began
+    conclude(trainer, module, run)
     if trainer.is_global_zero:
-        write_json(run.metrics, {"step": trainer.global_step, "seconds": round(seconds, 1)} | metrics)
+        write_json(run.metrics, run.ending | {"seconds": round(seconds, 1)} | metrics)
+        told = "  ".join(f"{name} {value:.4f}" for name, value in module.results["val"].items())
+        tell(f"done in {process_seconds():.0f} s, {seconds:.0f} of them after the start of Python: {told}")
         figure = draw_curves(read_curves(run.curves), run.figures / "curves.png")
         show_figures(trainer.loggers, run.figures, trainer.global_step)
-        told = "  ".join(f"{name} {value:.4f}" for name, value in module.results["val"].items())
-        tell(f"done in {seconds:.0f} s: {told}")
         for sample in sorted(run.samples.glob("*.txt"))[-1:]:
             tell(f"\n{sample.read_text()}")
         tell(f"run directory: {run.path}\ncurves: {figure}")

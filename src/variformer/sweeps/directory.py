@@ -5,8 +5,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -55,6 +56,18 @@ class SweepDirectory:
             write_json(self.record, facts)
             self.stop.unlink(missing_ok=True)
             yield
+
+    def clear(self, whole: bool) -> None:
+        """Remove the folders of trials that never began, or the `whole` sweep."""
+        for folder in (self.path / "trials").glob("*"):
+            record = folder / "trial.json"
+            has_begun = not record.is_file() or "status" in json.loads(record.read_text())
+            if not has_begun and {path.name for path in folder.iterdir()} <= {"trial.json", "lock"}:
+                shutil.rmtree(folder)
+        if whole:
+            shutil.rmtree(self.path)
+            with suppress(OSError):  # where other sweeps lie beside it
+                self.path.parent.rmdir()
 
     def require_same(self, facts: dict[str, Any]) -> None:
         """Raises ConfigError where trials that are there would not be of this sweep."""

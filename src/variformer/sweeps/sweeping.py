@@ -30,6 +30,10 @@ DECISIVE = ("experiment", "objective", "objective._target_", "repeat")  # the ke
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
+class NotLaunched(Exception):
+    """The launcher failed before any of its trials began."""
+
+
 class Sweep:
     """Launches points in a sweep's folder, those that are done excepted."""
 
@@ -42,19 +46,34 @@ class Sweep:
         self.gave_up = False  # whether the launcher did, with trials not begun
 
     def run(self) -> None:
-        """Raises SystemExit with 1 if a trial failed, or with 128 + the number of the signal that stopped it."""
-        search = self.search()
-        with self.directory.claimed(self.plan.facts | {"config": self.composed()}), stoppable(self.directory):
-            try:
-                search.run() if search else self.launch(self.counted_on(self.plan.points()))
-            finally:
-                self.report(search.space if search else None)
+        """Raises SystemExit with 1 if a trial failed, or with 128 + the number of the signal that stopped it, and
+        ConfigError where the launcher starts none; of such a sweep nothing is left.
+        """
+        search, is_new = self.search(), not self.directory.path.exists()
+        try:
+            with self.directory.claimed(self.plan.facts | {"config": self.composed()}), stoppable(self.directory):
+                self.run_trials(search)
+        except NotLaunched as error:
+            self.directory.clear(whole=is_new)
+            raise ConfigError([f"hydra.launcher: no trial could be started: {error}"]) from error
         stop = self.directory.stopped_by()
         if stop is not None:
             self.directory.stop.unlink()
             raise SystemExit(128 + stop)
         if self.gave_up or any(trial.status not in SETTLED for trial in read_trials(self.directory.path)):
             raise SystemExit(1)
+
+    def run_trials(self, search: "Search | None") -> None:
+        """Whatever ends them, the table tells what became of those that began."""
+        began = True
+        try:
+            search.run() if search else self.launch(self.counted_on(self.plan.points()))
+        except NotLaunched:
+            began = False
+            raise
+        finally:
+            if began:
+                self.report(search.space if search else None)
 
     def watched(self) -> tuple[str, str]:
         """The metric that trials are compared by, and min or max. Raises ConfigError where they do not agree on it."""
@@ -144,8 +163,9 @@ class Sweep:
     def settle(self, folders: list[Path], jobs: list[list[str]]) -> None:
         """Launch, and call a trial failed if its job ended without saying what became of it.
 
-        Where the launcher itself gave up, because a job was lost with its machine or a queue took none, the others run
-        to their end, and what was lost continues with the sweep. Jobs that wait are left alone.
+        Raises NotLaunched where the launcher failed before any trial began. Where it gave up later, because a job was
+        lost with its machine or a queue took none, the others run to their end, and what was lost continues with the
+        sweep. Jobs that wait are left alone.
         """
         logging.getLogger("hydra").setLevel(logging.WARNING)
         if self.workers is not None and self.workers > 0:  # a Ctrl-C would end an idle one, and joblib then all others
@@ -156,6 +176,8 @@ class Sweep:
                 if returned.status.name == "FAILED":
                     problem = repr(returned._return_value)
         except Exception as error:  # a launcher's worker was killed, or its queue refused the job
+            if self.directory.stopped_by() is None and not any("status" in read_record(each) for each in folders):
+                raise NotLaunched(" ".join(str(error).split()) or repr(error)) from error
             problem, lost = repr(error), True
             print(f"the launcher gave up: {problem}; the same command continues", file=sys.stderr)
             while any(map(in_use, folders)):  # also where the sweep is stopped: then they save, and end

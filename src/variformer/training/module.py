@@ -11,9 +11,10 @@ from ..layers import Block, Transformer
 from ..objectives.objective import Batch, Objective, Scores
 from .compiling import usable_mode
 from .non_finite import StepSkipped
+from .optimizer import keep_own
 from .ratios import RatioMetric
 from .record import record
-from .schedules import Schedule
+from .schedules import Rates, Schedule
 from .sharding import ShardedStrategy, whole
 from .weighting import Weighting
 
@@ -107,7 +108,8 @@ class Training(L.LightningModule):
     def configure_optimizers(self):
         optimizer = self.new_optimizer(self.model)
         total = self.trainer.max_steps
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.schedule(step, total))
+        optimizer.register_load_state_dict_pre_hook(keep_own)
+        schedule = Rates(optimizer, lambda step: self.schedule(step, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:

@@ -1,5 +1,6 @@
 """Where a value that is not finite came from: the micro batch at fault is made again and followed through the model."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from torch.utils._pytree import tree_leaves
 
 from ..objectives.objective import Batch, Scores
 
+CURES = "Try a lower optimizer.lr, a longer schedule.warmup, a smaller clip or precision=bf16-mixed."
+
 Sample = tuple[int, int]  # (epoch, index within the split)
 States = tuple[Tensor, Tensor | None]  # of the generators that dropout draws from: the CPU's and the device's
 
@@ -22,7 +25,18 @@ class StepSkipped(Exception):
 
 
 class NonFiniteError(RuntimeError):
-    """A loss or a gradient is not finite, and the run stops."""
+    """A loss, a gradient, weights or a validation are not finite, and the run stops."""
+
+
+def require_finite_value(step: int, module: Any) -> None:
+    """Raises NonFiniteError where the last validation has no finite value of what the objective watches."""
+    name = module.objective.monitor
+    value = module.results["val"][name]
+    if not math.isfinite(value):
+        raise NonFiniteError(
+            f"step {step}: val/{name} is {value}. Either no sample of the validation counts for it: give more of them "
+            f"(trainer.validation_batches). Or the model overflows: {CURES[0].lower()}{CURES[1:]}"
+        )
 
 
 @dataclass

@@ -41,6 +41,19 @@ def hidden_parts(model: nn.Module) -> Iterator[nn.Module]:
             yield module.pool
 
 
+def hyperparameters(group: dict[str, Any]) -> dict[str, Any]:
+    """Those of a group of parameters; `lr` is the peak, whatever the schedule makes of it."""
+    peak = group.get("initial_lr", group["lr"])
+    return {key: value for key, value in group.items() if key not in ("params", "initial_lr")} | {"lr": peak}
+
+
+def keep_own(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint's state, with the hyperparameters that the optimizer was built with; for its load_state_dict."""
+    own = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    groups = state["param_groups"]
+    return state | {"param_groups": [group | ours for group, ours in zip(groups, own, strict=True)]}
+
+
 class AdamW(torch.optim.AdamW):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2017), as one fused kernel per step."""
 

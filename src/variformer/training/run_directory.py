@@ -35,6 +35,7 @@ class RunDirectory:
 
     def __init__(self, path: str | Path, leads: bool = True):
         self.path, self.leads = Path(path), leads
+        self.ending: dict[str, Any] = {}  # how training ended, once it has: what status.json says beside the status
         self.config = self.path / "config.yaml"
         self.record = self.path / "run.json"
         self.status_file = self.path / "status.json"
@@ -64,11 +65,12 @@ class RunDirectory:
             return
         if not (self.leads or (status == "failed" and self.status() == "running")):
             return
-        told = {"status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid()}
+        told: dict[str, Any] = {"status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid()}
         if error is not None:
-            told["error"] = repr(error)
+            told["error"] = repr(error) if status == "failed" else str(error) or type(error).__name__
+        if error is not None and status == "failed":  # a stop is no error, wherever it came
             told["traceback"] = "".join(traceback.format_exception(error))
-        write_json(self.status_file, told)
+        write_json(self.status_file, told | self.ending)
 
     def set_record(self, *, changed: Sequence[str] = (), **facts: Any) -> None:
         """What it takes to repeat the run. On a resumed run, earlier sessions stay listed, and what this one `changed`

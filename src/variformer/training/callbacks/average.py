@@ -1,6 +1,6 @@
 """An exponential moving average of the weights, used for validation and kept at the end."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...ranges import BelowOne
 from ..sharding import gathered, like
+from .order import Order
 
 
 class MovingAverage(Callback):
@@ -18,6 +19,8 @@ class MovingAverage(Callback):
     weights of 16 bits would round its small steps away. Evaluation and best.ckpt use the average; a full checkpoint
     holds both, and `evaluation_weights` picks from it.
     """
+
+    order: ClassVar[Order] = Order.AVERAGE
 
     def __init__(self, decay: BelowOne = 0.999):
         self.decay = decay

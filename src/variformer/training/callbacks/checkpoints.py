@@ -3,7 +3,7 @@
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning import Callback
@@ -12,14 +12,18 @@ from ...ranges import Count
 from ..checkpoint_io import checksum_of
 from ..run_directory import RunDirectory
 from .curves import steps_now
+from .finite import require_finite, weights, whole_state
+from .order import Order
 
 
 class Checkpoints(Callback):
     """Everything that a resumed run needs, every `every` steps and at the end; where validation is due, after it.
 
-    So a run that is killed while it validates does so again. Comes after the callbacks that validation changes. The
-    newest `keep` stay, as step-<number>.ckpt; last.ckpt is a link to the newest whole one.
+    So a run that is killed while it validates does so again. The newest `keep` stay, as
+    step-<number>.ckpt; last.ckpt is a link to the newest whole one. What is not finite is not saved: NonFiniteError.
     """
+
+    order: ClassVar[Order] = Order.SAVE
 
     def __init__(self, *, every: Count | None = None, keep: Count = 2):
         self.every, self.keep = every, keep
@@ -47,6 +51,7 @@ class Checkpoints(Callback):
         return self.every is not None and trainer.global_step % self.every == 0
 
     def save(self, trainer: L.Trainer) -> None:
+        require_finite(trainer, whole_state(trainer, trainer.lightning_module))
         folder = RunDirectory(trainer.default_root_dir).checkpoints
         self.saved = True
         newest = folder / f"step-{trainer.global_step:08d}.ckpt"
@@ -61,17 +66,27 @@ class Checkpoints(Callback):
 class BestCheckpoint(Callback):
     """The weights alone, in best.ckpt, whenever validation finds the best value so far of the objective's metric."""
 
+    order: ClassVar[Order] = Order.BEST
+
     def __init__(self) -> None:
         self.value: float | None = None
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         value = module.results["val"][module.objective.monitor]
-        sign = 1 if module.objective.mode == "min" else -1
-        if self.value is None or math.isnan(self.value) or sign * value < sign * self.value:
+        if self.is_better(value, module.objective.mode):
+            require_finite(trainer, weights(module))
             folder = RunDirectory(trainer.default_root_dir).checkpoints
             trainer.save_checkpoint(folder / "best.ckpt", weights_only=True)
             if was_saved(trainer):
                 self.value = value
+
+    def is_better(self, value: float, mode: str) -> bool:
+        """What is not finite never is, and any other value is better than it."""
+        if not math.isfinite(value):
+            return False
+        if self.value is None or not math.isfinite(self.value):
+            return True
+        return value < self.value if mode == "min" else value > self.value
 
     def state_dict(self) -> dict[str, Any]:
         return {"value": self.value}

@@ -1,15 +1,18 @@
 """The training curves: losses, learning rates, gradient norm."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning import Callback
 
 from ..record import record
+from .order import Order
 
 
 class Curves(Callback):
     """Every `trainer.log_every` steps, of the last batch alone: between them nothing waits for the device."""
+
+    order: ClassVar[Order] = Order.SHOW
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if not logs_now(trainer, batch_idx):

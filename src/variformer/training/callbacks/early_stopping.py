@@ -1,15 +1,19 @@
 """Stop when validation no longer gets better."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
+from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from ...ranges import Count, NotNegative
+from .order import Order
 
 
 class EarlyStopping(LightningEarlyStopping):
     """Lightning's, watching the metric that the objective names. `patience` counts validations."""
+
+    order: ClassVar[Order] = Order.STOP
 
     def __init__(self, *, patience: Count = 5, min_delta: NotNegative = 0.0):
         self.least = min_delta
@@ -24,6 +28,14 @@ class EarlyStopping(LightningEarlyStopping):
         super().setup(trainer, pl_module, stage)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
-        """A run that was killed after it had decided to stop stops again."""
+        """A run that was killed after it had decided to stop stops again, unless it was given more patience."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+        else:
+            self.stopping_reason, self.stopping_reason_message = EarlyStoppingReason.NOT_STOPPED, None
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """All but the patience, which is the config's."""
+        patience = self.patience
+        super().load_state_dict(state_dict)
+        self.patience = patience

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import takewhile
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 import torch
@@ -21,6 +21,7 @@ from ..data_module import DataModule
 from ..loggers.dashboard import Dashboard
 from ..memory import OutOfMemory, free_memory, ran_out
 from .average import MovingAverage
+from .order import Order
 from .random_state import generator_states, restore
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ class AutoMicroBatch(Callback):
     their answers. Weights, gradients and random states are as before, so that training is that of the same micro batch
     set by hand. `settle` is told the size on the first process; with `evaluate_alike` it is evaluation's, too.
     """
+
+    order: ClassVar[Order] = Order.TRIAL
 
     def __init__(self, settle: Callable[[int], None], *, evaluate_alike: bool):
         self.settle, self.evaluate_alike = settle, evaluate_alike

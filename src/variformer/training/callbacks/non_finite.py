@@ -1,4 +1,4 @@
-"""A loss or a gradient that is not finite stops the run or leaves one step out, and what caused it is kept."""
+"""A loss, a gradient or a state that is not finite stops the run, or one step is left out; what caused it is kept."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import lightning as L
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from ...objectives.objective import Batch
 from ...ranges import Count
 from ..non_finite import (
+    CURES,
     Finding,
     MicroBatch,
     NonFiniteError,
@@ -24,19 +25,19 @@ from ..non_finite import (
     follow_gradient,
     follow_loss,
     is_sharded,
+    require_finite_value,
 )
 from ..record import record
 from ..run_directory import RunDirectory
 from .curves import steps_now
+from .finite import require_finite, whole_state
+from .order import Order
 
 log = logging.getLogger(__name__)
 
 KEPT = 20  # batches of skipped steps that a run keeps
 AGAIN = ", and was finite when it was computed again"
-CURES = (
-    "Try a lower optimizer.lr, a longer schedule.warmup, a smaller clip or precision=bf16-mixed; on_non_finite=skip "
-    "leaves such steps out, and debug=anomaly names the operation."
-)
+SKIPPING = "on_non_finite=skip leaves such steps out, and debug=anomaly names the operation."
 
 
 class NonFinite(Callback):
@@ -46,10 +47,15 @@ class NonFinite(Callback):
         state stay as they are while the step counts, the schedule and the data go on
     limit: as many steps left out in a row end the run too
 
+    Weights that are not finite end the run with either action, before they are validated or saved, and so does a run's
+    last validation. An earlier one that is not finite is a warning with "skip".
+
     With fp16, gradients that overflow are what the loss scale adapts to: such steps are left out and counted, and are
     errors only below a scale of 1. Batches in which some part of the loss had no target are counted too. Costs one
     wait for the device per optimizer step, and between devices one sum of three numbers.
     """
+
+    order: ClassVar[Order] = Order.CHECK
 
     def __init__(self, action: Literal["stop", "skip"] = "stop", *, limit: Count = 10):
         self.action, self.limit = action, limit
@@ -85,7 +91,8 @@ class NonFinite(Callback):
         self.in_a_row += 1
         told = self.explain(trainer, module, window, "loss" if losses else "gradient")
         if self.action == "stop":
-            raise NonFiniteError(f"{told}\n{CURES}")
+            raise NonFiniteError(f"{told}\n{CURES} {SKIPPING}")
+        require_finite(trainer, whole_state(trainer, module))  # no step that is left out makes weights finite again
         if self.in_a_row >= self.limit:
             raise NonFiniteError(f"{told}\nThe {self.limit} last steps were all left out, so the run stops.\n{CURES}")
         self.count(skipped_steps=1)
@@ -122,8 +129,23 @@ class NonFinite(Callback):
             self.is_news = False
             record(trainer, {f"train/{name}": float(number) for name, number in self.counts.items() if number})
 
+    def on_validation_start(self, trainer: L.Trainer, module: Any) -> None:
+        """Before the time is spent."""
+        if trainer.state.fn == "fit":
+            require_finite(trainer, whole_state(trainer, module))
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        try:
+            require_finite_value(trainer.global_step, module)
+        except NonFiniteError as error:
+            if self.action == "stop":
+                raise
+            if trainer.is_global_zero:
+                log.warning("%s\nbest.ckpt stays as it was.", error)
+
     def on_train_end(self, trainer: L.Trainer, module: Any) -> None:
         self.note(trainer)
+        require_finite(trainer, whole_state(trainer, module))
 
     def on_exception(self, trainer: L.Trainer, module: Any, exception: BaseException) -> None:
         self.note(trainer)

@@ -1,6 +1,6 @@
 """A run that is told to stop leaves a checkpoint, whichever process was told and whatever it was doing."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 import torch
@@ -12,6 +12,7 @@ from ..launcher import Launcher
 from ..signals import Preempted, Signals
 from .checkpoints import Checkpoints
 from .curves import steps_now
+from .order import Order
 
 
 class Preemption(Callback):
@@ -20,6 +21,8 @@ class Preemption(Callback):
     The last of the callbacks. A validation that is left has not happened: a callback with `leave_validation(module)`
     takes back what it changed for it, and the resumed run validates first (Resumption).
     """
+
+    order: ClassVar[Order] = Order.LEAVE
 
     def __init__(self, signals: Signals):
         self.signals = signals

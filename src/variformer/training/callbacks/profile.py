@@ -1,6 +1,6 @@
 """Where the time of a few steps goes."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning import Callback
@@ -9,6 +9,7 @@ from torch.profiler import ProfilerActivity, profile, schedule, tensorboard_trac
 from ...ranges import Count, Whole
 from ..run_directory import RunDirectory
 from .curves import steps_now
+from .order import Order
 
 
 class Profile(Callback):
@@ -17,6 +18,8 @@ class Profile(Callback):
     profile/*.pt.trace.json.gz in the run directory opens at https://ui.perfetto.dev, and in TensorBoard with its
     profiler plugin. Of several devices the first is recorded.
     """
+
+    order: ClassVar[Order] = Order.SHOW
 
     def __init__(self, *, wait: Whole = 3, steps: Count = 3, rows: Count = 15):
         if wait < 0 or steps < 1:

@@ -1,6 +1,6 @@
 """A progress bar with the loss and the speed."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning.pytorch.callbacks import ProgressBar
@@ -15,6 +15,7 @@ from rich.progress import (
 )
 
 from .curves import logs_now, steps_now
+from .order import Order
 from .throughput import Throughput
 
 
@@ -23,6 +24,8 @@ class Bar(ProgressBar):
 
     The loss is that of the last logged step, so that the bar costs no synchronisation of its own.
     """
+
+    order: ClassVar[Order] = Order.SHOW
 
     def __init__(self) -> None:
         super().__init__()

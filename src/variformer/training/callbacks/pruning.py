@@ -3,12 +3,13 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning import Callback
 
 from ..searching import Pruned, built
+from .order import Order
 
 
 class Pruning(Callback):
@@ -17,6 +18,8 @@ class Pruning(Callback):
     `search` says where the database is, and which study and trial this run is; variformer.sweeps.search writes it.
     The run ends as any other does, with a last checkpoint, but has no final validation.
     """
+
+    order: ClassVar[Order] = Order.STOP
 
     def __init__(self, search: dict[str, Any]):
         self.search = search

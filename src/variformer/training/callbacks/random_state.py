@@ -2,7 +2,7 @@
 
 import logging
 import random
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 import numpy as np
@@ -11,6 +11,7 @@ from lightning import Callback
 
 from ...randomness import sample_key
 from ...ranges import Seed
+from .order import Order
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ class RandomState(Callback):
     alone, as safe loading demands. With another number of processes than at the save each is seeded anew from
     (seed, rank, step).
     """
+
+    order: ClassVar[Order] = Order.RANDOM
 
     def __init__(self, seed: Seed):
         self.seed = seed

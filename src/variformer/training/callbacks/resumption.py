@@ -1,13 +1,14 @@
 """Where a resumed run goes on: right after a whole step, as if it had never stopped there."""
 
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning import Callback
 
 from ..run_directory import RunDirectory
 from .checkpoints import validation_is_due
+from .order import Order
 
 
 class Resumption(Callback):
@@ -17,6 +18,8 @@ class Resumption(Callback):
     cut to what they were at the checkpoint. Lightning counts micro batches: on resume, those of the present number of
     devices.
     """
+
+    order: ClassVar[Order] = Order.RESUME
 
     def __init__(self) -> None:
         self.validated_step = 0

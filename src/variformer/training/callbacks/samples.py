@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 from lightning import Callback
@@ -11,6 +11,7 @@ from torch import nn
 from ..loggers import show_samples
 from ..run_directory import RunDirectory, write_text
 from ..sharding import whole_model
+from .order import Order
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,8 @@ Writer = Callable[[nn.Module, Any, int], str]  # model, tokenizer, longest input
 
 class Samples(Callback):
     """At every validation, a text file in samples/, and the same to the dashboards. Done without on a full disk."""
+
+    order: ClassVar[Order] = Order.SHOW
 
     def __init__(self, writer: Writer):
         self.writer = writer

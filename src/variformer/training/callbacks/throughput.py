@@ -1,7 +1,7 @@
 """How fast training runs, how well it uses the machine, and what it has spent."""
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 import torch
@@ -11,6 +11,7 @@ from ...analysis.cost import peak_flops, training_flops
 from ..record import record
 from ..sharding import outline
 from .curves import logs_now
+from .order import Order
 
 
 class Throughput(Callback):
@@ -20,6 +21,8 @@ class Throughput(Callback):
     B), counted on the run's first batch; the peak is that of one large product, timed on this device when training
     starts. What was seen and spent stands beside every loss, of validation too, as another axis to plot it over.
     """
+
+    order: ClassVar[Order] = Order.SHOW
 
     def __init__(self) -> None:
         self.seen, self.flops_spent = 0, 0.0

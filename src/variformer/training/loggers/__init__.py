@@ -1,7 +1,7 @@
 """Where curves go: a csv file always, W&B and TensorBoard when asked."""
 
 from .csv_file import CSV, read_curves
-from .dashboard import Dashboard, dashboards_closed, show_figures, show_samples
+from .dashboard import Dashboard, dashboards_closed, show_end, show_figures, show_samples
 from .tensorboard import TensorBoard
 from .wandb import Wandb
 
@@ -12,6 +12,7 @@ __all__ = [
     "Wandb",
     "dashboards_closed",
     "read_curves",
+    "show_end",
     "show_figures",
     "show_samples",
 ]

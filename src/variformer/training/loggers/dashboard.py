@@ -53,6 +53,10 @@ class Dashboard(ABC):
         """A png file."""
 
     @abstractmethod
+    def log_end(self, line: str, facts: dict[str, Any], step: int) -> None:
+        """That training ended before its last step: in one line, and as values by name."""
+
+    @abstractmethod
     def close(self, status: str) -> None:
         """Leave nothing unwritten. `status` is that of the run's status.json."""
 
@@ -68,6 +72,12 @@ def show_figures(loggers: Iterable[Any], folder: Path, step: int) -> None:
     for logger in loggers:
         for path in sorted(folder.glob("*.png")) if isinstance(logger, Dashboard) else ():
             logger.log_figure(path.stem, path, step)
+
+
+def show_end(loggers: Iterable[Any], line: str, facts: dict[str, Any], step: int) -> None:
+    for logger in loggers:
+        if isinstance(logger, Dashboard):
+            logger.log_end(line, facts, step)
 
 
 @contextmanager

@@ -69,6 +69,10 @@ class TensorBoard(Dashboard, TensorBoardLogger):
         self.guarded(lambda: self.experiment.add_image(f"figures/{name}", pixels, step, dataformats="HWC"))
 
     @rank_zero_only
+    def log_end(self, line: str, facts: dict[str, Any], step: int) -> None:
+        self.guarded(lambda: self.experiment.add_text("ended", line, step))
+
+    @rank_zero_only
     def finalize(self, status: str) -> None:
         """Lightning calls this after every stage; the file stays open for what comes after."""
         self.guarded(lambda: self.experiment.flush())

@@ -111,6 +111,10 @@ class Wandb(Dashboard, WandbLogger):
     def log_figure(self, name: str, path: Path, step: int) -> None:
         self.guarded(lambda: self.log_image(f"figures/{name}", images=[str(path)], step=step))
 
+    @rank_zero_only
+    def log_end(self, line: str, facts: dict[str, Any], step: int) -> None:
+        self.guarded(lambda: self.experiment.summary.update(facts))
+
     def finalize(self, status: str) -> None:
         """Lightning calls this after every stage; `close` ends the run."""
 
