@@ -320,11 +320,11 @@ def test_models_without_a_table():
         ),
         (
             dict(scale_attn_by_inverse_layer_idx=True),
-            "scale_attn_by_inverse_layer_idx=True in config.json is not",
+            "config.json: scale_attn_by_inverse_layer_idx=True is not supported, only False",
         ),
         (
             dict(activation_function="mish"),
-            "the activation 'mish' of config.json is unknown here; known: relu,",
+            "config.json: activation_function is 'mish', which is unknown here; known: relu,",
         ),
         (dict(n_layer=3), "missing: transformer.h.2.ln_1.weight"),
         (
