@@ -9,7 +9,7 @@ from typing import Any
 Config = dict[str, Any]
 Rule = Callable[[Config], Iterator[str]]
 
-SIZES = {"width", "depth", "heads", "head_width", "hidden", "max_length", "vocab_size"} | {
+SIZES = {"width", "depth", "decoder_depth", "heads", "head_width", "hidden", "max_length", "vocab_size"} | {
     *("image_size", "patch_size", "channels", "classes", "length"),
     *("key_value_heads", "window", "embedding_width", "groups"),
     *("global_batch", "micro_batch", "eval_batch", "max_steps", "max_epochs", "keep", "every"),

@@ -28,7 +28,7 @@ from ..layers import (
 
 
 class T5(nn.Module):
-    """The defaults are T5 1.0 small (60M).
+    """The defaults are T5 1.0 small (60M). The decoder is as deep as the encoder, or has `decoder_depth` layers.
 
     `embedding_std` is that of the initial embeddings, and of the first scores. The paper's 1 makes the first loss
     ln(vocabulary) + 1/2 and wants many steps; a short run learns sooner from smaller ones.
@@ -45,6 +45,7 @@ class T5(nn.Module):
         vocab_size: int = 32128,
         width: int = 512,
         depth: int = 6,
+        decoder_depth: int | None = None,
         heads: int = 8,
         head_width: int = 64,
         hidden: int = 2048,
@@ -67,7 +68,7 @@ class T5(nn.Module):
         )
         embedding = TokenEmbedding(vocab_size, width)
 
-        def half(causal: bool, reads_memory: bool) -> Transformer:
+        def half(depth: int, causal: bool, reads_memory: bool) -> Transformer:
             return Transformer(
                 embedding=embedding,
                 positions=positions(Sizes(width, heads, head_width, max_length, causal)),
@@ -87,8 +88,8 @@ class T5(nn.Module):
                 causal=causal,
             )
 
-        self.encoder = half(causal=False, reads_memory=False)
-        self.decoder = half(causal=True, reads_memory=True)
+        self.encoder = half(depth, causal=False, reads_memory=False)
+        self.decoder = half(decoder_depth or depth, causal=True, reads_memory=True)
         self.head = TokenHead(
             width,
             vocab_size,

@@ -49,7 +49,6 @@ def build(config: Settings, tensors: Tensors) -> Bart:
     depth, hidden = config.size("encoder_layers"), config.size("encoder_ffn_dim")
     heads = config.heads("encoder_attention_heads", "d_model")
     config.require(
-        decoder_layers=depth,
         decoder_attention_heads=heads,
         decoder_ffn_dim=hidden,
         scale_embedding=False,
@@ -63,6 +62,7 @@ def build(config: Settings, tensors: Tensors) -> Bart:
         vocab_size=config.size("vocab_size"),
         width=config.size("d_model"),
         depth=depth,
+        decoder_depth=config.size("decoder_layers", depth),
         heads=heads,
         hidden=hidden,
         max_length=config.size("max_position_embeddings"),
@@ -74,16 +74,20 @@ def build(config: Settings, tensors: Tensors) -> Bart:
 
 
 def config(model: Bart) -> Config:
-    for transformer in (model.encoder, model.decoder):
-        facts = describe(
+    facts, decoder = (
+        describe(
             transformer, positions=LearnedPositions, norm=nn.LayerNorm, block=PostNormBlock, feed_forward=[FeedForward]
         )
+        for transformer in (model.encoder, model.decoder)
+    )
     if facts.eps != EPS:
         raise ValueError(f"norm: theirs has eps {EPS}, ours {facts.eps}")
-    sizes = {"layers": facts.depth, "attention_heads": facts.heads, "ffn_dim": facts.hidden}
+    sizes = {"attention_heads": facts.heads, "ffn_dim": facts.hidden}
     return {
         "vocab_size": facts.embedding.tokens.num_embeddings,
         "d_model": facts.width,
+        "encoder_layers": facts.depth,
+        "decoder_layers": decoder.depth,
         **{f"{half}_{name}": size for half in ("encoder", "decoder") for name, size in sizes.items()},
         "activation_function": facts.activation,
         "dropout": facts.dropout,

@@ -66,11 +66,11 @@ def folded(scale: float) -> Edit:
 def build(config: Settings, tensors: Tensors) -> models.T5:
     """1.0 scales the states before its tied head, 1.1 does neither; transformers 5 writes that down."""
     depth, function = config.size("num_layers"), config.choice("feed_forward_proj", ACTIVATIONS | GATES, "relu")
-    config.require(num_decoder_layers=depth)
     return models.T5(
         vocab_size=config.size("vocab_size"),
         width=config.size("d_model"),
         depth=depth,
+        decoder_depth=config.size("num_decoder_layers", depth),
         heads=config.size("num_heads"),
         head_width=config.size("d_kv"),
         hidden=config.size("d_ff"),
@@ -88,15 +88,17 @@ def build(config: Settings, tensors: Tensors) -> models.T5:
 
 
 def config(model: models.T5) -> Config:
-    halves = [model.encoder, *([model.decoder] if hasattr(model, "decoder") else [])]
-    for transformer in halves:
-        facts = describe(
+    facts, *decoder = [
+        describe(
             transformer,
             positions=RelativePositions,
             norm=nn.RMSNorm,
             block=PreNormBlock,
             feed_forward=[FeedForward, GatedFeedForward],
         )
+        for transformer in (model.encoder, getattr(model, "decoder", None))
+        if transformer is not None
+    ]
     function = facts.activation
     if isinstance(model.encoder.blocks[0].feed_forward, GatedFeedForward):
         if function == "gelu":
@@ -109,7 +111,7 @@ def config(model: models.T5) -> Config:
         "d_kv": facts.head_width,
         "d_ff": facts.hidden,
         "num_layers": facts.depth,
-        "num_decoder_layers": facts.depth,
+        **({"num_decoder_layers": decoder[0].depth} if decoder else {}),
         "num_heads": facts.heads,
         "relative_attention_num_buckets": facts.positions.buckets,
         "relative_attention_max_distance": facts.positions.max_distance,
