@@ -1,7 +1,9 @@
 """Where published weights and tokenizers are found: in a folder, or under a name on the Hugging Face hub."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 NAME = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?)(@(?P<revision>[\w./-]+))?", re.ASCII)
 TOKENIZER = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model")
@@ -29,6 +31,17 @@ def locate(source: str | Path, *, weights: bool = True) -> Path:
     if weights and not any(found.glob("*.safetensors")):
         found = fetch(match, folder, (*patterns, *PICKLED))
     return found
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The settings in a file beside published weights. Raises ValueError where it is damaged or holds other things."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # of the text or of its encoding
+        raise ValueError(f"{file} is damaged ({error}): download or copy it again") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{file} holds a {type(content).__name__}, where settings by name are expected")
+    return content
 
 
 def fetch(match: re.Match[str], folder: Path, patterns: tuple[str, ...]) -> Path:

@@ -22,6 +22,8 @@ RUN = {"max_steps": 10}
         {"model": {"width": 12, "heads": 6, "attention": {"key_value_heads": 3}}},
         {"model": {"width": 12, "heads": 6, "attention": {"key_value_heads": None, "window": 1}}},
         {"model": {"depth": 5, "groups": 5}},
+        {"model": {"depth": 5, "decoder_depth": None}},
+        {"model": {"depth": 1, "decoder_depth": 2}},
         {"length": 128, "model": {"max_length": 128}},
         {"objective": {"teacher": "runs/bert/1", "copied_layers": [0, 2]}, "model": {"depth": 2}},
         {"objective": {"copied_layers": None}, "model": {"depth": 2}},

@@ -42,9 +42,11 @@ def test_cached_equals_uncached(scheme, block):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("depth", [None, 1, 3])
 @pytest.mark.parametrize("model", [T5, Bart])
-def test_cached_equals_uncached_with_a_memory(model, scheme):
-    model = build(model, scheme)
+def test_cached_equals_uncached_with_a_memory(model, depth, scheme):
+    model = build(model, scheme, decoder_depth=depth)
+    assert len(model.decoder.new_cache().blocks) == (depth or SIZES["depth"])
     source, target = torch.randint(13, (2, 7)), torch.randint(13, (2, 11))
     mask = torch.arange(7) < torch.tensor([7, 3])[:, None]
     memory = model.encode(source, mask)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers as hf
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -132,6 +133,30 @@ def test_published(model, size):
 @pytest.mark.parametrize(("size", "parameters"), [("tiny", 4_416_698), ("base", 109_514_298), ("large", 335_174_458)])
 def test_bert_without_the_pair_head(size, parameters):
     assert count("bert", size, pair_classes=0) == parameters
+
+
+TWO_DEPTHS = {  # published models, by the sizes in their config.json
+    "distilbart-cnn-12-6": ("bart", "bart_large", dict(vocab_size=50264, decoder_depth=6), 305_510_400),
+    "distilbart-xsum-6-6": ("bart", "bart_large", dict(vocab_size=50264, depth=6, decoder_depth=6), 229_933_056),
+    "t5-efficient-small-el16-dl2": ("t5", "t5_small", dict(depth=16, decoder_depth=2), 75_190_784),
+}
+
+
+@pytest.mark.parametrize("name", TWO_DEPTHS)
+def test_two_depths(name):
+    """As many as transformers' own class has, which is how many the published file holds."""
+    model, size, changes, parameters = TWO_DEPTHS[name]
+    assert count(model, size, **changes) == parameters == theirs(model, **changes)
+
+
+def theirs(model: str, depth: int = 12, decoder_depth: int = 6, vocab_size: int = 32128) -> int:
+    with torch.device("meta"):
+        if model == "bart":
+            sizes = dict(vocab_size=vocab_size, encoder_layers=depth, decoder_layers=decoder_depth)
+            built = hf.BartForConditionalGeneration(hf.BartConfig(**sizes))
+        else:
+            built = hf.T5ForConditionalGeneration(hf.T5Config(num_layers=depth, num_decoder_layers=decoder_depth))
+    return sum(parameter.numel() for parameter in built.parameters())
 
 
 @pytest.mark.parametrize("size", IN_TABLE_2_1)

@@ -16,9 +16,17 @@ SIZES = dict(
 )
 
 
-@pytest.fixture(params=["gelu", "relu"])
+CHANGES = {
+    "gelu": dict(activation_function="gelu"),
+    "relu": dict(activation_function="relu"),
+    "shallow decoder": dict(decoder_layers=1),  # as the distilled summarisers have it
+    "deep decoder": dict(encoder_layers=1),
+}
+
+
+@pytest.fixture(params=CHANGES)
 def barts(request, twins):
-    return twins(BartForConditionalGeneration(BartConfig(**SIZES, activation_function=request.param)))
+    return twins(BartForConditionalGeneration(BartConfig(**SIZES | CHANGES[request.param])))
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

@@ -31,7 +31,15 @@ def version_1_1():
     return model
 
 
-@pytest.fixture(params=[version_1_0, version_1_1])
+def shallow_decoder():
+    return version_1_0(num_decoder_layers=2)
+
+
+def deep_decoder():
+    return version_1_0(num_decoder_layers=4, feed_forward_proj="gated-gelu")
+
+
+@pytest.fixture(params=[version_1_0, version_1_1, shallow_decoder, deep_decoder])
 def t5s(request, twins):
     return twins(request.param())
 

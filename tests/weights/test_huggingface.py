@@ -43,6 +43,7 @@ BART = dict(vocab_size=31, d_model=8, max_position_embeddings=9) | {
     for half in ("encoder", "decoder")
     for name, size in {"layers": 2, "attention_heads": 2, "ffn_dim": 12}.items()
 }
+SHALLOW, DEEP = {"decoder_layers": 1}, {"decoder_layers": 3}
 VIT = dict(
     hidden_size=8,
     num_hidden_layers=2,
@@ -94,6 +95,9 @@ THEIRS = {
 } | {
     "GPT2LMHeadModel": lambda: hf.GPT2LMHeadModel(hf.GPT2Config(**GPT2)),
     "T5 1.1": version_1_1,
+    "T5 with a shallow decoder": lambda: hf.T5ForConditionalGeneration(hf.T5Config(**T5, num_decoder_layers=1)),
+    "Bart with a shallow decoder": lambda: hf.BartForConditionalGeneration(hf.BartConfig(**BART | SHALLOW)),
+    "Bart with a head and a deep decoder": lambda: hf.BartForQuestionAnswering(hf.BartConfig(**BART | DEEP)),
     "T5 with gated silu": lambda: hf.T5ForConditionalGeneration(hf.T5Config(**T5, feed_forward_proj="gated-silu")),
 }
 
@@ -320,11 +324,11 @@ def test_models_without_a_table():
         ),
         (
             dict(scale_attn_by_inverse_layer_idx=True),
-            "scale_attn_by_inverse_layer_idx=True in config.json is not",
+            "config.json: scale_attn_by_inverse_layer_idx=True is not supported, only False",
         ),
         (
             dict(activation_function="mish"),
-            "the activation 'mish' of config.json is unknown here; known: relu,",
+            "config.json: activation_function is 'mish', which is unknown here; known: relu,",
         ),
         (dict(n_layer=3), "missing: transformer.h.2.ln_1.weight"),
         (

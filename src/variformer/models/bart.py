@@ -29,7 +29,7 @@ from ..ranges import BelowOne, Count
 
 
 class Bart(nn.Module):
-    """The defaults are BART base (139M).
+    """The defaults are BART base (139M). The decoder is as deep as the encoder, or has `decoder_depth` layers.
 
     Positions start at 2, a leftover of the reference code (fairseq). `score_bias` is added to the scores and never
     trained: the paper has none, but Hugging Face's checkpoints do (all zero, for tokens added later).
@@ -45,6 +45,7 @@ class Bart(nn.Module):
         vocab_size: Count = 50265,
         width: Count = 768,
         depth: Count = 6,
+        decoder_depth: Count | None = None,
         heads: Count = 12,
         hidden: Count = 3072,
         max_length: Count = 1024,
@@ -61,7 +62,7 @@ class Bart(nn.Module):
         embedding = TokenEmbedding(vocab_size, width)
         new_attention = partial(attention, width, heads, dropout=dropout)
 
-        def half(causal: bool, reads_memory: bool) -> Transformer:
+        def half(depth: int, causal: bool, reads_memory: bool) -> Transformer:
             return Transformer(
                 embedding=embedding,
                 positions=positions(Sizes(width, heads, width // heads, max_length, causal)),
@@ -81,8 +82,8 @@ class Bart(nn.Module):
                 causal=causal,
             )
 
-        self.encoder = half(causal=False, reads_memory=False)
-        self.decoder = half(causal=True, reads_memory=True)
+        self.encoder = half(depth, causal=False, reads_memory=False)
+        self.decoder = half(decoder_depth or depth, causal=True, reads_memory=True)
         self.head = TokenHead(width, vocab_size, tied_to=embedding.tokens)
         self.register_buffer("score_bias", torch.zeros(vocab_size))
         initialise.bart(self)

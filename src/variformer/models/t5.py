@@ -29,7 +29,7 @@ from ..ranges import BelowOne, Count, Positive
 
 
 class T5(nn.Module):
-    """The defaults are T5 1.0 small (60M).
+    """The defaults are T5 1.0 small (60M). The decoder is as deep as the encoder, or has `decoder_depth` layers.
 
     `embedding_std` is that of the initial embeddings, and of the first scores. The paper's 1 makes the first loss
     ln(vocabulary) + 1/2 and wants many steps; a short run learns sooner from smaller ones.
@@ -47,6 +47,7 @@ class T5(nn.Module):
         vocab_size: Count = 32128,
         width: Count = 512,
         depth: Count = 6,
+        decoder_depth: Count | None = None,
         heads: Count = 8,
         head_width: Count = 64,
         hidden: Count = 2048,
@@ -69,7 +70,7 @@ class T5(nn.Module):
         )
         embedding = TokenEmbedding(vocab_size, width)
 
-        def half(causal: bool, reads_memory: bool) -> Transformer:
+        def half(depth: int, causal: bool, reads_memory: bool) -> Transformer:
             return Transformer(
                 embedding=embedding,
                 positions=positions(Sizes(width, heads, head_width, max_length, causal)),
@@ -89,8 +90,8 @@ class T5(nn.Module):
                 causal=causal,
             )
 
-        self.encoder = half(causal=False, reads_memory=False)
-        self.decoder = half(causal=True, reads_memory=True)
+        self.encoder = half(depth, causal=False, reads_memory=False)
+        self.decoder = half(decoder_depth or depth, causal=True, reads_memory=True)
         self.head = TokenHead(
             width,
             vocab_size,

@@ -9,7 +9,6 @@ One table for each model type (`tables/`) serves both directions. Its names are 
 (`save_pretrained`); transformers 5 renames some of them in memory.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +17,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..hub import read_json
 from ..models import Tuned
 from .files import read_tensors
-from .table import Config, Family, Row, Task, count_classes, expand
+from .settings import Settings
+from .table import Family, Row, Task, count_classes, expand
 from .tables import FAMILIES
 
 
@@ -47,24 +48,24 @@ def read(folder: str | Path) -> tuple[nn.Module, dict[str, str]]:
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no checkpoint folder: it has no config.json")
-    config = json.loads(path.read_text(encoding="utf-8"))
-    family = FAMILIES.get(config.get("model_type"))
+    values = read_json(path)
+    family = FAMILIES.get(str(values.get("model_type")))
     if family is None:
         known = ", ".join(FAMILIES)
-        raise ValueError(f"{path} has the model_type {config.get('model_type')!r}; known are {known}")
+        raise ValueError(f"{path} has the model_type {values.get('model_type')!r}; known are {known}")
     tensors = tidy(read_tensors(folder), family)
     try:
-        model = build(family, config, tensors)
-    except KeyError as error:
-        raise ValueError(f"{path} does not say {error}, which a {config['model_type']} needs") from None
+        model = build(family, Settings(values), tensors)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     held = put(model, tensors)
     return model, {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in held.items()}
 
 
-def build(family: Family, config: Config, tensors: Mapping[str, Tensor]) -> nn.Module:
+def build(family: Family, config: Settings, tensors: Mapping[str, Tensor]) -> nn.Module:
     """A new model of ours, of the kind that the checkpoint holds."""
     body = family.build(config, tensors)
-    architectures = config.get("architectures") or []
+    architectures = config.architectures()
     for task in family.tasks:
         there = all(name in tensors for row in task.rows for name in row.theirs)
         if task.theirs in architectures or (there and not architectures):

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from ..layers import ACTIVATIONS as OUR_ACTIVATIONS
 from ..layers import Activation
+from .settings import Settings
 
-Config = Mapping[str, Any]  # the contents of their config.json
+Config = Mapping[str, Any]  # the contents of a config.json that we write
 Tensors = Mapping[str, Tensor]
 NOTHING = r"(?!)"  # matches no name
 
@@ -66,7 +67,7 @@ class Task:
     theirs: str  # as in `architectures`
     model: type[nn.Module]
     names: Mapping[str, str]  # the head's modules, ours and theirs; the last one's rows are the classes
-    build: Callable[[nn.Module, Config, int], nn.Module]  # from the body, their config and the number of classes
+    build: Callable[[nn.Module, Settings, int], nn.Module]  # from the body, their config and the number of classes
     config: Callable[[Any], Config] = lambda model: {}  # what theirs says of the head, `id2label` excepted
     labelled: bool = True  # whether it has classes that have names
     kinds: tuple[str, ...] = ("weight", "bias")
@@ -90,7 +91,7 @@ class Family:
     """Everything about one of their model types. The names are those of a model with the family's own heads."""
 
     models: tuple[type[nn.Module], ...]
-    build: Callable[[Config, Tensors], nn.Module]  # from their config and tensors
+    build: Callable[[Settings, Tensors], nn.Module]  # from their config and tensors
     table: Callable[[Any], Sequence[Row]]  # for a model of ours, with its heads or as a body without
     config: Callable[[Any], Config]  # theirs, for such a model
     architecture: Callable[[Any], str]  # their class, for a model with its own heads
@@ -107,36 +108,23 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": "relu",
     "relu2": "relu_squared",
     "gelu": "gelu",
+    "gelu_python": "gelu",
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
     "silu": "silu",
     "swish": "silu",
 }
 
 
-def activation(name: str) -> Activation:
-    if name not in ACTIVATIONS:
-        raise ValueError(f"the activation {name!r} of config.json is unknown here; known: {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]
-
-
 def activation_name(module: nn.Module) -> str:
-    """The inverse: theirs for a module of ours."""
+    """Theirs for a module of ours."""
     for theirs, ours in ACTIVATIONS.items():
         if repr(OUR_ACTIVATIONS[ours]()) == repr(module):
             return theirs
     raise ValueError(f"the activation {module} has no name at Hugging Face")
 
 
-def count_classes(tensors: Tensors, scores: str, config: Config) -> int:
-    """Rows of the scores' matrix, or what the config says where it is missing (which is refused later, by name)."""
-    if scores in tensors:
-        return len(tensors[scores])
-    return len(config["id2label"]) if "id2label" in config else config.get("num_labels", 2)
-
-
-def require(config: Config, **expected: Any) -> None:
-    """Raises ValueError where the checkpoint asks for a computation that our model does not do."""
-    for name, value in expected.items():
-        if config.get(name, value) != value:
-            raise ValueError(f"{name}={config[name]!r} in config.json is not supported, only {value!r}")
+def count_classes(tensors: Tensors, scores: str, config: Settings) -> int:
+    """Rows of the scores' matrix, or what the config says where it is missing."""
+    return len(tensors[scores]) if scores in tensors else config.classes()

@@ -7,7 +7,8 @@ from torch import nn
 from ...layers import FeedForward, LearnedPositions, PostNormBlock
 from ...models import Bart
 from ..describe import describe, learned_length
-from ..table import UNSQUEEZED, Config, Family, Row, Tensors, activation, require, rows
+from ..settings import Settings
+from ..table import ACTIVATIONS, UNSQUEEZED, Config, Family, Row, Tensors, rows
 from .heads import end_token_classification, reread_question_answering
 
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
@@ -44,41 +45,49 @@ def table(model: Bart) -> list[Row]:
     return [*BODY, SCORE_BIAS] if hasattr(model, "score_bias") else BODY
 
 
-def build(config: Config, tensors: Tensors) -> Bart:
-    depth, heads, hidden = config["encoder_layers"], config["encoder_attention_heads"], config["encoder_ffn_dim"]
-    require(
-        config,
-        decoder_layers=depth,
+def build(config: Settings, tensors: Tensors) -> Bart:
+    depth, hidden = config.size("encoder_layers"), config.size("encoder_ffn_dim")
+    heads = config.heads("encoder_attention_heads", "d_model")
+    config.require(
         decoder_attention_heads=heads,
         decoder_ffn_dim=hidden,
         scale_embedding=False,
         tie_word_embeddings=True,
+        normalize_before=False,  # this and what follows is said by the first files alone
+        normalize_embedding=True,
+        add_final_layer_norm=False,
+        static_position_embeddings=False,
     )
     return Bart(
-        vocab_size=config["vocab_size"],
-        width=config["d_model"],
+        vocab_size=config.size("vocab_size"),
+        width=config.size("d_model"),
         depth=depth,
+        decoder_depth=config.size("decoder_layers", depth),
         heads=heads,
         hidden=hidden,
-        max_length=config["max_position_embeddings"],
-        dropout=config.get("dropout", 0.1),
-        activation=activation(config.get("activation_function", "gelu")),
+        max_length=config.size("max_position_embeddings"),
+        dropout=config.share("dropout", 0.1),
+        activation=config.choice("activation_function", ACTIVATIONS, "gelu"),
         positions=partial(LearnedPositions, offset=UNUSED_POSITIONS),
         norm=partial(nn.LayerNorm, eps=EPS),
     )
 
 
 def config(model: Bart) -> Config:
-    for transformer in (model.encoder, model.decoder):
-        facts = describe(
+    facts, decoder = (
+        describe(
             transformer, positions=LearnedPositions, norm=nn.LayerNorm, block=PostNormBlock, feed_forward=[FeedForward]
         )
+        for transformer in (model.encoder, model.decoder)
+    )
     if facts.eps != EPS:
         raise ValueError(f"norm: theirs has eps {EPS}, ours {facts.eps}")
-    sizes = {"layers": facts.depth, "attention_heads": facts.heads, "ffn_dim": facts.hidden}
+    sizes = {"attention_heads": facts.heads, "ffn_dim": facts.hidden}
     return {
         "vocab_size": facts.embedding.tokens.num_embeddings,
         "d_model": facts.width,
+        "encoder_layers": facts.depth,
+        "decoder_layers": decoder.depth,
         **{f"{half}_{name}": size for half in ("encoder", "decoder") for name, size in sizes.items()},
         "activation_function": facts.activation,
         "dropout": facts.dropout,

@@ -7,7 +7,8 @@ from torch import nn
 from ...layers import FeedForward, LearnedPositions, PostNormBlock
 from ...models import Bert
 from ..describe import describe, learned_length
-from ..table import Config, Family, Row, Tensors, activation, require, rows
+from ..settings import Settings
+from ..table import ACTIVATIONS, Config, Family, Row, Tensors, rows
 from .heads import question_answering, sequence_classification, token_classification
 
 THEIRS = "bert.encoder.layer.{}"
@@ -44,20 +45,20 @@ def table(model: Bert) -> list[Row]:
     return BODY + [row for head, its in heads if getattr(model, head, None) is not None for row in its]
 
 
-def build(config: Config, tensors: Tensors) -> Bert:
-    require(config, position_embedding_type="absolute", is_decoder=False, tie_word_embeddings=True)
+def build(config: Settings, tensors: Tensors) -> Bert:
+    config.require(position_embedding_type="absolute", is_decoder=False, tie_word_embeddings=True)
     return Bert(
-        vocab_size=config["vocab_size"],
-        width=config["hidden_size"],
-        depth=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        hidden=config["intermediate_size"],
-        max_length=config["max_position_embeddings"],
-        dropout=config.get("hidden_dropout_prob", 0.1),
-        segments=config.get("type_vocab_size", 2),
+        vocab_size=config.size("vocab_size"),
+        width=config.size("hidden_size"),
+        depth=config.size("num_hidden_layers"),
+        heads=config.heads("num_attention_heads", "hidden_size"),
+        hidden=config.size("intermediate_size"),
+        max_length=config.size("max_position_embeddings"),
+        dropout=config.share("hidden_dropout_prob", 0.1),
+        segments=config.size("type_vocab_size", 2),
         pair_classes=2 if "bert.pooler.dense.weight" in tensors else 0,
-        activation=activation(config.get("hidden_act", "gelu")),
-        norm=partial(nn.LayerNorm, eps=config.get("layer_norm_eps", 1e-12)),
+        activation=config.choice("hidden_act", ACTIVATIONS, "gelu"),
+        norm=partial(nn.LayerNorm, eps=config.positive("layer_norm_eps", 1e-12)),
     )
 
 

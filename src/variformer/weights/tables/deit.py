@@ -1,7 +1,8 @@
 """DeiT: `DeiTForImageClassificationWithTeacher`, or `DeiTForImageClassification` with one head."""
 
 from ...models import DeiT, UntaughtDeiT
-from ..table import STACKED, Config, Family, Row, Tensors, rows
+from ..settings import Settings
+from ..table import STACKED, Family, Row, Tensors, rows
 from . import vit
 
 BODY = {ours: theirs.replace("vit.", "deit.", 1) for ours, theirs in vit.BODY.items()}
@@ -19,7 +20,7 @@ def table(model: DeiT | UntaughtDeiT) -> list[Row]:
     ]
 
 
-def build(config: Config, tensors: Tensors) -> DeiT | UntaughtDeiT:
+def build(config: Settings, tensors: Tensors) -> DeiT | UntaughtDeiT:
     if "classifier.weight" in tensors:
         return UntaughtDeiT(**vit.numbers(config, tensors, "classifier.weight"))
     return DeiT(**vit.numbers(config, tensors, "cls_classifier.weight"))

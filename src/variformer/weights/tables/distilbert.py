@@ -7,7 +7,8 @@ from torch import nn
 from ...layers import FeedForward, LearnedPositions, PostNormBlock
 from ...models import DistilBert
 from ..describe import describe, learned_length
-from ..table import Config, Family, Row, Tensors, activation, require, rows
+from ..settings import Settings
+from ..table import ACTIVATIONS, Config, Family, Row, Tensors, rows
 from .heads import question_answering, sequence_classification, token_classification
 
 THEIRS = "distilbert.transformer.layer.{}"
@@ -38,17 +39,17 @@ def table(model: DistilBert) -> list[Row]:
     return BODY + (TOKENS if hasattr(model, "token_head") else [])
 
 
-def build(config: Config, tensors: Tensors) -> DistilBert:
-    require(config, tie_word_embeddings=True)
+def build(config: Settings, tensors: Tensors) -> DistilBert:
+    config.require(tie_word_embeddings=True)
     return DistilBert(
-        vocab_size=config["vocab_size"],
-        width=config["dim"],
-        depth=config["n_layers"],
-        heads=config["n_heads"],
-        hidden=config["hidden_dim"],
-        max_length=config["max_position_embeddings"],
-        dropout=config.get("dropout", 0.1),
-        activation=activation(config.get("activation", "gelu")),
+        vocab_size=config.size("vocab_size"),
+        width=config.size("dim"),
+        depth=config.size("n_layers"),
+        heads=config.heads("n_heads", "dim"),
+        hidden=config.size("hidden_dim"),
+        max_length=config.size("max_position_embeddings"),
+        dropout=config.share("dropout", 0.1),
+        activation=config.choice("activation", ACTIVATIONS, "gelu"),
         norm=partial(nn.LayerNorm, eps=EPS),
     )
 

@@ -10,7 +10,9 @@ from torch import nn
 from ...layers import FeedForward, LearnedPositions, PreNormBlock
 from ...models import GPT, LastTokenClassifier
 from ..describe import describe, learned_length
+from ..settings import Settings
 from ..table import (
+    ACTIVATIONS,
     MERGED,
     MERGED_AND_TRANSPOSED,
     TRANSPOSED,
@@ -19,8 +21,6 @@ from ..table import (
     Row,
     Task,
     Tensors,
-    activation,
-    require,
     rows,
 )
 from .heads import question_answering, token_classification
@@ -52,24 +52,23 @@ TABLE = [
 ]
 
 
-def build(config: Config, tensors: Tensors) -> GPT:
-    require(
-        config,
+def build(config: Settings, tensors: Tensors) -> GPT:
+    config.require(
         scale_attn_weights=True,
         scale_attn_by_inverse_layer_idx=False,
         add_cross_attention=False,
         tie_word_embeddings=True,
     )
     return GPT(
-        vocab_size=config["vocab_size"],
-        width=config["n_embd"],
-        depth=config["n_layer"],
-        heads=config["n_head"],
-        hidden=config.get("n_inner") or 4 * config["n_embd"],
-        max_length=config["n_positions"],
-        dropout=config.get("resid_pdrop", 0.1),
-        activation=activation(config.get("activation_function", "gelu_new")),
-        norm=partial(nn.LayerNorm, eps=config.get("layer_norm_epsilon", 1e-5)),
+        vocab_size=config.size("vocab_size"),
+        width=config.size("n_embd"),
+        depth=config.size("n_layer"),
+        heads=config.heads("n_head", "n_embd"),
+        hidden=config.size("n_inner", 4 * config.size("n_embd")),
+        max_length=config.size("n_positions"),
+        dropout=config.share("resid_pdrop", 0.1),
+        activation=config.choice("activation_function", ACTIVATIONS, "gelu_new"),
+        norm=partial(nn.LayerNorm, eps=config.positive("layer_norm_epsilon", 1e-5)),
     )
 
 
@@ -92,7 +91,7 @@ def config(model: GPT) -> Config:
     }
 
 
-def last_token_classifier(body: nn.Module, config: Config, classes: int) -> LastTokenClassifier:
+def last_token_classifier(body: nn.Module, config: Settings, classes: int) -> LastTokenClassifier:
     return LastTokenClassifier(body, classes)
 
 

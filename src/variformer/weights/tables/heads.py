@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from ...models import EndTokenClassifier, RereadSpanFinder, SequenceClassifier, SpanFinder, TokenClassifier
+from ..settings import Settings
 from ..table import Config, Task
 
 DROPOUT = {
@@ -24,7 +25,7 @@ def sequence_classification(
 ) -> Task:
     """`dropout` is what their config calls it."""
 
-    def build(body: nn.Module, config: Config, classes: int) -> nn.Module:
+    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
         return SequenceClassifier(body, classes, head_dropout(config, dropout), activation)
 
     def describe(model: Any) -> Config:
@@ -36,7 +37,7 @@ def sequence_classification(
 
 
 def token_classification(theirs: str, *, dropout: str = "classifier_dropout", prefix: str = "") -> Task:
-    def build(body: nn.Module, config: Config, classes: int) -> nn.Module:
+    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
         return TokenClassifier(body, classes, head_dropout(config, dropout))
 
     def describe(model: Any) -> Config:
@@ -53,8 +54,8 @@ def question_answering(theirs: str) -> Task:
 def end_token_classification(theirs: str, start: int, end: int, prefix: str) -> Task:
     """`start` and `end` are the tokens of a config that does not say."""
 
-    def build(body: nn.Module, config: Config, classes: int) -> nn.Module:
-        tokens = token(config, "decoder_start_token_id", start), token(config, "eos_token_id", end)
+    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
+        tokens = config.token("decoder_start_token_id", start), config.token("eos_token_id", end)
         return EndTokenClassifier(body, classes, *tokens, head_dropout(config, "classifier_dropout"))
 
     def describe(model: Any) -> Config:
@@ -66,8 +67,8 @@ def end_token_classification(theirs: str, start: int, end: int, prefix: str) -> 
 
 
 def reread_question_answering(theirs: str, start: int) -> Task:
-    def build(body: nn.Module, config: Config, classes: int) -> nn.Module:
-        return RereadSpanFinder(body, token(config, "decoder_start_token_id", start))
+    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
+        return RereadSpanFinder(body, config.token("decoder_start_token_id", start))
 
     def describe(model: Any) -> Config:
         return {"decoder_start_token_id": model.start}
@@ -75,12 +76,7 @@ def reread_question_answering(theirs: str, start: int) -> Task:
     return Task(theirs, RereadSpanFinder, {"head": "qa_outputs"}, build, describe, labelled=False)
 
 
-def head_dropout(config: Config, name: str) -> float:
+def head_dropout(config: Settings, name: str) -> float:
     """Where theirs says nothing, it is that of the hidden states, or what their class has by default."""
-    value = config.get(name)
-    return config.get("hidden_dropout_prob", DROPOUT.get(config["model_type"], 0.1)) if value is None else value
-
-
-def token(config: Config, name: str, default: int) -> int:
-    value = config.get(name)
-    return default if value is None else value
+    default = DROPOUT.get(config.values["model_type"], 0.1)
+    return config.share(name, config.share("hidden_dropout_prob", default))

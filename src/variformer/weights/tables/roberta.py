@@ -7,7 +7,8 @@ from torch import nn
 from ...layers import CountedPositions, FeedForward, PostNormBlock
 from ...models import Roberta
 from ..describe import describe, learned_length
-from ..table import Config, Family, Row, Tensors, activation, require, rows
+from ..settings import Settings
+from ..table import ACTIVATIONS, Config, Family, Row, Tensors, rows
 from . import bert
 from .heads import question_answering, sequence_classification, token_classification
 
@@ -20,24 +21,28 @@ def table(model: Roberta) -> list[Row]:
     return BODY + (TOKENS if hasattr(model, "token_head") else [])
 
 
-def build(config: Config, tensors: Tensors) -> Roberta:
+def build(config: Settings, tensors: Tensors) -> Roberta:
     """Their positions are counted from the id of padding, plus one; their token head has GELU whatever the config."""
-    require(config, position_embedding_type="absolute", is_decoder=False, tie_word_embeddings=True)
+    config.require(position_embedding_type="absolute", is_decoder=False, tie_word_embeddings=True)
     if "lm_head.dense.weight" in tensors:
-        require(config, hidden_act="gelu")
-    offset = config.get("pad_token_id", 1) + 1
+        config.require(hidden_act="gelu")
+    if "pad_token_id" in config.values and config.find("pad_token_id") is None:
+        raise ValueError("pad_token_id is null, but positions are counted from it; it is 1 in published models")
+    offset = config.token("pad_token_id", 1) + 1
+    if config.size("max_position_embeddings") <= offset:
+        raise ValueError(f"max_position_embeddings: its first {offset}, up to pad_token_id, are no positions")
     return Roberta(
-        vocab_size=config["vocab_size"],
-        width=config["hidden_size"],
-        depth=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        hidden=config["intermediate_size"],
-        max_length=config["max_position_embeddings"] - offset,
-        dropout=config.get("hidden_dropout_prob", 0.1),
-        segments=config.get("type_vocab_size", 2),
-        activation=activation(config.get("hidden_act", "gelu")),
+        vocab_size=config.size("vocab_size"),
+        width=config.size("hidden_size"),
+        depth=config.size("num_hidden_layers"),
+        heads=config.heads("num_attention_heads", "hidden_size"),
+        hidden=config.size("intermediate_size"),
+        max_length=config.size("max_position_embeddings") - offset,
+        dropout=config.share("hidden_dropout_prob", 0.1),
+        segments=config.size("type_vocab_size", 2),
+        activation=config.choice("hidden_act", ACTIVATIONS, "gelu"),
         positions=partial(CountedPositions, offset=offset),
-        norm=partial(nn.LayerNorm, eps=config.get("layer_norm_eps", 1e-12)),
+        norm=partial(nn.LayerNorm, eps=config.positive("layer_norm_eps", 1e-12)),
     )
 
 

@@ -6,14 +6,17 @@ from typing import Any
 from torch import nn
 
 from ... import models
-from ...layers import FeedForward, GatedFeedForward, PreNormBlock, RelativePositions
+from ...layers import Activation, FeedForward, GatedFeedForward, PreNormBlock, RelativePositions
 from ..describe import describe
-from ..table import SAME, Config, Edit, Family, Row, Tensors, activation, require, rows
+from ..settings import Settings
+from ..table import ACTIVATIONS, SAME, Config, Edit, Family, Row, Tensors, rows
 from .heads import end_token_classification, reread_question_answering, token_classification
 
 ATTENTION = {"query": "q", "key": "k", "value": "v", "output": "o"}
 PLAIN = {"widen": "wi", "narrow": "wo"}
 START, END = 0, 1
+GATES: dict[str, Activation] = {f"gated-{name}": function for name, function in ACTIVATIONS.items()}
+GATES["gated-gelu"] = "gelu_tanh"  # as their code reads it
 GATED = {"gate": "wi_0", "widen": "wi_1", "narrow": "wo"}
 
 
@@ -60,41 +63,42 @@ def folded(scale: float) -> Edit:
     return SAME if scale == 1 else Edit(lambda theirs: [theirs[0] / scale], lambda ours: [ours[0] * scale])
 
 
-def build(config: Config, tensors: Tensors) -> models.T5:
+def build(config: Settings, tensors: Tensors) -> models.T5:
     """1.0 scales the states before its tied head, 1.1 does neither; transformers 5 writes that down."""
-    depth = config["num_layers"]
-    require(config, num_decoder_layers=depth)
-    gate, _, function = config.get("feed_forward_proj", "relu").rpartition("-")
+    depth, function = config.size("num_layers"), config.choice("feed_forward_proj", ACTIVATIONS | GATES, "relu")
     return models.T5(
-        vocab_size=config["vocab_size"],
-        width=config["d_model"],
+        vocab_size=config.size("vocab_size"),
+        width=config.size("d_model"),
         depth=depth,
-        heads=config["num_heads"],
-        head_width=config["d_kv"],
-        hidden=config["d_ff"],
-        dropout=config.get("dropout_rate", 0.1),
-        activation=activation("gelu_new" if (gate, function) == ("gated", "gelu") else function),
-        tied_head=config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True)),
+        decoder_depth=config.size("num_decoder_layers", depth),
+        heads=config.size("num_heads"),
+        head_width=config.size("d_kv"),
+        hidden=config.size("d_ff"),
+        dropout=config.share("dropout_rate", 0.1),
+        activation=function,
+        tied_head=config.flag("scale_decoder_outputs", config.flag("tie_word_embeddings", True)),
         positions=partial(
             RelativePositions,
-            buckets=config.get("relative_attention_num_buckets", 32),
-            max_distance=config.get("relative_attention_max_distance", 128),
+            buckets=config.size("relative_attention_num_buckets", 32),
+            max_distance=config.size("relative_attention_max_distance", 128),
         ),
-        norm=partial(nn.RMSNorm, eps=config.get("layer_norm_epsilon", 1e-6)),
-        feed_forward=GatedFeedForward if gate == "gated" else FeedForward,
+        norm=partial(nn.RMSNorm, eps=config.positive("layer_norm_epsilon", 1e-6)),
+        feed_forward=GatedFeedForward if config.find("feed_forward_proj") in GATES else FeedForward,
     )
 
 
 def config(model: models.T5) -> Config:
-    halves = [model.encoder, *([model.decoder] if hasattr(model, "decoder") else [])]
-    for transformer in halves:
-        facts = describe(
+    facts, *decoder = [
+        describe(
             transformer,
             positions=RelativePositions,
             norm=nn.RMSNorm,
             block=PreNormBlock,
             feed_forward=[FeedForward, GatedFeedForward],
         )
+        for transformer in (model.encoder, getattr(model, "decoder", None))
+        if transformer is not None
+    ]
     function = facts.activation
     if isinstance(model.encoder.blocks[0].feed_forward, GatedFeedForward):
         if function == "gelu":
@@ -107,7 +111,7 @@ def config(model: models.T5) -> Config:
         "d_kv": facts.head_width,
         "d_ff": facts.hidden,
         "num_layers": facts.depth,
-        "num_decoder_layers": facts.depth,
+        **({"num_decoder_layers": decoder[0].depth} if decoder else {}),
         "num_heads": facts.heads,
         "relative_attention_num_buckets": facts.positions.buckets,
         "relative_attention_max_distance": facts.positions.max_distance,

@@ -11,7 +11,8 @@ from torch import nn
 from ...layers import FeedForward, LearnedPositions, PreNormBlock
 from ...models import ViT
 from ..describe import describe
-from ..table import UNSQUEEZED, Config, Family, Row, Tensors, activation, count_classes, require, rows
+from ..settings import Settings
+from ..table import ACTIVATIONS, UNSQUEEZED, Config, Family, Row, Tensors, count_classes, rows
 
 THEIRS = "vit.encoder.layer.{}"
 OURS = "encoder.blocks.{}"
@@ -35,21 +36,24 @@ TABLE = [
 ]
 
 
-def numbers(config: Config, tensors: Tensors, scores: str) -> dict[str, Any]:
+def numbers(config: Settings, tensors: Tensors, scores: str) -> dict[str, Any]:
     """The arguments of our model, whose classes are the rows of their tensor `scores`."""
-    require(config, qkv_bias=True)
+    config.require(qkv_bias=True)
+    image, patch = config.side("image_size"), config.side("patch_size")
+    if image % patch:
+        raise ValueError(f"patch_size is {patch}, which does not divide image_size={image}")
     return dict(
-        image_size=config["image_size"],
-        patch_size=config["patch_size"],
-        channels=config["num_channels"],
+        image_size=image,
+        patch_size=patch,
+        channels=config.size("num_channels"),
         classes=count_classes(tensors, scores, config),
-        width=config["hidden_size"],
-        depth=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        hidden=config["intermediate_size"],
-        dropout=config.get("hidden_dropout_prob", 0.0),
-        activation=activation(config.get("hidden_act", "gelu")),
-        norm=partial(nn.LayerNorm, eps=config.get("layer_norm_eps", 1e-12)),
+        width=config.size("hidden_size"),
+        depth=config.size("num_hidden_layers"),
+        heads=config.heads("num_attention_heads", "hidden_size"),
+        hidden=config.size("intermediate_size"),
+        dropout=config.share("hidden_dropout_prob", 0.0),
+        activation=config.choice("hidden_act", ACTIVATIONS, "gelu"),
+        norm=partial(nn.LayerNorm, eps=config.positive("layer_norm_eps", 1e-12)),
     )
 
 

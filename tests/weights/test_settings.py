@@ -1,0 +1,162 @@
+"""What a config.json may hold: other spellings, null, lists, texts. It is read right, or refused by name."""
+
+import json
+import re
+
+import pytest
+import torch
+import transformers as hf
+
+from variformer.weights.huggingface import build, load
+from variformer.weights.settings import SPELLINGS, Settings
+from variformer.weights.tables import FAMILIES
+
+TEXT = dict(vocab_size=31, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=12)
+ENCODER = TEXT | dict(max_position_embeddings=9)
+IMAGE = dict(
+    hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=12, image_size=6, patch_size=3
+)
+BART = dict(vocab_size=31, d_model=8, max_position_embeddings=9) | {
+    f"{half}_{name}": size
+    for half in ("encoder", "decoder")
+    for name, size in {"layers": 1, "attention_heads": 2, "ffn_dim": 12}.items()
+}
+CONFIGS = {
+    "albert": hf.AlbertConfig(**ENCODER, embedding_size=4),
+    "bart": hf.BartConfig(**BART),
+    "bert": hf.BertConfig(**ENCODER),
+    "deit": hf.DeiTConfig(**IMAGE),
+    "distilbert": hf.DistilBertConfig(vocab_size=31, dim=8, n_layers=1, n_heads=2, hidden_dim=12),
+    "gpt2": hf.GPT2Config(vocab_size=31, n_embd=8, n_layer=1, n_head=2, n_positions=9, n_inner=12),
+    "roberta": hf.RobertaConfig(**ENCODER, pad_token_id=1),
+    "t5": hf.T5Config(vocab_size=31, d_model=8, d_kv=4, d_ff=12, num_layers=1, num_heads=2),
+    "vit": hf.ViTConfig(**IMAGE),
+}
+HEADS = {"bart": "Bart", "t5": "T5", "distilbert": "DistilBert"}  # whose head for a task reads more of the config
+
+
+def built(name: str, values: dict, tensors=()):
+    with torch.device("meta"):
+        return build(FAMILIES[name], Settings(values), dict(tensors))
+
+
+class Watched(Settings):
+    """Notes which values are asked for."""
+
+    def __init__(self, values: dict):
+        super().__init__(values)
+        self.asked: set[str] = set()
+
+    def find(self, name: str):
+        self.asked.add(name)
+        return super().find(name)
+
+
+def read_of(name: str, values: dict) -> set[str]:
+    """The values of a config.json that a model of ours is built from."""
+    settings = Watched(values)
+    with torch.device("meta"):
+        build(FAMILIES[name], settings, {})
+    return settings.asked & values.keys()
+
+
+def sizes(model) -> list[tuple]:
+    return [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
+
+
+def classified(name: str) -> dict:
+    head = {"architectures": [f"{HEADS[name]}ForSequenceClassification"]} if name in HEADS else {}
+    return CONFIGS[name].to_dict() | {"architectures": None} | head
+
+
+@pytest.mark.parametrize("odd", [None, [4, 8], "12", True, -1, float("nan")], ids=str)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_an_odd_value_is_read_or_refused_by_name(name, odd):
+    values = classified(name)
+    for key in read_of(name, values):
+        try:
+            built(name, values | {key: odd})
+        except ValueError as error:
+            assert key in str(error), (key, odd)
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_an_absent_value_is_a_default_or_refused_by_name(name):
+    values = classified(name)
+    for key in read_of(name, values):
+        try:
+            built(name, {other: value for other, value in values.items() if other != key})
+        except ValueError as error:
+            assert f"it does not say {key!r}, which a {name} needs" in str(error)
+
+
+@pytest.mark.parametrize(("key", "other"), [(key, each) for key, names in SPELLINGS.items() for each in names])
+def test_another_spelling_is_read_as_the_first(key, other):
+    read = 0
+    for name, config in CONFIGS.items():
+        values = config.to_dict()
+        if key in values and other not in values:
+            renamed = {other if each == key else each: value for each, value in values.items()}
+            assert sizes(built(name, renamed)) == sizes(built(name, values))
+            read += 1
+    assert read
+
+
+@pytest.mark.parametrize("name", ["vit", "deit"])
+def test_sizes_as_lists_are_squares(name):
+    values = CONFIGS[name].to_dict()
+    lists = values | {"image_size": [6, 6], "patch_size": [3, 3]}
+    assert sizes(built(name, lists)) == sizes(built(name, values))
+    for key, wrong in {"image_size": [6, 9], "patch_size": [3, 1]}.items():
+        with pytest.raises(ValueError, match=rf"^{key} is {re.escape(str(wrong))}, but only squares are supported"):
+            built(name, lists | {key: wrong})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("bert", {"num_attention_heads": 3}, "num_attention_heads is 3, which does not divide hidden_size=8"),
+        ("vit", {"patch_size": 4}, "patch_size is 4, which does not divide image_size=6"),
+        ("roberta", {"pad_token_id": None}, "pad_token_id is null, but positions are counted from it"),
+        ("roberta", {"max_position_embeddings": 2}, "max_position_embeddings: its first 2, up to pad_token_id"),
+        ("bart", {"normalize_before": True}, "normalize_before=True is not supported, only False"),
+        ("t5", {"feed_forward_proj": "wide-relu"}, "feed_forward_proj is 'wide-relu', which is unknown here"),
+        ("t5", {"num_layers": 768.0}, "num_layers is 768.0, but must be a whole number from 1 on"),
+        ("bert", {"architectures": "BertModel"}, "architectures is 'BertModel', but must be a list of classes"),
+    ],
+)
+def test_what_does_not_do_is_named(name, change, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        built(name, CONFIGS[name].to_dict() | change)
+
+
+@pytest.mark.parametrize("dtype", [{"torch_dtype": "float16"}, {"dtype": None}, {"torch_dtype": None}])
+def test_the_precision_that_a_config_says_is_not_needed(dtype):
+    values = {name: value for name, value in CONFIGS["bert"].to_dict().items() if name != "dtype"}
+    assert sizes(built("bert", values | dtype)) == sizes(built("bert", values))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is damaged (Expecting value"),
+        (b'{"model_type": "bert",', "is damaged (Expecting property name"),
+        (b'{"model_type": "b\xe9rt"}', "is damaged ('utf-8' codec can't decode"),
+        (b"[1, 2]", "holds a list, where settings by name are expected"),
+        (b'{"model_type": ["bert"]}', "has the model_type ['bert']; known are albert, "),
+        (b'{"model_type": null}', "has the model_type None; known are albert, "),
+    ],
+)
+def test_a_damaged_config_names_its_file(content, message, tmp_path):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / 'config.json'} {message}")):
+        load(tmp_path)
+
+
+def test_a_refused_value_names_its_file(tmp_path):
+    hf.BertForMaskedLM(CONFIGS["bert"]).save_pretrained(tmp_path)
+    values = json.loads((tmp_path / "config.json").read_text()) | {"hidden_size": "8"}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / 'config.json'}: hidden_size is '8', but must be a")):
+        load(tmp_path)
