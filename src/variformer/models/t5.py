@@ -70,7 +70,7 @@ class T5(nn.Module):
         def half(causal: bool, reads_memory: bool) -> Transformer:
             return Transformer(
                 embedding=embedding,
-                positions=positions(Sizes(width, heads, head_width, max_length, causal)),
+                positions=positions(Sizes(width, heads, head_width, max_length, causal, embedding_std)),
                 entry=nn.Dropout(dropout),
                 blocks=[
                     block(
