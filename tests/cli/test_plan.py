@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from variformer.analysis.cost import parameter_count, training_flops
+from variformer.analysis.cost import model_flops, parameter_count
 from variformer.cli.build import build_data_module, build_module, build_task
 from variformer.cli.plan import plan, show_plan
 from variformer.cli.train import train
@@ -31,7 +31,7 @@ def test_the_plan_is_that_of_the_run(composed, nothing_trains):
     batch = next(iter(build_data_module(config, task, 1).train_dataloader()))
     assert told.parameters == parameter_count(module.model)
     assert (told.micro_batch, told.accumulation, told.devices) == (2, 6, 1)
-    assert told.flops == 6 * training_flops(module.model, module.objective, batch)
+    assert told.flops == told.computed == 6 * model_flops(module.model, module.objective, batch)
     assert told.units == 12 * config["length"]
     assert (told.steps, told.validations, told.checkpoints) == (4, 2, 2)
     longer = plan(config | {"max_steps": 5})
@@ -61,8 +61,10 @@ def test_what_a_run_began_with_is_not_asked_for_when_its_going_on_is_planned(com
 def test_a_student_is_planned_with_its_teacher(composed):
     teacher = composed("experiment=vit", "debug=fast")
     train(teacher)
-    told = plan(composed("experiment=deit", "debug=fast", f"objective.teacher={teacher['run_dir']}"))
+    overrides = ["experiment=deit", "debug=fast", f"objective.teacher={teacher['run_dir']}"]
+    told, recomputed = plan(composed(*overrides)), plan(composed(*overrides, "checkpointing=true"))
     assert told.model == "DeiT" and told.memory is not None
+    assert told.flops == recomputed.flops < told.computed < recomputed.computed
 
 
 def test_several_devices_share_the_global_batch(composed, nothing_trains):

@@ -37,6 +37,14 @@ def test_it_is_made_of_what_it_says(composed, name):
     assert f"experiment=variants/{name}" in (FOLDER / f"{name}.yaml").read_text()
 
 
+def test_sinusoids_are_in_proportion_but_for_runs_saved_before(composed):
+    """A config without an amplitude is of a run that was trained with waves as high as one."""
+    config = composed("model/positions=sinusoidal", "model.vocab_size=600")["model"]
+    assert instantiate(config).decoder.positions.amplitude == 0.02
+    del config["positions"]["amplitude"]
+    assert instantiate(config).decoder.positions.amplitude == 1.0
+
+
 def test_the_llama_like_one_has_no_bias_and_fewer_keys(composed):
     model = instantiate(composed("experiment=variants/gpt_llama")["model"])
     assert not [name for name, _ in model.named_parameters() if "bias" in name]

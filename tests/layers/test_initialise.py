@@ -1,12 +1,13 @@
 """Initial weights have the spread that the papers and their reference code give them."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from variformer.layers import GatedFeedForward
+from variformer.layers import GatedFeedForward, RelativePositions, SinusoidalPositions, Transformer
 from variformer.models import GPT, T5, Albert, Bart, Bert, DeiT, DistilBert, Roberta, ViT
 
 SIZES = dict(width=96, depth=3, heads=4, hidden=160)
@@ -29,6 +30,34 @@ def test_biases_are_zero_and_norms_one(model):
             assert not module.bias.any()
         if isinstance(module, nn.LayerNorm | nn.RMSNorm):
             assert (module.weight == 1).all()
+
+
+FAMILIES = [Bert, Roberta, DistilBert, Albert, GPT, T5, partial(T5, embedding_std=0.05), Bart, ViT, DeiT]
+
+
+def stacks(family, **options) -> list[Transformer]:
+    sizes = SIZES if family in (ViT, DeiT) else SIZES | TOKENS
+    built = family(**sizes, **options, **({"image_size": 32, "patch_size": 2} if family in (ViT, DeiT) else {}))
+    return [module for module in built.modules() if isinstance(module, Transformer)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sinusoids_stand_to_new_embeddings_as_in_the_paper(family):
+    """Vaswani et al., 2017, section 3.4: embeddings of variance one, and waves, whose variance is a half."""
+    for stack in stacks(family, positions=partial(SinusoidalPositions, amplitude=None)):
+        vision = family in (ViT, DeiT)
+        inputs = torch.randn(2, 3, 32, 32) if vision else torch.randint(400, (8, 60))
+        embedded = stack.embedding(inputs).detach()[:, 2 if vision else 0 :]  # without special tokens
+        waves = stack.positions(60, 0, embedded.device).added
+        expected = 3**-0.5 if family is DeiT else 1.0  # PyTorch's own convolutions start smaller
+        assert embedded.pow(2).mean().sqrt() / (2 * waves.pow(2).mean()).sqrt() == pytest.approx(expected, rel=0.3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_relative_scores_start_as_t5s_in_every_family(family):
+    for stack in stacks(family, positions=RelativePositions):
+        width = stack.embedding.tokens.embedding_dim if hasattr(stack.embedding, "tokens") else 96
+        assert_spread(stack.positions.scores.weight, width**-0.5)
 
 
 def test_bert():
@@ -128,6 +157,9 @@ def test_deit():
         assert_spread(tensor, 0.02 * TRUNCATED)
         assert tensor.abs().max() <= 0.04
     assert not model.head.bias.any()
+    patches = model.encoder.embedding.patches.weight  # their code leaves it as PyTorch draws it
+    assert_spread(patches, (3 * 3 * 16 * 16) ** -0.5)
+    assert patches.abs().max() <= (3 * 16 * 16) ** -0.5
 
 
 def expected_loss(scores: Tensor) -> float:

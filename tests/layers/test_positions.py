@@ -26,8 +26,8 @@ from variformer.layers.positions import rotate
 CPU = torch.device("cpu")
 
 
-def sizes(width=12, heads=2, head_width=6, max_length=50, causal=False) -> Sizes:
-    return Sizes(width, heads, head_width, max_length, causal)
+def sizes(width=12, heads=2, head_width=6, max_length=50, causal=False, embedding_std=1.0) -> Sizes:
+    return Sizes(width, heads, head_width, max_length, causal, embedding_std)
 
 
 SCHEMES = [
@@ -65,6 +65,14 @@ def test_sinusoidal(width):
             angle = position / 10000 ** (column // 2 * 2 / width)
             expected[row, column] = math.cos(angle) if column % 2 else math.sin(angle)
     torch.testing.assert_close(added, expected)
+
+
+def test_waves_are_as_high_as_new_embeddings_or_one():
+    waves = SinusoidalPositions(sizes())(30, 3, CPU).added
+    small = SinusoidalPositions(sizes(embedding_std=0.02), amplitude=None)(30, 3, CPU).added
+    torch.testing.assert_close(small, 0.02 * waves)
+    before = SinusoidalPositions(sizes(embedding_std=0.02))(30, 3, CPU).added
+    assert torch.equal(before, waves)  # as in runs that were saved without an amplitude
 
 
 def test_rotary():

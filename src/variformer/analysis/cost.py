@@ -2,11 +2,15 @@
 
 import copy
 import time
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from ..layers import Block, Transformer
+from ..layers.attention import for_every_head
 
 
 def parameter_count(model: nn.Module) -> int:
@@ -14,22 +18,94 @@ def parameter_count(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def training_flops(model: nn.Module, objective: nn.Module, batch: dict[str, Any]) -> float:
-    """FLOPs of the matrix products in one forward and backward pass, counted without computing anything."""
+def model_flops(model: nn.Module, objective: nn.Module, batch: dict[str, Any]) -> float:
+    """FLOPs that one forward and backward pass of a batch asks of the model, counted without computing anything.
+
+    These are the model FLOPs of Chowdhery et al., 2022, "PaLM", appendix B: each matrix product once. They leave out
+    what checkpointing computes again, a teacher, and the optimizer. Attention counts every pair of a query and a key,
+    or with a sliding window the pairs within it. As in that paper, causality is not discounted: a causal window counts
+    as many positions ahead as behind. Padding and the limits of documents are not discounted either.
+    """
+    ghost = ghost_of(model, checkpointing=False)
+    count_windows(ghost)
     with FlopCounterMode(display=False) as counter:
-        ghost_pass(model, objective, batch)
+        teacher = Metered(getattr(objective, "teacher", None), counter)
+        ghost_pass(ghost, with_teacher(objective, teacher), batch)
+    return float(counter.get_total_flops() - teacher.flops)
+
+
+def hardware_flops(
+    model: nn.Module, objective: nn.Module, batch: dict[str, Any], *, checkpointing: bool = False
+) -> float:
+    """FLOPs of all matrix products that one forward and backward pass computes, counted without computing anything.
+
+    Other than `model_flops`, it counts a teacher, what checkpointing computes again, and attention outside of windows.
+    """
+    with FlopCounterMode(display=False) as counter:
+        ghost_pass(ghost_of(model, checkpointing=checkpointing), objective, batch)
     return float(counter.get_total_flops())
+
+
+class Metered:
+    """A teacher that adds up the FLOPs of its answers."""
+
+    def __init__(self, teacher: Any, counter: FlopCounterMode):
+        self.teacher, self.counter, self.flops = teacher, counter, 0
+
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        before = self.counter.get_total_flops()
+        answer = self.teacher(*inputs, **named)
+        self.flops += self.counter.get_total_flops() - before
+        return answer
+
+
+def with_teacher(objective: nn.Module, teacher: Metered) -> nn.Module:
+    """The objective itself where it has no teacher, or a copy that asks this one."""
+    if teacher.teacher is None:
+        return objective
+    copied: Any = copy.copy(objective)
+    copied.teacher = teacher
+    return copied
+
+
+def count_windows(model: nn.Module) -> None:
+    """From now on, self-attention with a window computes its FLOPs and shapes alone, no values."""
+    for block in model.modules():
+        if isinstance(block, Block) and (window := getattr(block.self_attention, "window", None)) is not None:
+            block.self_attention.kernel = partial(only_near, window=window)
+
+
+def only_near(q: Tensor, k: Tensor, v: Tensor, *, window: int, **_: Any) -> Tensor:
+    """Attention's two products for each pair within the window; (B, H, T, W), of which the shape alone is right."""
+    pairs = near_pairs(q.size(2), window)
+    k, v = for_every_head(k, q.size(1)), for_every_head(v, q.size(1))
+    one_q, one_k, one_v = (x[:, :, :1].expand(-1, -1, pairs, -1).unsqueeze(3) for x in (q, k, v))
+    return (one_q @ one_k.mT @ one_v).sum(2).expand(-1, -1, q.size(2), -1)
+
+
+def near_pairs(length: int, window: int) -> int:
+    """Pairs of positions that lie at most `window` apart, in both orders, and of each position with itself."""
+    window = min(window, length - 1)
+    return length + 2 * window * length - window * (window + 1)
 
 
 def unreached(model: nn.Module, objective: nn.Module, batch: dict[str, Any]) -> list[str]:
     """Parameters that the loss of a batch does not depend on, found without computing anything."""
-    named = ghost_pass(model, objective, batch).named_parameters(remove_duplicate=False)
+    named = ghost_pass(ghost_of(model), objective, batch).named_parameters(remove_duplicate=False)
     return [name for name, parameter in named if parameter.requires_grad and parameter.grad is None]
 
 
-def ghost_pass(model: nn.Module, objective: nn.Module, batch: dict[str, Any]) -> nn.Module:
-    """A copy of the model on the meta device, after the forward and backward pass of a batch."""
+def ghost_of(model: nn.Module, *, checkpointing: bool = False) -> nn.Module:
+    """A copy of the model on the meta device, training."""
     ghost = copy.deepcopy(model).to("meta").train()
+    for module in ghost.modules():
+        if isinstance(module, Transformer):
+            module.checkpointing = checkpointing
+    return ghost
+
+
+def ghost_pass(ghost: nn.Module, objective: nn.Module, batch: dict[str, Any]) -> nn.Module:
+    """The ghost, after the forward and backward pass of a batch."""
     on_meta = {name: x.to("meta") if isinstance(x, Tensor) else x for name, x in batch.items()}
     with torch.autograd.set_detect_anomaly(False):  # which looks at values, and there are none
         objective(ghost, on_meta).loss.backward()

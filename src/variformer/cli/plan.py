@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from ..analysis.cost import peak_flops, training_flops
+from ..analysis.cost import hardware_flops, model_flops, peak_flops
 from ..analysis.memory import COMPUTED, KEPT
 from ..config import discard
 from ..hub import locate
@@ -87,7 +87,9 @@ def described(config: Config, task: Task, trainer: L.Trainer, data: DataModule, 
         checkpoints=-(-total // (settings["save_every"] or total)),
         memory=estimator(config, trainer, module, data)(),
         free=free_memory(device),
-        flops=training_flops(module.model, module.objective, batch) * micro_batches,
+        flops=model_flops(module.model, module.objective, batch) * micro_batches,
+        computed=hardware_flops(module.model, module.objective, batch, checkpointing=config["checkpointing"])
+        * micro_batches,
         peak=peak_flops(device, (COMPUTED | KEPT).get(config["precision"], torch.float32)) * devices,
     )
 

@@ -17,7 +17,10 @@ Rows = Iterator[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will be. Sizes of memory are bytes on one device; `flops` are those of all devices in one step."""
+    """What a run will be. Sizes of memory are bytes on one device.
+
+    `flops` are the model's own in one step, on all devices; `computed` are those that the devices compute for it.
+    """
 
     config: dict[str, Any]
     device: torch.device
@@ -37,6 +40,7 @@ class Plan:
     memory: Memory | None
     free: int | None
     flops: float
+    computed: float  # with what checkpointing computes again, a teacher, and attention outside of windows
     peak: float  # FLOP/s of all devices, as one large matrix product reaches it
 
     @property
@@ -115,8 +119,11 @@ def memory_rows(plan: Plan) -> Rows:
 
 
 def work_rows(plan: Plan) -> Rows:
-    yield "a step", f"{plan.flops:.3g} FLOP"
-    yield "all steps", f"{plan.flops * plan.steps:.3g} FLOP"
+    yield "a step", f"{plan.flops:.3g} FLOP of the model"
+    yield "all steps", f"{plan.flops * plan.steps:.3g} FLOP of the model"
+    if plan.computed > plan.flops:
+        more = "checkpointing, a teacher or windows compute more than the model asks for"
+        yield "  computed", f"{plan.computed * plan.steps:.3g} FLOP: {more}"
     yield "peak of the device(s)", f"{plan.peak:.3g} FLOP/s, in one large matrix product"
-    shortest = timedelta(seconds=round(plan.flops * plan.steps / plan.peak))
+    shortest = timedelta(seconds=round(plan.computed * plan.steps / plan.peak))
     yield "training", f"at least {shortest} (h:mm:ss): a run reaches a part of the peak"

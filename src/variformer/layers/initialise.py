@@ -12,6 +12,7 @@ from .feed_forward import FeedForward, GatedFeedForward
 from .positions import RelativePositions
 
 Draw = Callable[[Tensor], Tensor]
+STD = 0.02  # of BERT's, GPT-2's and BART's embeddings and matrices
 
 
 def draw_all(model: nn.Module, draw: Draw) -> None:
@@ -22,17 +23,26 @@ def draw_all(model: nn.Module, draw: Draw) -> None:
                 nn.init.zeros_(parameter) if name == "bias" else draw(parameter)
 
 
-def bert(model: nn.Module, std: float = 0.02) -> None:
+def draw_scores(model: nn.Module) -> None:
+    """The scores of relative positions, as their own paper's code draws them (T5, Raffel et al., 2019)."""
+    for module in model.modules():
+        if isinstance(module, RelativePositions):
+            nn.init.normal_(module.scores.weight, std=module.std)
+
+
+def bert(model: nn.Module, std: float = STD) -> None:
     """Normal, cut off at two standard deviations (Devlin et al., 2018; their `initializer_range`)."""
     draw_all(model, partial(nn.init.trunc_normal_, std=std, a=-2 * std, b=2 * std))
+    draw_scores(model)
 
 
-def bart(model: nn.Module, std: float = 0.02) -> None:
+def bart(model: nn.Module, std: float = STD) -> None:
     """Normal (Lewis et al., 2019; their `init_std`)."""
     draw_all(model, partial(nn.init.normal_, std=std))
+    draw_scores(model)
 
 
-def gpt2(model: nn.Module, depth: int, std: float = 0.02) -> None:
+def gpt2(model: nn.Module, depth: int, std: float = STD) -> None:
     """Normal, and smaller where 2 * depth layers add up in the residual stream (Radford et al., 2019, section 2.3)."""
     draw_all(model, partial(nn.init.normal_, std=std))
     for module in model.modules():
@@ -40,6 +50,7 @@ def gpt2(model: nn.Module, depth: int, std: float = 0.02) -> None:
             nn.init.normal_(module.output.weight, std=std / (2 * depth) ** 0.5)
         elif isinstance(module, FeedForward):
             nn.init.normal_(module.narrow.weight, std=std / (2 * depth) ** 0.5)
+    draw_scores(model)
 
 
 def t5(model: nn.Module, width: int, embedding_std: float = 1.0) -> None:
@@ -66,15 +77,20 @@ def t5(model: nn.Module, width: int, embedding_std: float = 1.0) -> None:
             if isinstance(module, GatedFeedForward):
                 nn.init.normal_(module.gate.weight, std=width**-0.5)
         elif isinstance(module, RelativePositions):
-            nn.init.normal_(module.scores.weight, std=width**-0.5)
+            draw_scores(module)
 
 
-def deit(model: nn.Module, std: float = 0.02) -> None:
-    """Truncated normal everywhere, special tokens included (Touvron et al., 2020, section 6; their code)."""
+def deit(model: nn.Module, std: float = STD) -> None:
+    """Truncated normal, special tokens included (Touvron et al., 2020, section 6).
+
+    Their code leaves the patches' matrix as PyTorch draws it: uniform within fan_in^-1/2.
+    """
     bert(model, std)
     for module in model.modules():
         if isinstance(module, PatchEmbedding):
             nn.init.trunc_normal_(module.specials, std=std, a=-2 * std, b=2 * std)
+            bound = module.patches.weight[0].numel() ** -0.5
+            nn.init.uniform_(module.patches.weight, -bound, bound)
 
 
 def vit(model: nn.Module) -> None:
@@ -87,3 +103,4 @@ def vit(model: nn.Module) -> None:
             fan_in = module.patches.weight[0].numel()
             nn.init.trunc_normal_(module.patches.weight, std=fan_in**-0.5)
             nn.init.zeros_(module.specials)
+    draw_scores(model)

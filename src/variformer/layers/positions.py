@@ -23,6 +23,7 @@ class Sizes(NamedTuple):
     head_width: Count
     max_length: Count
     causal: bool
+    embedding_std: float = 1.0  # of a new model's embeddings, to which a scheme may add
 
 
 class Order(NamedTuple):
@@ -81,15 +82,23 @@ class CountedPositions(LearnedPositions):
 
 
 class SinusoidalPositions(Positions):
-    """Sines and cosines of geometrically spaced frequencies (Vaswani et al., 2017, section 3.5)."""
+    """Sines and cosines of geometrically spaced frequencies (Vaswani et al., 2017, section 3.5).
 
-    def __init__(self, sizes: Sizes, *, base: Positive = 10000.0):
+    In the paper the embeddings, which start with a standard deviation of width^-1/2 in its code, are multiplied by
+    width^1/2 (section 3.4): they start at one, beside waves whose amplitude is one. `amplitude=None` keeps that
+    proportion without a change of the embeddings, which a head may share: the waves are as high as the embeddings'
+    first standard deviation. Runs from before this argument have an amplitude of one, whatever the embeddings are.
+    """
+
+    def __init__(self, sizes: Sizes, *, base: Positive = 10000.0, amplitude: Positive | None = 1.0):
         super().__init__(sizes)
         self.width, self.base = sizes.width, base
+        self.amplitude = sizes.embedding_std if amplitude is None else amplitude
 
     def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         angles = angles_of(length, start, self.width, self.base, device)
-        return Order(added=torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, : self.width])
+        waves = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, : self.width]
+        return Order(added=self.amplitude * waves)
 
 
 class RotaryPositions(Positions):
@@ -107,10 +116,14 @@ class RotaryPositions(Positions):
 
 
 class RelativePositions(Positions):
-    """A learned score for each bucket of distances, one per head (T5, Raffel et al., 2019, section 2.1)."""
+    """A learned score for each bucket of distances, one per head (T5, Raffel et al., 2019, section 2.1).
+
+    In a new model of any family the scores have T5's standard deviation, `std`.
+    """
 
     def __init__(self, sizes: Sizes, *, buckets: Buckets = 32, max_distance: Count = 128):
         super().__init__(sizes)
+        self.std = sizes.width**-0.5
         self.causal, self.buckets, self.max_distance = sizes.causal, buckets, max_distance
         self.scores = nn.Embedding(buckets, sizes.heads)
 

@@ -65,7 +65,9 @@ class Albert(nn.Module):
         embedding = TokenEmbedding(vocab_size, embedding_width, segments=segments)
         self.encoder = Transformer(
             embedding=embedding,
-            positions=positions(Sizes(embedding_width, heads, width // heads, max_length, causal=False)),
+            positions=positions(
+                Sizes(embedding_width, heads, width // heads, max_length, causal=False, embedding_std=initialise.STD)
+            ),
             entry=nn.Sequential(norm(embedding_width), nn.Dropout(dropout), nn.Linear(embedding_width, width)),
             blocks=[
                 block(

@@ -65,7 +65,7 @@ class Bart(nn.Module):
         def half(depth: int, causal: bool, reads_memory: bool) -> Transformer:
             return Transformer(
                 embedding=embedding,
-                positions=positions(Sizes(width, heads, width // heads, max_length, causal)),
+                positions=positions(Sizes(width, heads, width // heads, max_length, causal, initialise.STD)),
                 entry=nn.Sequential(norm(width), nn.Dropout(dropout)),
                 blocks=[
                     block(

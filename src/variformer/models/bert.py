@@ -64,7 +64,9 @@ class Bert(nn.Module):
         embedding = TokenEmbedding(vocab_size, width, segments=segments)
         self.encoder = Transformer(
             embedding=embedding,
-            positions=positions(Sizes(width, heads, width // heads, max_length, causal=False)),
+            positions=positions(
+                Sizes(width, heads, width // heads, max_length, causal=False, embedding_std=initialise.STD)
+            ),
             entry=nn.Sequential(norm(width), nn.Dropout(dropout)),
             blocks=[
                 block(

@@ -55,7 +55,9 @@ class GPT(nn.Module):
         embedding = TokenEmbedding(vocab_size, width)
         self.decoder = Transformer(
             embedding=embedding,
-            positions=positions(Sizes(width, heads, width // heads, max_length, causal=True)),
+            positions=positions(
+                Sizes(width, heads, width // heads, max_length, causal=True, embedding_std=initialise.STD)
+            ),
             entry=nn.Dropout(dropout),
             blocks=[
                 block(

@@ -73,7 +73,7 @@ class T5(nn.Module):
         def half(depth: int, causal: bool, reads_memory: bool) -> Transformer:
             return Transformer(
                 embedding=embedding,
-                positions=positions(Sizes(width, heads, head_width, max_length, causal)),
+                positions=positions(Sizes(width, heads, head_width, max_length, causal, embedding_std)),
                 entry=nn.Dropout(dropout),
                 blocks=[
                     block(

@@ -7,7 +7,7 @@ import lightning as L
 import torch
 from lightning import Callback
 
-from ...analysis.cost import peak_flops, training_flops
+from ...analysis.cost import model_flops, peak_flops
 from ..record import record
 from ..sharding import outline
 from .curves import logs_now
@@ -17,9 +17,10 @@ from .order import Order
 class Throughput(Callback):
     """Tokens or images per second, the share of time spent waiting for data, and model FLOPs utilisation.
 
-    FLOPs are those of the matrix products of one forward and backward pass (Chowdhery et al., 2022, "PaLM", appendix
-    B), counted on the run's first batch; the peak is that of one large product, timed on this device when training
-    starts. What was seen and spent stands beside every loss, of validation too, as another axis to plot it over.
+    FLOPs are the model's own in one forward and backward pass (`analysis.cost.model_flops`): neither checkpointing nor
+    a teacher adds to them. They are counted on the run's first batch. The peak is that of one large product, timed on
+    this device when training starts. What was seen and spent stands beside every loss, of validation too, as another
+    axis to plot it over.
     """
 
     order: ClassVar[Order] = Order.SHOW
@@ -43,7 +44,7 @@ class Throughput(Callback):
         else:
             self.since, self.paused = self.since + now - self.paused, None
         if self.flops_per_sample is None:
-            flops = training_flops(outline(trainer.strategy, module.model), module.objective, batch)
+            flops = model_flops(outline(trainer.strategy, module.model), module.objective, batch)
             self.flops_per_sample = flops / len(batch["index"])
             self.since += time.perf_counter() - now
 
@@ -82,11 +83,11 @@ class Throughput(Callback):
         self.recent, self.recent_flops, self.waited = 0, 0.0, 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seen": self.seen, "flops_spent": self.flops_spent, "flops_per_sample": self.flops_per_sample}
+        return {"seen": self.seen, "flops_spent": self.flops_spent, "model_flops_per_sample": self.flops_per_sample}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.seen, self.flops_spent = state["seen"], state["flops_spent"]
-        self.flops_per_sample = state.get("flops_per_sample")
+        self.flops_per_sample = state.get("model_flops_per_sample")  # older runs counted otherwise: counted anew
 
 
 def _dtype(trainer: L.Trainer) -> torch.dtype:
