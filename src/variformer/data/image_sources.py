@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .cache import cache_folder, one_at_a_time
+from .cache import cache_folder, make_folder, one_at_a_time
 from .sources import Split
 
 # Shapes: N images, C channels, H height, W width.
@@ -162,9 +162,9 @@ class _Torchvision:
         import torchvision.datasets
 
         kind = getattr(torchvision.datasets, self.dataset)
+        if self.download:
+            make_folder(self.root, "VARIFORMER_CACHE (or data.source.root)")
         try:
-            if self.download:
-                self.root.mkdir(parents=True, exist_ok=True)
             with one_at_a_time(self.root / self.dataset):
                 stored = kind(self.root, train=train, download=self.download)
         except (RuntimeError, OSError) as problem:
