@@ -1,7 +1,9 @@
+import errno
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +89,97 @@ def test_digests_follow_the_content_and_are_remembered(tmp_path):
     assert file_digest(file, cache) == first
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert file_digest(file, cache) != first
+
+
+@pytest.fixture
+def umask():
+    """Files for the group, too."""
+    before = os.umask(0o002)
+    yield
+    os.umask(before)
+
+
+def mode(path):
+    return path.stat().st_mode & 0o777
+
+
+def test_files_in_the_cache_follow_the_umask(tmp_path, umask):
+    (tmp_path / "file").write_text("a")
+    file_digest(tmp_path / "file", tmp_path / "cache")
+    build_once(tmp_path / "cache" / "things" / "one", lambda folder: (folder / "whole").write_text(""))
+    paths = list((tmp_path / "cache").rglob("*"))
+    assert len(paths) == 5
+    assert {mode(path) for path in paths if path.is_file()} == {0o664}
+    assert {mode(path) for path in paths if path.is_dir()} == {0o775}
+
+
+def test_folders_being_built_and_locks_follow_the_umask(tmp_path, umask):
+    seen = {}
+    build_once(tmp_path / "one", lambda folder: seen.update({p.name[:6]: mode(p) for p in tmp_path.iterdir()}))
+    assert seen == {".build": 0o775, ".one.l": 0o664}
+
+
+def refuse(name, folder, monkeypatch):
+    """Let a method of Path fail below a folder, as for a user who may only read it."""
+    allowed = getattr(Path, name)
+
+    def refusing(self, *args, **kwargs):
+        if folder in self.parents and (name != "open" or "w" in args):
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return allowed(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, name, refusing)
+
+
+@pytest.fixture
+def read_only(tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    build_once(cache / "things" / "one", lambda folder: (folder / "whole").write_text(""))
+    for name in ("mkdir", "write_text", "open", "unlink"):
+        refuse(name, cache, monkeypatch)
+    return cache
+
+
+def test_what_a_read_only_cache_holds_can_be_used(read_only):
+    assert os.listdir(build_once(read_only / "things" / "one", None)) == ["whole"]
+
+
+def test_a_digest_that_cannot_be_kept_is_given_all_the_same(tmp_path, read_only):
+    (tmp_path / "file").write_text("a")
+    assert file_digest(tmp_path / "file", read_only).startswith("ca978112")
+
+
+def test_a_digest_that_cannot_be_read_is_made_again(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("a")
+    file_digest(tmp_path / "file", tmp_path / "cache")
+    refuse("read_text", tmp_path / "cache", monkeypatch)
+    assert file_digest(tmp_path / "file", tmp_path / "cache").startswith("ca978112")
+
+
+@pytest.mark.parametrize("folder", ["things", "others"])
+def test_a_read_only_cache_is_named_with_the_cure(read_only, folder):
+    with pytest.raises(
+        PermissionError, match=rf"cannot write to .*{read_only}.*VARIFORMER_CACHE \(or data.cache\)"
+    ) as e:
+        build_once(read_only / folder / "two", lambda folder: None)
+    assert "\n" not in str(e.value)
+
+
+def test_a_file_in_place_of_the_cache_is_named(tmp_path):
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(PermissionError, match=r"Not a directory.*VARIFORMER_CACHE"):
+        build_once(tmp_path / "cache" / "things" / "two", lambda folder: None)
+
+
+def test_an_unreadable_source_is_not_the_caches_fault(tmp_path):
+    def build(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", "data.txt")
+
+    with pytest.raises(PermissionError, match=r"data\.txt"):
+        build_once(tmp_path / "one", build)
+
+
+def test_the_lock_of_another_user_does_not_matter(tmp_path, monkeypatch):
+    refuse("unlink", tmp_path, monkeypatch)
+    build_once(tmp_path / "one", lambda folder: None)
+    assert (tmp_path / "one").is_dir()

@@ -1,5 +1,7 @@
+import errno
 import pickle
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +147,13 @@ def test_failed_download_says_so(tmp_path, monkeypatch):
 def test_default_root_lies_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("VARIFORMER_CACHE", str(tmp_path))
     assert MNIST().root == tmp_path / "torchvision"
+
+
+def test_a_read_only_cache_is_named_before_a_download(tmp_path, monkeypatch):
+    def refuse(self, *args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(PermissionError, match=r"VARIFORMER_CACHE \(or data\.source\.root\)") as caught:
+        MNIST(root=str(tmp_path / "torchvision")).read()
+    assert str(tmp_path) in str(caught.value)

@@ -123,11 +123,16 @@ def test_nothing_alike(tmp_path):
         texts(TextFiles(str(tmp_path / "train.txt")))
 
 
-def test_unknown_kind_and_broken_json(tmp_path):
+def test_an_unknown_kind(tmp_path):
     with pytest.raises(ValueError, match=r"cannot read '.docx'; known: txt, jsonl"):
         texts(TextFiles(write(tmp_path / "data.docx", "")))
-    with pytest.raises(ValueError, match=r"not JSON.*\.jsonl"):
-        texts(TextFiles(write(tmp_path / "data.json", '{"a": 1}\n{"a": 2}')))
+
+
+def test_lines_of_json_in_a_json_file(tmp_path):
+    path = write(tmp_path / "data.json", '{"a": 1}\n{"a": 2}')
+    assert list(TextFiles(path).documents("train")) == [
+        Document(f"{path}:2", "", "not JSON; one object a line is .jsonl")
+    ]
 
 
 def test_given_splits(tmp_path):
@@ -147,9 +152,45 @@ def test_the_fingerprint_follows_content_and_settings_but_not_the_place(tmp_path
     others = [
         TextFiles(write(tmp_path / "c.txt", "c")),
         TextFiles(write(tmp_path / "c.csv", "a")),
-        TextFiles([path, path]),
         TextFiles(path, test=path),
         TextFiles(path, column="body"),
         TextFiles(path, document_separator="\n"),
     ]
-    assert len({original, *(source.fingerprint(cache) for source in others)}) == 7
+    assert len({original, *(source.fingerprint(cache) for source in others)}) == 6
+    assert TextFiles([path, path]).fingerprint(cache) == original  # read once
+
+
+def test_runs_of_before_find_their_data_again(tmp_path):
+    """Fingerprints as they were before csv files and separators had settings."""
+    path = write(tmp_path / "a.txt", "a")
+    assert (
+        TextFiles(path).fingerprint(tmp_path / "cache")
+        == "909fa43d6f7ee05ad59da7c3534d54303dc76c14fd371a94b138bc96d9433bd0"
+    )
+    assert (
+        TextFiles(path, document_separator="\n").fingerprint(tmp_path / "cache")
+        == "173107217ab210da94bc596711a6dda9964573e230ee08d66ebd0fcf981b5075"
+    )
+
+
+def test_a_separator_that_does_not_occur_is_named(tmp_path, caplog):
+    write(tmp_path / "a.txt", "one\n\n\ntwo")
+    for name in ("b.txt", "c.txt.gz"):
+        write(tmp_path / name, "whole")
+    assert texts(TextFiles(str(tmp_path), document_separator="\n\n\n")) == ["one", "two", "whole", "whole"]
+    assert [record.message for record in caplog.records] == [
+        f"document_separator='\\n\\n\\n' does not occur in 2 train file(s), each of which is one document "
+        f"(first: {tmp_path / 'b.txt'})"
+    ]
+
+
+@pytest.mark.parametrize("separator", ["\n\n", "\r\n\r\n", "\r\r"])
+def test_a_separator_meets_the_line_ends_that_are_read(tmp_path, separator, caplog):
+    path = write(tmp_path / "data.txt", b"one\r\n\r\ntwo")
+    assert texts(TextFiles(path, document_separator=separator)) == ["one", "two"]
+    assert not caplog.records
+
+
+def test_an_empty_separator_is_refused():
+    with pytest.raises(ValueError, match="document_separator is empty"):
+        TextFiles("data.txt", document_separator="")

@@ -1,19 +1,21 @@
 """A folder for what is costly to make again: each entry is made once, whole or not at all."""
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 _STALE = 24 * 3600  # seconds after which a temporary folder must belong to a build that crashed
 _TEMPORARY = ".building-"
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)  # the last two: a file lies there
 
 
 def cache_folder(folder: str | Path | None = None) -> Path:
@@ -31,14 +33,26 @@ def build_once(final: Path, build: Callable[[Path], None]) -> Path:
     """Return the folder `final`, made by `build(temporary folder)` unless it is there already.
 
     On one machine the first process to ask builds and the others wait. Where two build at once all the same, each works
-    in a folder of its own, and the first to rename it wins.
+    in a folder of its own, and the first to rename it wins. Permissions follow the umask, so that users can share a
+    cache. Raises PermissionError if something must be made in a folder that cannot be written to.
     """
     if not final.is_dir():
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(final.parent)
         with one_at_a_time(final):
             if not final.is_dir():
                 _build(final, build)
     return final
+
+
+def make_folder(folder: Path, settings: str = "VARIFORMER_CACHE (or data.cache)", exist_ok: bool = True) -> None:
+    """Make a folder of the cache. Raises PermissionError, which names the `settings` that choose another place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=exist_ok)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        cure = f"set {settings} to a folder that is writable"
+        raise PermissionError(f"cannot write to the cache in {folder.parent} ({error.strerror}): {cure}") from None
 
 
 @contextmanager
@@ -48,17 +62,17 @@ def one_at_a_time(final: Path) -> Iterator[None]:
     with ExitStack() as stack:
         with suppress(OSError):  # or on a file system without locks
             file = stack.enter_context(lock.open("w"))
-            stack.callback(lock.unlink, missing_ok=True)
+            stack.callback(_remove, lock)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _build(final: Path, build: Callable[[Path], None]) -> None:
     _remove_stale(final.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=final.parent))
+    temporary = final.parent / f"{_TEMPORARY}{uuid4().hex}"
+    make_folder(temporary, exist_ok=False)
     try:
         build(temporary)
-        os.chmod(temporary, 0o777 & ~_umask())  # mkdtemp's folders are for one user; a cache may be shared
         os.rename(temporary, final)
     except OSError:
         if not final.is_dir():  # a failure of our own, not the race lost
@@ -67,35 +81,40 @@ def _build(final: Path, build: Callable[[Path], None]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _remove(file: Path) -> None:
+    with suppress(OSError):  # another user's, in a folder where each removes only what is his own
+        file.unlink(missing_ok=True)
 
 
 def _remove_stale(folder: Path) -> None:
     for temporary in folder.glob(f"{_TEMPORARY}*"):
         try:
             newest = max(path.stat().st_mtime for path in (temporary, *temporary.rglob("*")))
-        except FileNotFoundError:  # its owner has just finished
+        except OSError:  # its owner has just finished, or is another user
             continue
         if time.time() - newest > _STALE:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 def file_digest(path: Path, cache: Path) -> str:
-    """The sha256 of a file's content, remembered by (path, size, time of change)."""
+    """The sha256 of a file's content, remembered by (path, size, time of change) where the cache can be written to."""
     status = path.stat()
     state = [str(path.resolve()), status.st_size, status.st_mtime_ns]
     memory = cache / "digests" / f"{digest_of(state)}.txt"
-    if memory.is_file():
+    with suppress(OSError):  # nothing is remembered, or another user's file is not for all to read
         return memory.read_text()
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=memory.parent)
-    with open(handle, "w") as file:
-        file.write(digest)
-    os.replace(temporary, memory)
+    with suppress(OSError):  # a cache that is only read
+        _remember(memory, digest)
     return digest
+
+
+def _remember(memory: Path, digest: str) -> None:
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = memory.with_suffix(f".{uuid4().hex}")
+    try:
+        temporary.write_text(digest)
+        os.replace(temporary, memory)
+    finally:
+        _remove(temporary)

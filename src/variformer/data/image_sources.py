@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..ranges import UnderHalf
-from .cache import cache_folder, one_at_a_time
+from .cache import cache_folder, make_folder, one_at_a_time
 from .sources import Split
 
 MANY = 100_000  # images, of which more take too long to compare at every start
@@ -215,9 +215,9 @@ class _Torchvision:
         import torchvision.datasets
 
         kind = getattr(torchvision.datasets, self.dataset)
+        if self.download:
+            make_folder(self.root, "VARIFORMER_CACHE (or data.source.root)")
         try:
-            if self.download:
-                self.root.mkdir(parents=True, exist_ok=True)
             with one_at_a_time(self.root / self.dataset):
                 stored = kind(self.root, train=train, download=self.download)
         except (RuntimeError, OSError) as problem:
