@@ -92,3 +92,11 @@ def test_a_run_with_checkpoints_is_not_overwritten(command, saved):
 def test_a_requeued_slurm_job_needs_no_word(command, saved, monkeypatch):
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert command(*STARTED) == saved | {"resume": True}
+
+
+def test_resume_alone_asks_for_the_run(command, saved, request):
+    with initialize_config_dir(str(request.config.rootpath / "conf"), version_base="1.3"):
+        config = compose("train", ["resume=true"], return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    with pytest.raises(ConfigError, match=r"^resume: needs run_dir=, the directory of the run to continue$"):
+        variformer.config.compose(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
