@@ -122,3 +122,11 @@ def test_a_new_command_with_validation_batches_names_the_new_key(saved):
         variformer.config.check(saved | {"trainer": saved["trainer"] | {"validation_batches": 3}})
     (line,) = unknown_keys(CONF, "train", ["trainer.validation_batches=3"])
     assert "did you mean `validation_samples`" in line
+
+
+def test_resume_alone_asks_for_the_run(command, saved, request):
+    with initialize_config_dir(str(request.config.rootpath / "conf"), version_base="1.3"):
+        config = compose("train", ["resume=true"], return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    with pytest.raises(ConfigError, match=r"^resume: needs run_dir=, the directory of the run to continue$"):
+        variformer.config.compose(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))

@@ -58,7 +58,7 @@ def plan(config: Config) -> Plan:
     source = None if config["resume"] else config.get("init_from")
     if source:
         locate(source)
-        facts["init_from"] = start_from(source, module.model, task.tokenizer)
+        facts["init_from"] = start_from(source, module.model, task.tokenizer, config["model"])
     repetition(config, facts)
     return described(config, task, trainer, data, module, total)
 

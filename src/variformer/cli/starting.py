@@ -1,35 +1,72 @@
 """Training that starts from the weights of an earlier model: `init_from=PATH_OR_NAME`."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from ..config import ConfigError
+from ..config.check import with_defaults
 from ..data import Tokenizer
 from ..hub import locate
-from ..weights.transfer import fit, offset_of
+from ..weights.transfer import Misfit, fit, offset_of
 from .loading import model_of, tokenizer_of
+from .nodes import node_of, recorded
 from .teacher import digest
 
 log = logging.getLogger(__name__)
 
+FITTED = ("max_length", "image_size", "patch_size", "classes", "pair_classes")  # which may be others than the source's
 
-def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None) -> dict[str, Any]:
+
+def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node: Any = None) -> dict[str, Any]:
     """Copy what fits from `source` into `model`, log the rest, and return what is worth keeping in the run's record.
 
-    Raises ValueError where tokenizers or weights do not fit each other, FileNotFoundError where there is no source.
+    `node` is the model's config. Raises ConfigError that says what to set where tokenizers or weights do not fit each
+    other, and FileNotFoundError where there is no source.
     """
     folder = locate(source)
-    theirs = tokenizer_of(folder)
-    if tokenizer is not None and theirs is not None:
-        require_same_tokens(tokenizer, theirs, folder)
-    origin = model_of(folder)
-    report = fit(model, origin.state_dict(), offset_of(origin))
+    try:
+        theirs = tokenizer_of(folder)
+        if tokenizer is not None and theirs is not None:
+            require_same_tokens(tokenizer, theirs, folder)
+        with recorded() as made:
+            origin = model_of(folder)
+        report = fit(model, origin.state_dict(), offset_of(origin))
+    except Misfit as error:
+        raise ConfigError([explained(error, source, node, node_of(origin, made))]) from error
+    except ValueError as error:
+        raise ConfigError([f"init_from={source}: {error}"]) from error
     for line in report.lines():
         log.info("init_from=%s: %s", source, line)
     changed = {"resized": report.resized, "shortened": report.shortened, "new": report.new}
     return {"source": source, "folder": str(folder.resolve()), "sha256": digest(origin)} | changed
+
+
+def explained(error: Misfit, source: str, ours: Any, theirs: Any) -> str:
+    """In one line, what to set so that a model has the sizes and parts of its source; or else the first misfit."""
+    first = error.problems[0]
+    more = f" and {len(error.problems) - 1} more" if len(error.problems) > 1 else ""
+    if isinstance(ours, dict):
+        changes = list(differences(with_defaults(ours), with_defaults(theirs.get("body", theirs))))
+        if changes:
+            return f"init_from={source}: the model differs from its source; set {' '.join(changes)} ({first}{more})"
+    return f"init_from={source}: the weights do not fit: {first}{more}"
+
+
+def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> Iterator[str]:
+    """The class, sizes and parts of `theirs` that decide which weights a model has, where `ours` are others."""
+    for name, value in theirs.items():
+        target = value.get("_target_") if isinstance(value, dict) else None
+        mine = ours.get(name)
+        if target and isinstance(mine, dict) and mine.get("_target_") not in (None, target):
+            yield f"model.{name}._target_={target}"
+        elif name == "_target_" and mine != value:
+            yield f"model._target_={value}"
+        elif isinstance(value, int) and name not in FITTED and name in ours and mine != value:
+            yield f"model.{name}={str(value).lower()}"
 
 
 def require_same_tokens(ours: Tokenizer, theirs: Tokenizer, folder: Path) -> None:

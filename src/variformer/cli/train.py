@@ -80,7 +80,7 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
     if taught_by:
         facts["teacher"] = taught_by
     if source:
-        facts["init_from"] = start_from(source, module.model, task.tokenizer)
+        facts["init_from"] = start_from(source, module.model, task.tokenizer, config["model"])
     facts |= repetition(config, facts)
     if trainer.is_global_zero:
         keep(config, run, facts, trainer)

@@ -2,17 +2,24 @@
 
 import os
 import shutil
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from .check import ConfigError, check
+from .comments import overview
 from .earlier import renewed
 from .fitting import misfits
 from .launch import leads, stamp
 from .overrides import change, given
 from .repeating import name_of, repeated
 from .resuming import goes_on, has_checkpoints, started_with
+from .schema import Experiment, TrainerSettings
 
+USAGE = """Train one experiment: python train.py experiment=NAME GROUP=OPTION GROUP/GROUP=OPTION KEY=VALUE ...
+
+validate_only=true shows the plan of a run, `--cfg job` its whole config, `-m` starts a sweep, and `--hydra-help` says
+what else Hydra takes."""
 HYDRAS_OWN = {".hydra", ".hydra_resumed", "train.log"}
 ALWAYS_NEW = ("run_dir", "resume", "repeat")  # what a resumed run's command line says about itself
 
@@ -21,9 +28,13 @@ def register_resolvers() -> None:
     """`${stamp:}`: what sets a run's directory apart, drawn once per process.
     `${hydra_folder:RUN_DIR}`: where Hydra keeps its own record; a resumed run does not overwrite the first one.
     `${name_of:REPEAT,NAME}`: what the run is called, or the one that it repeats.
+    `${overview:}`: what `--help` says.
     `${hydra_log:FILE}`: where Hydra logs to. Of several processes, only rank zero keeps records and a log file.
     """
     from omegaconf import OmegaConf
+
+    def help_template() -> str:
+        return f"{USAGE}\n\n{overview()}\n".replace("$", "$$")
 
     def hydra_folder(run_dir: str) -> str | None:
         return (".hydra_resumed" if Path(run_dir, "config.yaml").is_file() else ".hydra") if leads() else None
@@ -35,6 +46,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("hydra_folder", hydra_folder, replace=True)
     OmegaConf.register_new_resolver("name_of", name_of, replace=True)
     OmegaConf.register_new_resolver("hydra_log", hydra_log, replace=True)
+    OmegaConf.register_new_resolver("overview", help_template, replace=True)
 
 
 def compose(config: Any) -> dict[str, Any]:
@@ -42,7 +54,10 @@ def compose(config: Any) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    complete(config)
     share_directory(config)
+    if config.resume is True and not any(override.key_or_group == "run_dir" for override in given()):
+        raise ConfigError(["resume: needs run_dir=, the directory of the run to continue"])
     if goes_on(config.resume, Path(config.run_dir)):
         config = resumed(Path(config.run_dir), only_if_any=config.resume is not True)
     else:
@@ -60,6 +75,25 @@ def compose(config: Any) -> dict[str, Any]:
     if plain["objective"] is None:
         raise ConfigError(["objective: a run that trains needs one; conf/objective/ holds those there are"])
     return plain  # type: ignore[return-value]
+
+
+def complete(config: Any) -> None:
+    """Give what a command line has deleted (`~logger`) its default value."""
+    from omegaconf import OmegaConf, open_dict
+
+    for section, defaults in ((config, Experiment), (config.get("trainer"), TrainerSettings)):
+        if OmegaConf.is_dict(section):
+            with open_dict(section):
+                for name, value in default_values(defaults).items():
+                    if name not in section:
+                        section[name] = value
+
+
+def default_values(kind: Any) -> dict[str, Any]:
+    """Of the fields of a dataclass that have one."""
+    values = {each.name: each.default for each in fields(kind) if each.default is not MISSING}
+    made = {each.name: each.default_factory() for each in fields(kind) if each.default_factory is not MISSING}
+    return values | {name: dict(vars(value)) if is_dataclass(value) else value for name, value in made.items()}
 
 
 def share_directory(config: Any) -> None:

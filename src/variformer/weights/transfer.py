@@ -20,6 +20,15 @@ from ..models import Tuned
 BODY = "body."  # where a model for a task keeps the pre-trained one
 
 
+class Misfit(ValueError):
+    """Weights that do not fit a model: what is missing, left over or of another shape, one tensor a line."""
+
+    def __init__(self, model: nn.Module, problems: Iterable[str]):
+        self.problems = sorted(problems)
+        lines = [f"the weights do not fit this {type(model).__name__}:", *(f"  {each}" for each in self.problems)]
+        super().__init__("\n".join(lines))
+
+
 @dataclass
 class Report:
     """What became of the weights."""
@@ -45,7 +54,7 @@ def fit(model: nn.Module, tensors: Mapping[str, Tensor], offset: int | None = No
     """Copy `tensors`, named as in our models, into `model`, in the model's precision.
 
     Learned positions and patches of other sizes are interpolated, but a shorter text keeps the first positions as they
-    are. `offset` is the source's `offset_of`. Raises ValueError that lists what is missing, left over or of another
+    are. `offset` is the source's `offset_of`. Raises Misfit that lists what is missing, left over or of another
     shape in a transformer, and positions that begin elsewhere in their table; then nothing is copied.
     """
     parameters = dict(model.state_dict(keep_vars=True))  # a tied one under both of its names
@@ -65,7 +74,9 @@ def fit(model: nn.Module, tensors: Mapping[str, Tensor], offset: int | None = No
             problems.append(f"missing: {name}, which the model has")
         else:
             found, expected = tuple(tensors[name].shape), tuple(parameter.shape)
-            problems.append(f"of the wrong shape: {name} is {found}, the model asks for {expected}{cure(name, found)}")
+            problems.append(
+                f"of the wrong shape: {name} is {found}, the model asks for {expected}{cure(name, found, expected)}"
+            )
     for name in tensors.keys() - parameters.keys():
         if belongs(name, sources) and not belongs(name, removed):
             problems.append(f"left over: {name}, which the model does not have")
@@ -73,8 +84,7 @@ def fit(model: nn.Module, tensors: Mapping[str, Tensor], offset: int | None = No
             report.left_behind.append(name)
     problems += disagreements(parameters, tensors, report.copied)
     if problems:
-        shown = [f"  {problem}" for problem in sorted(problems)]
-        raise ValueError("\n".join([f"the weights do not fit this {type(model).__name__}:", *shown]))
+        raise Misfit(model, problems)
     with torch.no_grad():
         for name in report.copied:
             parameters[name].copy_(tensors[name])
@@ -111,8 +121,8 @@ def belongs(name: str, prefixes: set[str]) -> bool:
     return any(name.startswith(prefix) for prefix in prefixes)
 
 
-def cure(name: str, found: tuple[int, ...]) -> str:
-    if name.endswith("embedding.tokens.weight"):
+def cure(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    if name.endswith("embedding.tokens.weight") and found[0] != expected[0]:
         return (
             f" (another vocabulary: set model.vocab_size={found[0]}, and tokenizer=pretrained with "
             "tokenizer.path=... for the tokenizer that the weights were trained with)"
