@@ -92,3 +92,15 @@ def test_a_run_with_checkpoints_is_not_overwritten(command, saved):
 def test_a_requeued_slurm_job_needs_no_word(command, saved, monkeypatch):
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert command(*STARTED) == saved | {"resume": True}
+
+
+def test_hydra_writes_nothing_into_a_run_that_is_done(saved, tmp_path):
+    folder = OmegaConf.create({"hydra": f"${{hydra_folder:{tmp_path}}}"})
+    assert folder.hydra == ".hydra_resumed"
+    (tmp_path / "status.json").write_text('{"status": "done"}')
+    assert folder.hydra is None
+
+
+def test_fewer_steps_than_were_taken_are_refused(command, saved, tmp_path):
+    with pytest.raises(ConfigError, match="max_steps: 1 lies before the checkpoint's step 2; give 2 or more"):
+        command("max_steps=1", "resume=true")
