@@ -130,3 +130,15 @@ def test_resume_alone_asks_for_the_run(command, saved, request):
     HydraConfig.instance().set_config(config)
     with pytest.raises(ConfigError, match=r"^resume: needs run_dir=, the directory of the run to continue$"):
         variformer.config.compose(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+
+
+def test_hydra_writes_nothing_into_a_run_that_is_done(saved, tmp_path):
+    folder = OmegaConf.create({"hydra": f"${{hydra_folder:{tmp_path}}}"})
+    assert folder.hydra == ".hydra_resumed"
+    (tmp_path / "status.json").write_text('{"status": "done"}')
+    assert folder.hydra is None
+
+
+def test_fewer_steps_than_were_taken_are_refused(command, saved, tmp_path):
+    with pytest.raises(ConfigError, match="max_steps: 1 lies before the checkpoint's step 2; give 2 or more"):
+        command("max_steps=1", "resume=true")

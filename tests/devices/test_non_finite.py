@@ -11,7 +11,9 @@ import torch
 from variformer.cli.train import train
 from variformer.data.loader import Keyed
 from variformer.data.order import Share, TrainingOrder
+from variformer.training.module import Training
 from variformer.training.non_finite import NonFiniteError
+from variformer.training.sharding import local
 
 TWO = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "micro_batch=1"]
 IMAGES = ["experiment=vit", "callbacks=default", "debug=fast", "trainer.validate_every=null", "trainer.save_every=1"]
@@ -64,3 +66,23 @@ def test_both_devices_leave_the_same_step_out(kind, composed, on_ranks, monkeypa
     assert all(torch.equal(saved[0][name], saved[1][name]) for name in saved[0])
     assert not all(torch.equal(saved[1][name], saved[2][name]) for name in saved[0])
     assert json.loads((Path(config["run_dir"]) / "run.json").read_text())["skipped_steps"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("callbacks", ["default", "[default,average]"])
+def test_a_shard_that_is_not_finite_is_saved_by_no_device(callbacks, composed, on_ranks, monkeypatch, checkpoint_of):
+    """The second device's share of one weight is nan after the third step, and the first device's is not."""
+    config = composed(*IMAGES, "trainer=fsdp", f"callbacks={callbacks}")
+    plain, taken = Training.optimizer_step, []
+
+    def optimizer_step(self, *arguments, **named):
+        plain(self, *arguments, **named)
+        taken.append(1)
+        if len(taken) == 3 and self.trainer.global_rank == 1:
+            local(next(self.model.parameters()).data).view(-1)[0] = math.nan
+
+    monkeypatch.setattr(Training, "optimizer_step", optimizer_step)
+    for told in on_ranks(outcome, config):
+        assert "after step 3: " in told and "tensors are not finite" in told
+    kept = checkpoint_of(config, "last")
+    assert kept["global_step"] == 2 and all(x.isfinite().all() for x in kept["state_dict"].values())

@@ -29,7 +29,8 @@ def ending(trainer: L.Trainer, module: Training, run: RunDirectory) -> dict[str,
     if step >= steps:
         return {"ended": "max_steps", "step": step, "max_steps": steps}
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
-    metric, mode = f"val/{module.objective.monitor}", module.objective.mode
+    metric: str = f"val/{module.objective.monitor}"
+    mode: str = module.objective.mode
     why = "pruned" if any(isinstance(each, Pruning) and each.stops for each in callbacks) else "stopped"
     for each in callbacks:
         if isinstance(each, EarlyStopping) and each.stopping_reason != EarlyStoppingReason.NOT_STOPPED:

@@ -6,17 +6,23 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from ..config import ConfigError
 from ..training.loggers import dashboards_closed
 from ..training.requeue import put_back_after_a_warning
-from ..training.run_directory import RunDirectory
+from ..training.run_directory import RunDirectory, write_bytes
 from ..training.searching import Pruned
 from ..training.signals import Preempted, Signals
+
+
+class Refused(ConfigError):
+    """A run that is not resumed so: it stays as it was."""
 
 
 @contextmanager
 def reported(run: RunDirectory, requeue: bool = False) -> Iterator[Signals]:
     """Keep status.json true, whatever happens; what yields is told of signals meanwhile, dashboards of the end."""
     with Signals() as signals, put_back_after_a_warning(run.leads and requeue), dashboards_closed(run):
+        before = run.status_file.read_bytes() if run.leads and run.status_file.is_file() else None
         run.set_status("running")
         try:
             yield signals
@@ -24,6 +30,10 @@ def reported(run: RunDirectory, requeue: bool = False) -> Iterator[Signals]:
             run.set_status("preempted", stop)
             if run.leads:
                 tell(f"\n{summary(run, stop)}")
+            raise
+        except Refused:
+            if before is not None:
+                write_bytes(run.status_file, before)
             raise
         except Pruned:
             run.set_status("pruned")

@@ -1,6 +1,5 @@
 """What `python train.py` does once the config is known to be good."""
 
-import json
 import logging
 import time
 import warnings
@@ -26,6 +25,7 @@ from ..training.run_directory import RunDirectory, code_state, write_json, write
 from ..training.searching import Pruned
 from ..training.signals import Signals
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
+from .continuing import changes, final_value, finished, recorded
 from .ending import conclude
 from .memory import explained
 from .repeating import repetition
@@ -39,8 +39,15 @@ log = logging.getLogger(__name__)
 
 
 def train(config: Config) -> float:
-    """Run one experiment to its end; the value that the objective watches. Leaves a complete run directory."""
+    """Run one experiment to its end; the value that the objective watches. Leaves a complete run directory.
+
+    A run that is finished already is left as it is. Raises Refused where a run cannot be resumed as the config says.
+    """
     run = RunDirectory(config["run_dir"], leads=leads())
+    if config["resume"] and (line := finished(config, run)):
+        if run.leads:
+            tell(line)
+        return final_value(config, run)
     if run.leads and not config["resume"]:
         run.path.mkdir(parents=True, exist_ok=True)
         keep_config(config, run)
@@ -67,8 +74,12 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
     trainer = build_trainer(config, run, total, step_of(checkpoint) if checkpoint else None, signals)
     data_module = build_data_module(config, task, trainer.world_size)
     module = build_module(config, task)
-    if not config["resume"]:
+    if checkpoint is None:
         task.objective.initialise(module.model)
+    else:
+        lines = changes(config, run, checkpoint, module, data_module, total)
+        for line in lines if run.leads else ():
+            tell(line)
     facts = {
         "name": config["name"],
         "seed": config["seed"],
@@ -126,7 +137,7 @@ def keep(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Tr
         run.set_record(**facts)
         return
 
-    before = recorded_config(run)
+    before = (recorded(run) or {}).get("config")
 
     def accepted(*_: Any) -> None:
         keep_config(config, run)
@@ -134,11 +145,6 @@ def keep(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Tr
         run.set_record(changed=list(changed_values(before or settled, settled)), **facts | {"config": settled})
 
     trainer.callbacks.append(LambdaCallback(on_train_start=accepted))  # type: ignore[attr-defined]
-
-
-def recorded_config(run: RunDirectory) -> Config | None:
-    """What the last session of a run did; None where its record is missing."""
-    return json.loads(run.record.read_text()).get("config") if run.record.is_file() else None
 
 
 def keep_config(config: Config, run: RunDirectory) -> None:

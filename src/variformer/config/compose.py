@@ -13,7 +13,7 @@ from .fitting import misfits
 from .launch import leads, stamp
 from .overrides import change, given
 from .repeating import name_of, repeated
-from .resuming import goes_on, has_checkpoints, started_with
+from .resuming import goes_on, has_checkpoints, is_done, require_steps_ahead, started_with
 from .schema import Experiment, TrainerSettings
 
 USAGE = """Train one experiment: python train.py experiment=NAME GROUP=OPTION GROUP/GROUP=OPTION KEY=VALUE ...
@@ -26,7 +26,8 @@ ALWAYS_NEW = ("run_dir", "resume", "repeat")  # what a resumed run's command lin
 
 def register_resolvers() -> None:
     """`${stamp:}`: what sets a run's directory apart, drawn once per process.
-    `${hydra_folder:RUN_DIR}`: where Hydra keeps its own record; a resumed run does not overwrite the first one.
+    `${hydra_folder:RUN_DIR}`: where Hydra keeps its own record; a resumed run does not overwrite the first one, and in
+    the directory of a run that is done nothing is written before it is known whether there is more to train.
     `${name_of:REPEAT,NAME}`: what the run is called, or the one that it repeats.
     `${overview:}`: what `--help` says.
     `${hydra_log:FILE}`: where Hydra logs to. Of several processes, only rank zero keeps records and a log file.
@@ -37,7 +38,9 @@ def register_resolvers() -> None:
         return f"{USAGE}\n\n{overview()}\n".replace("$", "$$")
 
     def hydra_folder(run_dir: str) -> str | None:
-        return (".hydra_resumed" if Path(run_dir, "config.yaml").is_file() else ".hydra") if leads() else None
+        if not leads() or is_done(Path(run_dir)):
+            return None
+        return ".hydra_resumed" if Path(run_dir, "config.yaml").is_file() else ".hydra"
 
     def hydra_log(file: str) -> str:
         return file if leads() else os.devnull
@@ -60,6 +63,7 @@ def compose(config: Any) -> dict[str, Any]:
         raise ConfigError(["resume: needs run_dir=, the directory of the run to continue"])
     if goes_on(config.resume, Path(config.run_dir)):
         config = resumed(Path(config.run_dir), only_if_any=config.resume is not True)
+        require_steps_ahead(Path(config.run_dir), config.get("max_steps"))
     else:
         config.resume = False
         config = repeated(config) if config.get("repeat") else config

@@ -69,22 +69,30 @@ class WholeCheckpointIO(TorchCheckpointIO):
         weights_only: bool | None = None,
     ) -> dict[str, Any]:
         path = Path(path)
-        if os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
-            raise ValueError("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD lets checkpoints run code: unset it")
         if problem := problem_of(path):
             others = ", ".join(sorted(each.name for each in path.parent.glob("*.ckpt") if each != path)) or "none"
             raise ValueError(f"{path} is refused: {problem}. Copy it again, or take another (there: {others})")
-        try:
-            return torch.load(path, map_location=map_location, weights_only=True)
-        except (pickle.UnpicklingError, EOFError) as error:
-            reason = str(error).partition("WeightsUnpickler error: ")[2].partition("\n")[0] or type(error).__name__
-            raise ValueError(
-                f"{path} is refused: it is no checkpoint, or would run code when read ({reason})"
-            ) from None
+        return read(path, map_location=map_location)
 
     def remove_checkpoint(self, path: str | Path) -> None:
         Path(path).unlink(missing_ok=True)
         checksum_of(path).unlink(missing_ok=True)
+
+
+def glance(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds that was found whole before; of its tensors nothing is read until they are used."""
+    return read(path, map_location="cpu", mmap=True)
+
+
+def read(path: Path, **how: Any) -> dict[str, Any]:
+    """Raises ValueError where reading would run code."""
+    if os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
+        raise ValueError("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD lets checkpoints run code: unset it")
+    try:
+        return torch.load(path, weights_only=True, **how)
+    except (pickle.UnpicklingError, EOFError) as error:
+        reason = str(error).partition("WeightsUnpickler error: ")[2].partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{path} is refused: it is no checkpoint, or would run code when read ({reason})") from None
 
 
 class File:

@@ -1,5 +1,6 @@
 """When checkpoints are written, and which are kept."""
 
+import logging
 import math
 import os
 from pathlib import Path
@@ -14,6 +15,9 @@ from ..run_directory import RunDirectory
 from .curves import steps_now
 from .finite import require_finite, weights, whole_state
 from .order import Order
+from .yardstick import difference, yardstick
+
+log = logging.getLogger(__name__)
 
 
 class Checkpoints(Callback):
@@ -70,6 +74,14 @@ class BestCheckpoint(Callback):
 
     def __init__(self) -> None:
         self.value: float | None = None
+        self.yardstick: dict[str, Any] = {}
+
+    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
+        now = yardstick(trainer, module)
+        if self.value is not None and (other := difference(self.yardstick, now)):
+            log.warning("best.ckpt is chosen anew from here on, because it was compared otherwise: %s", other)
+            self.value = None
+        self.yardstick = now
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         value = module.results["val"][module.objective.monitor]
@@ -89,10 +101,10 @@ class BestCheckpoint(Callback):
         return value < self.value if mode == "min" else value > self.value
 
     def state_dict(self) -> dict[str, Any]:
-        return {"value": self.value}
+        return {"value": self.value, "yardstick": self.yardstick}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.value = state["value"]
+        self.value, self.yardstick = state["value"], state.get("yardstick", {})
 
 
 def was_saved(trainer: L.Trainer) -> bool:

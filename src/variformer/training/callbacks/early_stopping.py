@@ -1,13 +1,18 @@
 """Stop when validation no longer gets better."""
 
+import logging
 from typing import Any, ClassVar
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from ...ranges import Count, NotNegative
 from .order import Order
+from .yardstick import difference, yardstick
+
+log = logging.getLogger(__name__)
 
 
 class EarlyStopping(LightningEarlyStopping):
@@ -17,6 +22,7 @@ class EarlyStopping(LightningEarlyStopping):
 
     def __init__(self, *, patience: Count = 5, min_delta: NotNegative = 0.0):
         self.least = min_delta
+        self.yardstick: dict[str, Any] = {}
         super().__init__(monitor="", patience=patience, min_delta=min_delta, verbose=True)
 
     def setup(self, trainer: L.Trainer, pl_module: Any, stage: str) -> None:
@@ -29,6 +35,11 @@ class EarlyStopping(LightningEarlyStopping):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         """A run that was killed after it had decided to stop stops again, unless it was given more patience."""
+        now = yardstick(trainer, pl_module)
+        if self.best_score.isfinite() and (other := difference(self.yardstick, now)):
+            log.warning("early stopping counts anew from here on, because it compared otherwise: %s", other)
+            self.wait_count, self.best_score = 0, torch.tensor(torch.inf if self.mode == "min" else -torch.inf)
+        self.yardstick = now
         if self.wait_count >= self.patience:
             trainer.should_stop = True
         else:
@@ -38,4 +49,7 @@ class EarlyStopping(LightningEarlyStopping):
         """All but the patience, which is the config's."""
         patience = self.patience
         super().load_state_dict(state_dict)
-        self.patience = patience
+        self.patience, self.yardstick = patience, state_dict.get("yardstick", {})
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"yardstick": self.yardstick}
