@@ -8,6 +8,7 @@ from typing import Any
 from .check import ConfigError, check
 from .launch import leads, stamp
 from .overrides import change, given
+from .paths import anchored
 from .repeating import name_of, repeated
 from .resuming import goes_on, has_checkpoints, started_with
 
@@ -36,7 +37,10 @@ def register_resolvers() -> None:
 
 
 def compose(config: Any) -> dict[str, Any]:
-    """A DictConfig from Hydra -> the run's config. Raises ConfigError or FileNotFoundError that say what to mend."""
+    """A DictConfig from Hydra -> the run's config, with absolute paths.
+
+    Raises ConfigError or FileNotFoundError that say what to mend.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -54,7 +58,7 @@ def compose(config: Any) -> dict[str, Any]:
     check(plain)  # type: ignore[arg-type]
     if plain["objective"] is None:
         raise ConfigError(["objective: a run that trains needs one; conf/objective/ holds those there are"])
-    return plain  # type: ignore[return-value]
+    return anchored(plain)  # type: ignore[arg-type]
 
 
 def share_directory(config: Any) -> None:

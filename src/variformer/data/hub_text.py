@@ -9,6 +9,7 @@ from typing import Any
 from variformer.data.cache import digest_of, file_digest
 from variformer.data.files import texts_of_rows
 from variformer.data.sources import Document, Split
+from variformer.paths import FolderOrName
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class HubText:
     data may change under the same name, and the cache would not see it: pin one for published results.
     """
 
-    path: str
+    path: FolderOrName
     name: str | None = None
     column: str = "text"
     train_split: str = "train"

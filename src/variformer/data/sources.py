@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from variformer.data.cache import digest_of, file_digest
 from variformer.data.files import find_files, read_documents
+from variformer.paths import LocalPath
 
 Split = Literal["train", "val", "test"]
 
@@ -49,9 +50,9 @@ class TextFiles:
     `document_separator` (such as three line ends) cuts it into several.
     """
 
-    train: str | Sequence[str]
-    validation: str | Sequence[str] | None = None
-    test: str | Sequence[str] | None = None
+    train: LocalPath | Sequence[LocalPath]
+    validation: LocalPath | Sequence[LocalPath] | None = None
+    test: LocalPath | Sequence[LocalPath] | None = None
     column: str = "text"
     document_separator: str | None = None
 

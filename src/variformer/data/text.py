@@ -13,6 +13,7 @@ from variformer.data.corpus import Corpus
 from variformer.data.sources import Source, Split
 from variformer.data.tokenizer import Tokenizer
 from variformer.data.tokenizer_recipes import Recipe
+from variformer.paths import LocalPath
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class TextData:
         test: float = 0.05,
         on_bad: Literal["error", "skip"] = "skip",
         max_document_bytes: int = 64 * 2**20,
-        cache: str | None = None,
+        cache: LocalPath | None = None,
     ) -> None:
         if not (validation >= 0 and test >= 0 and validation + test < 1):
             raise ValueError(

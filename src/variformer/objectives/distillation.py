@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..paths import FolderOrName
 from .objective import Batch, Objective, Scores
 
 # Shapes: N things to be told, V scores of each.
@@ -58,7 +59,7 @@ class Distillation(Objective):
         length: int | None = None,
         *,
         task: Callable[..., Objective],
-        teacher: str | None = None,
+        teacher: FolderOrName | None = None,
         copied_layers: Sequence[int] | None = None,
     ):
         super().__init__()
