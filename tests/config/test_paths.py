@@ -8,6 +8,7 @@ from variformer.config.check import check
 from variformer.config.paths import anchored, with_paths
 from variformer.config.repeating import changed_values
 from variformer.config.values import misfit
+from variformer.data.files import find_files
 
 TEXT = {"_target_": "variformer.data.TextData", "_partial_": True}
 IMAGES = {"_target_": "variformer.data.images.ImageData", "image_size": 8, "channels": 1, "classes": 2}
@@ -46,6 +47,18 @@ def test_text_files_are_absolute(here, given, expected):
     kept = anchored(source("TextFiles", train="x.txt", validation=given, test=given))["data"]["source"]
     assert (kept["train"], kept["validation"], kept["test"]) == (f"{here}/x.txt", expected, expected)
     assert kept["_target_"] == "variformer.data.TextFiles"
+
+
+def test_a_pattern_below_a_folder_with_brackets_finds_its_files(here, monkeypatch):
+    (here / "[x]").mkdir()
+    for name in ("a.txt", "[b].txt"):
+        (here / "[x]" / name).touch()
+    monkeypatch.chdir(here / "[x]")
+    for given, expected in (("*.txt", ["[b].txt", "a.txt"]), ("[b].txt", ["[b].txt"]), ("[ab].txt", ["a.txt"])):
+        pattern = anchored(source("TextFiles", train=given))["data"]["source"]["train"]
+        assert [path.name for path in find_files([pattern])] == expected
+    folder = IMAGES | {"source": {"_target_": "variformer.data.image_files.ImageFolder", "train": "photos"}}
+    assert anchored({"data": folder})["data"]["source"]["train"] == f"{here}/[x]/photos"
 
 
 def test_every_kind_of_path_in_a_config_is_absolute(here):

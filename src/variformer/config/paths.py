@@ -4,6 +4,7 @@ Which values are paths follows from the annotations of the parameters that take 
 """
 
 import ast
+import glob
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,26 +18,34 @@ from .values import dataclass_of
 TYPES = "variformer.paths"
 IS_LOCAL: dict[str, Callable[[str], bool]] = {  # by the name of the type: whether a text is a path, and not a name
     "LocalPath": lambda path: True,
+    "LocalPattern": lambda path: True,
     "PathOrName": os.path.exists,
     "FolderOrName": os.path.isdir,
 }
 Change = Callable[[str, str], str]  # (text, name of its type) -> the text that takes its place
 
 
-def anchored(config: dict[str, Any]) -> dict[str, Any]:
-    """The same config with absolute paths; relative ones start at the current folder, and ~ is the user's own."""
-    return with_paths(config, absolute)
+def anchored(config: dict[str, Any], known: Signature | None = None) -> dict[str, Any]:
+    """The same config with absolute paths; relative ones start at the current folder, and ~ is the user's own.
+
+    `known` are the keys of the config, by default those of an experiment.
+    """
+    return with_paths(config, absolute, known)
 
 
 def absolute(text: str, kind: str) -> str:
     path = os.path.expanduser(text)
     unknown = not text or text == "???" or "${" in text
-    return text if unknown or not IS_LOCAL[kind](path) else str(Path(path).absolute())
+    if unknown or not IS_LOCAL[kind](path):
+        return text
+    if kind == "LocalPattern" and not os.path.isabs(path) and not os.path.exists(path):
+        return str(Path(glob.escape(os.getcwd()), path))  # a folder above it may be called [x]
+    return str(Path(path).absolute())
 
 
-def with_paths(config: dict[str, Any], change: Change) -> dict[str, Any]:
+def with_paths(config: dict[str, Any], change: Change, known: Signature | None = None) -> dict[str, Any]:
     """The same config with every text that may be a path changed."""
-    return in_node(config, change, experiment())
+    return in_node(config, change, known or experiment())
 
 
 def in_node(value: Any, change: Change, known: Signature | None = None) -> Any:

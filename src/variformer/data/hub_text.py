@@ -34,9 +34,12 @@ class HubText:
 
     def fingerprint(self, cache: Path) -> str:
         folder = self._folder()
-        files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-        content: Any = [[str(file.relative_to(folder)), file_digest(file, cache)] for file in files]
+        content: Any = [[str(file.relative_to(folder)), file_digest(file, cache)] for file in self._files()]
         return digest_of("HubText", content or self.path, self.name, self.column, self._names(), self.revision)
+
+    def contents(self, cache: Path) -> dict[str, str]:
+        files = {str(file): file_digest(file, cache) for file in self._files()}
+        return files or {self.path: str(self.revision)}
 
     def documents(self, split: Split) -> Iterator[Document]:
         name = self._names()[split]
@@ -53,6 +56,11 @@ class HubText:
 
     def _folder(self) -> Path:
         return Path(os.path.expanduser(self.path))
+
+    def _files(self) -> list[Path]:
+        """Of a local folder."""
+        folder = self._folder()
+        return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
     def _load(self, split: str) -> Any:
         import datasets

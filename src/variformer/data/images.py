@@ -136,13 +136,22 @@ class ImageData:
     def fingerprint(self) -> str:
         """A hash of all that decides which numbers reach the model."""
         settings = {
-            "images": {name: view.images.fingerprint() for name, view in self._views.items()},
+            "images": self._contents,
             "shape": [self.image_size, self.channels, self.classes, self.centre],
             "normal": [list(self.mean), list(self.std)],
             "augmentation": self.augmentation and self.augmentation.settings(),
             "on_bad": self.on_bad,
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What the fingerprint follows from besides the settings, each with a text that changes whenever it does."""
+        return {f"the {name} images": fingerprint[:16] for name, fingerprint in self._contents.items()}
+
+    @cached_property
+    def _contents(self) -> dict[Split, str]:
+        return {name: view.images.fingerprint() for name, view in self._views.items()}
 
     @property
     def report(self) -> dict[str, dict[str, int]]:

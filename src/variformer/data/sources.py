@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from variformer.data.cache import digest_of, file_digest
 from variformer.data.files import find_files, read_documents
-from variformer.paths import LocalPath
+from variformer.paths import LocalPattern
 
 Split = Literal["train", "val", "test"]
 
@@ -39,6 +39,9 @@ class Source(Protocol):
     def fingerprint(self, cache: Path) -> str:
         """Text that changes whenever the documents do; `cache` remembers hashes of unchanged files."""
 
+    def contents(self, cache: Path) -> dict[str, str]:
+        """What the documents are read from, by name, with a text that changes whenever it does."""
+
     def documents(self, split: Split) -> Iterator[Document]: ...
 
 
@@ -50,9 +53,9 @@ class TextFiles:
     `document_separator` (such as three line ends) cuts it into several.
     """
 
-    train: LocalPath | Sequence[LocalPath]
-    validation: LocalPath | Sequence[LocalPath] | None = None
-    test: LocalPath | Sequence[LocalPath] | None = None
+    train: LocalPattern | Sequence[LocalPattern]
+    validation: LocalPattern | Sequence[LocalPattern] | None = None
+    test: LocalPattern | Sequence[LocalPattern] | None = None
     column: str = "text"
     document_separator: str | None = None
 
@@ -65,6 +68,9 @@ class TextFiles:
         # Suffixes belong to the meaning of the bytes; where the files lie does not.
         kinds = {split: ["".join(path.suffixes[-2:]) for path in self._files(split)] for split in self.given}
         return digest_of("TextFiles", digests, kinds, self.column, self.document_separator)
+
+    def contents(self, cache: Path) -> dict[str, str]:
+        return {str(path): file_digest(path, cache) for split in self.given for path in self._files(split)}
 
     def documents(self, split: Split) -> Iterator[Document]:
         for path in self._files(split):

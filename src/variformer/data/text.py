@@ -17,6 +17,8 @@ from variformer.paths import LocalPath
 
 log = logging.getLogger(__name__)
 
+_NAMED = 100  # files that `parts` lists one by one
+
 
 class TextData:
     """Documents of a source, cleaned, split, tokenised and cached.
@@ -51,6 +53,17 @@ class TextData:
     def fingerprint(self) -> str:
         """Changes whenever the tokens of any split would; the same however the tokenizer was come by."""
         return digest_of(self._store_key, self.tokenizer.fingerprint, corpus.VERSION)
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What the fingerprint follows from, each with a short text that changes whenever it does."""
+        contents = self.source.contents(self.cache)
+        if len(contents) > _NAMED:
+            contents = {"the files": digest_of(sorted(contents.items()))}
+        versions = [cleaning.VERSION, store.VERSION, corpus.VERSION]
+        code = {"how this version of the code reads texts": digest_of(versions)}
+        parts = contents | {"the tokenizer": self.tokenizer.fingerprint} | code
+        return {name: digest_of(text)[:16] for name, text in parts.items()}
 
     def prepare(self) -> None:
         """Do all that is not in the cache yet."""
