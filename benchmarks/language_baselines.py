@@ -137,13 +137,19 @@ def python_docs(vocab_size: int) -> Any:
 
 
 def task_of(run: Path) -> Any:
-    """A run's data with its tokenizer, and its objective."""
+    """A run's data with its tokenizer, and its objective. Exits where the data are not those of the run."""
     from omegaconf import OmegaConf
 
     from variformer.cli.build import build_task
+    from variformer.cli.identity import difference
     from variformer.config.compose import load
+    from variformer.training.run_directory import RunDirectory
 
-    return build_task(OmegaConf.to_container(load(run)), run / "tokenizer")  # type: ignore[arg-type]
+    config: Any = OmegaConf.to_container(load(run))
+    task = build_task(config, run / "tokenizer")
+    if what := difference(RunDirectory(run), task.data, config):
+        raise SystemExit(f"{what}. Bring them back")
+    return task
 
 
 def stream_of(corpus: Any) -> np.ndarray:

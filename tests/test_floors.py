@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "variformer"
 FLOORS = [
-    {"randomness", "ranges", "hub", "parent"},
+    {"randomness", "ranges", "paths", "hub", "parent"},
     {"layers"},
     {"models", "objectives"},
     {"data", "weights", "generation", "analysis"},
@@ -26,6 +26,7 @@ FOREIGN = {
     "ranges": {"annotated_types"},
     "hub": {"huggingface_hub"},
     "parent": set(),
+    "paths": set(),
     "layers": {"torch"},
     "models": {"torch"},
     "objectives": {"torch", "numpy"},
@@ -80,7 +81,7 @@ def breaches(path: Path, source: str) -> list[str]:
 
 def own_allows(own: str, other: str) -> bool:
     if own == "config":
-        return other in (own, "ranges")
+        return other in (own, "ranges", "paths")
     if own == "__init__":
         return other == "cli"  # within the functions that a user calls
     return other == own or (own in HEIGHT and HEIGHT.get(other, len(FLOORS)) < HEIGHT[own])

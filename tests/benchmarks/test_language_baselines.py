@@ -105,6 +105,13 @@ def test_a_run_is_compared_on_its_own_text(new_run, capsys):
     assert 8 > unigram > bigram > trigram > 0
 
 
+def test_a_run_whose_data_have_changed_is_refused(new_run):
+    run = new_run("ByteLevel", "next_token.NextToken", {})
+    (run / "run.json").write_text(json.dumps({"data": {"fingerprint": "0123456789"}}))
+    with pytest.raises(SystemExit, match=r"not those of this run \(fingerprint 0123456789 then"):
+        language_baselines.main(["--run", str(run)])
+
+
 @pytest.mark.parametrize("objective", ["masked_tokens.MaskedTokens", "text_infilling.TextInfilling"])
 def test_masked_targets_are_those_of_the_run(objective, new_run, capsys):
     run = new_run("WordPiece", objective, {"step": 3, "val/masked_accuracy": 0.5})

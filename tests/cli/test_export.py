@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import variformer
 from variformer.cli.exporting import export
 from variformer.cli.main import app, bytes_of
+from variformer.cli.model_card import Card
 from variformer.cli.train import train
 
 COMMON = ["debug=fast", "max_steps=2", "trainer.validate_every=null", "trainer.save_every=null"]
@@ -165,6 +166,14 @@ def test_the_card_says_what_was_measured_and_how_it_was_trained(exported):
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert recipe["model"] == config["model"] and recipe["max_steps"] == 2
     assert str(run) not in card.content and f"{READERS[name].__name__}.from_pretrained" in card.text
+
+
+def test_a_card_shows_no_folder_of_the_machine(composed):
+    config = composed("experiment=bert", "data=text_files", "data.source.train=[texts/a.txt]", "init_from=some/model")
+    assert "/texts/a.txt" in str(config["data"])
+    text = str(Card("run", "BertForPreTraining", 1, config))
+    assert "a.txt" in text and "some/model" in text
+    assert not [line for line in text.splitlines() if ": /" in line or "- /" in line or "texts" in line]
 
 
 def test_shards(exported, tmp_path):

@@ -267,13 +267,14 @@ def test_the_precision_of_each_tensor_is_that_of_the_file(case, tmp_path):
     assert loaded[0].dtype == loaded[1].dtype
 
 
-def test_data_of_ones_own(tmp_path):
+def test_data_of_ones_own(tmp_path, monkeypatch):
     vit(tmp_path / "source")
     for number in range(40):
         folder = tmp_path / "images" / f"class {number % 2}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((9, 9, 3), number, dtype=np.uint8)).save(folder / f"{number}.png")
-    command = ["import", str(tmp_path / "source"), str(tmp_path / "run"), "--data", str(tmp_path / "images")]
+    monkeypatch.chdir(tmp_path)
+    command = ["import", str(tmp_path / "source"), str(tmp_path / "run"), "--data", "images"]
     assert CliRunner().invoke(app, command).exit_code == 0
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert config["data"]["mean"] == [0.3] * 3 and config["data"]["source"]["train"] == str(tmp_path / "images")

@@ -68,6 +68,8 @@ def test_the_fingerprint_follows_files_names_and_revision(saved, tmp_path):
         HubText("nobody/nothing", revision="abc"),
     ]
     before = [source.fingerprint(cache) for source in sources]
+    assert sources[2].contents(cache) == {"nobody/nothing": "None"}
+    assert all(name.startswith(saved) for name in sources[0].contents(cache))
     assert len(set(before)) == 4
     (tmp_path / "saved" / "new.txt").write_text("new")
     after = [source.fingerprint(cache) for source in sources]

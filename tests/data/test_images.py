@@ -154,6 +154,13 @@ def test_a_damaged_file_is_skipped_in_the_same_way_when_verified_and_when_not(fo
     assert data.report["train"]["bad"] == 2
 
 
+def test_what_has_changed_is_known_by_split():
+    before, after = numbered([0, 1, 2]).parts, numbered([0, 2, 1]).parts
+    assert set(before) == {"the train images", "the val images", "the test images"}
+    assert before["the train images"] != after["the train images"]
+    assert before == numbered([0, 1, 2], std=[0.5]).parts
+
+
 def test_fingerprint_sees_every_setting_and_nothing_else():
     variants = [
         numbered([0, 1, 2]),

@@ -116,6 +116,30 @@ def test_the_fingerprint_follows_everything_that_changes_tokens(files, tmp_path)
     assert fingerprint() != before
 
 
+def test_what_has_changed_is_known_by_name(files, tmp_path, monkeypatch):
+    def parts(recipe=None):
+        return TextData(files, recipe or ByteLevel(), cache=str(tmp_path / "cache")).parts
+
+    def changed(after):
+        return [name for name in before if after[name] != before[name]]
+
+    before = parts()
+    assert files.train in before and changed(parts()) == []
+    assert changed(parts(CharacterLevel())) == ["the tokenizer"]
+    with open(files.train, "a") as file:
+        file.write("\n")
+    assert changed(parts()) == [files.train]
+    before = parts()
+    monkeypatch.setattr("variformer.data.corpus.VERSION", 99)
+    assert changed(parts()) == ["how this version of the code reads texts"]
+
+
+def test_of_many_files_the_parts_are_few(files, tmp_path, monkeypatch):
+    monkeypatch.setattr("variformer.data.text._NAMED", 0)
+    data = TextData(files, ByteLevel(), cache=str(tmp_path / "cache"))
+    assert set(data.parts) == {"the files", "the tokenizer", "how this version of the code reads texts"}
+
+
 def test_a_changed_file_gives_new_tokens(files, tmp_path):
     cache = str(tmp_path / "cache")
     before = TextData(files, ByteLevel(), cache=cache).report

@@ -199,6 +199,23 @@ def test_what_trials_start_from_is_told_by_each_option_of_the_groups_that_are_sw
     assert list(sweep_of("optimizer.lr=interval(0, 1)").composed()) == [""]
 
 
+def test_the_same_command_on_other_files_is_another_sweep(tmp_path, monkeypatch):
+    kept = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        kept.append(sweep_of("data=text_files", "data.source.train=a.txt", "seed=1,2").composed())
+    assert kept[0][""]["data"]["source"]["train"] == f"{tmp_path}/one/a.txt"
+    with SweepDirectory(tmp_path / "sweep").claimed(planned("seed=1,2").facts | {"config": kept[0]}):
+        pass
+    other = planned("seed=1,2").facts | {"config": kept[1]}
+    with (
+        pytest.raises(ConfigError, match=r"data\.source\.train: .*/one/a\.txt then, .*/two/a\.txt now"),
+        SweepDirectory(tmp_path / "sweep").claimed(other),
+    ):
+        pass
+
+
 def test_a_sweep_that_runs_already_is_not_run_a_second_time(tmp_path):
     facts = planned("seed=1,2").facts
     with (

@@ -14,6 +14,7 @@ from .. import models
 from ..analysis.cost import parameter_count
 from ..config import check
 from ..config.check import with_defaults
+from ..config.paths import anchored
 from ..config.schema import Experiment
 from ..data import Tokenizer
 from ..data.preprocessing import normalisation
@@ -61,6 +62,7 @@ def import_model(source: str, path: str | Path, data: str | None = None) -> RunD
         model, precisions = huggingface.read(folder)
     config = config_of_import(node_of(model, made), model, folder, run, data)
     check(config)
+    config = anchored(config)
     facts = {"name": config["name"], "seed": 0, "parameters": parameter_count(model), "max_steps": 0}
     place = run.path.resolve()
     working = RunDirectory(place.with_name(f".{place.name}.{os.getpid()}.tmp"))

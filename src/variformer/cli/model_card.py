@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
+from ..config.paths import with_paths
 
 
 class Kind(NamedTuple):
@@ -36,7 +39,10 @@ def kind_of(architecture: str) -> Kind:
 
 @dataclass
 class Card:
-    """What a card says. `metrics` are values by split and name: {"val": {"loss": 1.5}}."""
+    """What a card says. `metrics` are values by split and name: {"val": {"loss": 1.5}}.
+
+    Of a local path only the last part is shown: a card is published.
+    """
 
     name: str
     architecture: str  # the class of transformers that it is written for
@@ -46,13 +52,18 @@ class Card:
     record: Mapping[str, Any] = field(default_factory=dict)  # run.json
 
     @property
+    def shown(self) -> dict[str, Any]:
+        return with_paths(dict(self.config), lambda text, _: Path(text).name if Path(text).is_absolute() else text)
+
+    @property
     def reads_images(self) -> bool:
         return self.config.get("tokenizer") is None
 
     @property
     def data(self) -> str:
         """The data set's name: that of its source, or what the source reads."""
-        source = self.config["data"].get("source") or self.config["data"]
+        data = self.shown["data"]
+        source = data.get("source") or data
         return str(source.get("path") or source.get("train") or source["_target_"].rpartition(".")[2])
 
     def __str__(self) -> str:
@@ -98,7 +109,7 @@ class Card:
         return "\n".join(["| split | metric | value |", "|---|---|---:|", *lines])
 
     def training(self) -> str:
-        recipe = {name: self.config[name] for name in RECIPE if self.config.get(name) is not None}
+        recipe = {name: value for name in RECIPE if (value := self.shown.get(name)) is not None}
         sessions = self.record.get("sessions") or [{}]
         packages, hardware = sessions[-1].get("packages", {}), sessions[-1].get("hardware", {})
         versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version)

@@ -21,6 +21,7 @@ from ..training.memory import free_memory
 from ..training.module import Training
 from ..training.run_directory import RunDirectory
 from .build import Config, Task, build_data_module, build_module, build_task, build_trainer, steps
+from .identity import data_facts
 from .memory import estimator
 from .plan_table import Plan, show
 from .repeating import repetition
@@ -47,7 +48,7 @@ def plan(config: Config) -> Plan:
     config = config | {"trainer": config["trainer"] | {"workers": 0}}
     L.seed_everything(config["seed"], verbose=False)
     task = build_task(config, RunDirectory(config["run_dir"]).tokenizer if config["resume"] else None)
-    facts: dict[str, Any] = {"data": {"fingerprint": task.data.fingerprint}}
+    facts: dict[str, Any] = {"data": data_facts(task.data)}
     if taught_by := bring_teacher(find_teacher(config), config, task):
         facts["teacher"] = taught_by
     total = steps(config, task)

@@ -9,6 +9,7 @@ from ..config import ConfigError
 from ..config.consistency import leaves
 from ..config.repeating import changed_values, record_of
 from ..training.run_directory import environment
+from .identity import changed_parts, short
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +49,11 @@ def repetition(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
 
 def changed_sources(then: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, mark in SOURCES.items():
-        before, after = ((record.get(name) or {}).get(mark) for record in (then, now))
-        if before != after:
-            yield name, f"{name}: {mark} {short(before)} then, {short(after)} now"
+        before, after = (record.get(name) or {} for record in (then, now))
+        if before.get(mark) != after.get(mark):
+            what = "; ".join(changed_parts(before, after))
+            marks = f"{mark} {short(before.get(mark))} then, {short(after.get(mark))} now"
+            yield name, f"{name}: {marks}{what and f' ({what})'}"
 
 
 def changed_surroundings(then: dict[str, Any], now: dict[str, Any], run: Path) -> Iterator[str]:
@@ -68,7 +71,3 @@ def changed_surroundings(then: dict[str, Any], now: dict[str, Any], run: Path) -
         yield f"uncommitted changes: {short(digests[0])} then{then_kept}, {short(digests[1])} now"
     if before.get("code.untracked"):
         yield f"files that were in no commit then, and of which no copy was kept: {', '.join(before['code.untracked'])}"
-
-
-def short(digest: str | None) -> str:
-    return "none" if digest is None else digest[:10]

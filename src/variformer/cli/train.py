@@ -27,6 +27,7 @@ from ..training.signals import Signals
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
 from .continuing import changes, final_value, finished, recorded
 from .ending import conclude
+from .identity import data_facts, require_same_data
 from .memory import explained
 from .repeating import repetition
 from .sources import find_teacher
@@ -65,6 +66,8 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
     teacher = find_teacher(config)
     L.seed_everything(config["seed"], verbose=False)
     task = build_task(config, run.tokenizer if config["resume"] else None)
+    if config["resume"]:
+        require_same_data(run, task.data, config)
     taught_by = bring_teacher(teacher, config, task)
     if config["resume"]:
         require_same_teacher(run, taught_by)
@@ -85,7 +88,7 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
         "seed": config["seed"],
         "parameters": parameter_count(module.model),
         "max_steps": total,
-        "data": {"fingerprint": task.data.fingerprint, **task.data.report},
+        "data": data_facts(task.data),
         "config": config | {"resume": False},
     }
     if taught_by:

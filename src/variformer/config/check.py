@@ -122,16 +122,21 @@ def with_defaults(value: Any, known: Signature | None = None) -> Any:
         return [with_defaults(each) for each in value]
     if not isinstance(value, dict):
         return value
-    try:
-        known = known or signature(find(value["_target_"]))
-    except LookupError:  # no target, or none that exists: not a node
-        known = Signature()
+    known = known or signature_of(value)
     complete = {n: p.default for n, p in known.parameters.items() if p.default not in (REQUIRED, COMPUTED)}
     sections = {n: found for n, p in known.parameters.items() if (found := dataclass_of(p))}
     given: dict[str, Any] = {name: {} for name in sections} | value
     for name, each in given.items():
         complete[name] = with_defaults(each, signature(sections[name]) if name in sections else None)
     return complete
+
+
+def signature_of(value: dict[str, Any]) -> Signature:
+    """Of a node's target; of a dict that is no node, or whose target does not exist, one that takes nothing."""
+    try:
+        return signature(find(value["_target_"]))
+    except LookupError:
+        return Signature()
 
 
 def join(key: str, name: object) -> str:

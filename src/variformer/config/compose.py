@@ -12,6 +12,7 @@ from .earlier import renewed
 from .fitting import misfits
 from .launch import leads, stamp
 from .overrides import change, given
+from .paths import anchored
 from .repeating import name_of, repeated
 from .resuming import goes_on, has_checkpoints, is_done, require_steps_ahead, started_with
 from .schema import Experiment, TrainerSettings
@@ -53,7 +54,10 @@ def register_resolvers() -> None:
 
 
 def compose(config: Any) -> dict[str, Any]:
-    """A DictConfig from Hydra -> the run's config. Raises ConfigError or FileNotFoundError that say what to mend."""
+    """A DictConfig from Hydra -> the run's config, with absolute paths.
+
+    Raises ConfigError or FileNotFoundError that say what to mend.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -78,7 +82,7 @@ def compose(config: Any) -> dict[str, Any]:
     check(plain)  # type: ignore[arg-type]
     if plain["objective"] is None:
         raise ConfigError(["objective: a run that trains needs one; conf/objective/ holds those there are"])
-    return plain  # type: ignore[return-value]
+    return anchored(plain)  # type: ignore[arg-type]
 
 
 def complete(config: Any) -> None:

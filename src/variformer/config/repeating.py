@@ -9,6 +9,7 @@ from .check import ConfigError
 from .consistency import leaves
 from .earlier import renewed
 from .overrides import change, given
+from .paths import anchored
 
 OWN = ("run_dir", "sweep_dir", "resume", "repeat", "repeat_anyway")  # what every run says for itself
 
@@ -49,8 +50,11 @@ def record_of(source: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def changed_values(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """A line for each value that differs between two configs, but for what every run says for itself."""
-    before, after = ({key: value for key, _, value in leaves(config)} for config in (then, now))
+    """A line for each value that differs between two configs, but for what every run says for itself.
+
+    Paths are compared as absolute ones: records of earlier versions hold relative paths.
+    """
+    before, after = ({key: value for key, _, value in leaves(anchored(config))} for config in (then, now))
     for key in before | after:
         if key not in OWN and before.get(key) != after.get(key):
             yield f"{key}: {before.get(key)} then, {after.get(key)} now"

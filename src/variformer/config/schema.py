@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from ..paths import FolderOrName, LocalPath
 from ..ranges import Count, Positive, Seed, Whole
 
 # Whatever is built: a dict with `_target_`. The check reads this name, not its meaning.
@@ -42,13 +43,13 @@ class Experiment:
     tokenizer: Node | None = None
     seed: Seed = 0
     name: str = "run"
-    run_dir: str = "runs/run"
-    sweep_dir: str | None = None  # of a run that is a trial
+    run_dir: str = "runs/run"  # as given: a run is where it lies, and nothing reads this one later
+    sweep_dir: LocalPath | None = None  # of a run that is a trial
     validate_only: bool = False  # check and build everything, tell what the run will be and take, and stop
     resume: bool | Literal["auto"] = False
-    repeat: str | None = None  # a run directory, or the run.json of one
+    repeat: LocalPath | None = None  # a run directory, or the run.json of one
     repeat_anyway: bool = False  # whether or not its data is there unchanged
-    init_from: str | None = None  # a run directory, a Hugging Face folder or a name on its hub: weights to start from
+    init_from: FolderOrName | None = None  # a run directory or a Hugging Face model: weights to start from
     length: Count | None = None  # tokens in a sample; None where samples are images
     global_batch: Count = 32
     micro_batch: Count | None = None  # samples on one device at a time; None: as many as there are

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ..paths import FolderOrName
 from ..ranges import UnderHalf
 from .image_files import decode, enumerate_some
 from .image_sources import BadImage, RawImages, complete
@@ -47,7 +48,7 @@ class HubImages:
 
     def __init__(
         self,
-        path: str,
+        path: FolderOrName,
         name: str | None = None,
         image_column: str = "image",
         label_column: str = "label",

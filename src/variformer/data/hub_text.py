@@ -9,6 +9,7 @@ from typing import Any
 from variformer.data.cache import digest_of, file_digest
 from variformer.data.files import texts_of_rows
 from variformer.data.sources import Document, Split
+from variformer.paths import FolderOrName
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class HubText:
     data may change under the same name, and the cache would not see it: pin one for published results.
     """
 
-    path: str
+    path: FolderOrName
     name: str | None = None
     column: str = "text"
     train_split: str = "train"
@@ -33,9 +34,12 @@ class HubText:
 
     def fingerprint(self, cache: Path) -> str:
         folder = self._folder()
-        files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-        content: Any = [[str(file.relative_to(folder)), file_digest(file, cache)] for file in files]
+        content: Any = [[str(file.relative_to(folder)), file_digest(file, cache)] for file in self._files()]
         return digest_of("HubText", content or self.path, self.name, self.column, self._names(), self.revision)
+
+    def contents(self, cache: Path) -> dict[str, str]:
+        files = {str(file): file_digest(file, cache) for file in self._files()}
+        return files or {self.path: str(self.revision)}
 
     def documents(self, split: Split) -> Iterator[Document]:
         name = self._names()[split]
@@ -52,6 +56,11 @@ class HubText:
 
     def _folder(self) -> Path:
         return Path(os.path.expanduser(self.path))
+
+    def _files(self) -> list[Path]:
+        """Of a local folder."""
+        folder = self._folder()
+        return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
     def _load(self, split: str) -> Any:
         import datasets

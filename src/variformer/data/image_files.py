@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from ..paths import LocalPath
 from ..ranges import UnderHalf
 from .image_sources import BadImage, RawImages, complete
 from .sources import Split
@@ -83,7 +84,13 @@ class ImageFolder:
     validation, test: such folders; for each one not given, the share `held_out` of the training images
     """
 
-    def __init__(self, train: str, validation: str | None = None, test: str | None = None, held_out: UnderHalf = 0.1):
+    def __init__(
+        self,
+        train: LocalPath,
+        validation: LocalPath | None = None,
+        test: LocalPath | None = None,
+        held_out: UnderHalf = 0.1,
+    ):
         self.train, self.validation, self.test = train, validation, test
         self.held_out = held_out
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..paths import LocalPath
 from ..ranges import UnderHalf
 from .cache import cache_folder, make_folder, one_at_a_time
 from .sources import Split
@@ -203,7 +204,7 @@ class _Torchvision:
 
     dataset: ClassVar[str]
 
-    def __init__(self, root: str | None = None, download: bool = True, held_out: UnderHalf = 0.1):
+    def __init__(self, root: LocalPath | None = None, download: bool = True, held_out: UnderHalf = 0.1):
         self.root = Path(root).expanduser() if root else cache_folder() / "torchvision"
         self.download = download
         self.held_out = held_out

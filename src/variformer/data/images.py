@@ -162,7 +162,7 @@ class ImageData:
     def fingerprint(self) -> str:
         """A hash of all that decides which numbers reach the model."""
         settings = {
-            "images": {name: view.images.fingerprint() for name, view in self._views.items()},
+            "images": self._contents,
             "shape": [self.image_size, self.channels, self.classes, self.centre],
             "normal": [list(self.mean), list(self.std)],
             "augmentation": self.augmentation and self.augmentation.settings(),
@@ -187,6 +187,15 @@ class ImageData:
         raw = self.source.read()
         duplicates = Duplicates(raw, thorough=self.on_duplicate != "keep")
         return duplicates.dropped() if self.on_duplicate == "drop" else raw, duplicates
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What the fingerprint follows from besides the settings, each with a text that changes whenever it does."""
+        return {f"the {name} images": fingerprint[:16] for name, fingerprint in self._contents.items()}
+
+    @cached_property
+    def _contents(self) -> dict[Split, str]:
+        return {name: view.images.fingerprint() for name, view in self._views.items()}
 
     @cached_property
     def _views(self) -> dict[Split, ImageView]:

@@ -39,6 +39,10 @@ class PythonDocs:
             platform.system(),
         )
 
+    def contents(self, cache: Path) -> dict[str, str]:
+        version = f"{platform.python_implementation()} {platform.python_version()} on {platform.system()}"
+        return {"the documentation of the installed Python": f"{version}, version {_VERSION}"}
+
     def documents(self, split: Split) -> Iterator[Document]:
         from pydoc_data.topics import topics
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from variformer.data.cache import digest_of, file_digest
 from variformer.data.files import TABLES, find_files, kind_of, read_documents
+from variformer.paths import LocalPattern
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,9 @@ class Source(Protocol):
     def fingerprint(self, cache: Path) -> str:
         """Text that changes whenever the documents do; `cache` remembers hashes of unchanged files."""
 
+    def contents(self, cache: Path) -> dict[str, str]:
+        """What the documents are read from, by name, with a text that changes whenever it does."""
+
     def documents(self, split: Split) -> Iterator[Document]: ...
 
 
@@ -56,9 +60,9 @@ class TextFiles:
     (https://www.iana.org/assignments/media-types/text/tab-separated-values).
     """
 
-    train: str | Sequence[str]
-    validation: str | Sequence[str] | None = None
-    test: str | Sequence[str] | None = None
+    train: LocalPattern | Sequence[LocalPattern]
+    validation: LocalPattern | Sequence[LocalPattern] | None = None
+    test: LocalPattern | Sequence[LocalPattern] | None = None
     column: str = "text"
     document_separator: str | None = None
     delimiter: str | None = None
@@ -82,6 +86,9 @@ class TextFiles:
         tables = any(kind_of(path) in TABLES for paths in files.values() for path in paths)
         layout = [[_TABLES_VERSION, self.delimiter, self.quoting]] if tables else []
         return digest_of("TextFiles", digests, kinds, self.column, self._separator, *layout)
+
+    def contents(self, cache: Path) -> dict[str, str]:
+        return {str(path): file_digest(path, cache) for split in self.given for path in self._files(split)}
 
     def documents(self, split: Split) -> Iterator[Document]:
         """Warns of txt files in which the separator does not occur."""

@@ -13,9 +13,12 @@ from variformer.data.corpus import Corpus
 from variformer.data.sources import Source, Split
 from variformer.data.tokenizer import Tokenizer
 from variformer.data.tokenizer_recipes import Recipe
+from variformer.paths import LocalPath
 from variformer.ranges import BelowOne, Count
 
 log = logging.getLogger(__name__)
+
+_NAMED = 100  # files that `parts` lists one by one
 
 
 class TextData:
@@ -38,7 +41,7 @@ class TextData:
         test: BelowOne = 0.05,
         on_bad: Literal["error", "skip"] = "skip",
         max_document_bytes: Count = 64 * 2**20,
-        cache: str | None = None,
+        cache: LocalPath | None = None,
     ) -> None:
         if not (validation >= 0 and test >= 0 and validation + test < 1):
             raise ValueError(
@@ -53,6 +56,17 @@ class TextData:
     def fingerprint(self) -> str:
         """Changes whenever the tokens of any split would; the same however the tokenizer was come by."""
         return digest_of(self._store_key, self.tokenizer.fingerprint, corpus.VERSION)
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What the fingerprint follows from, each with a short text that changes whenever it does."""
+        contents = self.source.contents(self.cache)
+        if len(contents) > _NAMED:
+            contents = {"the files": digest_of(sorted(contents.items()))}
+        versions = [cleaning.VERSION, store.VERSION, corpus.VERSION]
+        code = {"how this version of the code reads texts": digest_of(versions)}
+        parts = contents | {"the tokenizer": self.tokenizer.fingerprint} | code
+        return {name: digest_of(text)[:16] for name, text in parts.items()}
 
     def prepare(self) -> None:
         """Do all that is not in the cache yet."""

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer as Core
 from variformer.data.cache import digest_of
 from variformer.data.tokenizer import Tokenizer
 from variformer.hub import locate
+from variformer.paths import PathOrName
 from variformer.ranges import Count, Whole
 
 _VERSION = 1  # part of every fingerprint: count up whenever a recipe's result changes
@@ -155,7 +156,7 @@ class CharacterLevel(_Fingerprint):
 class Pretrained:
     """A tokenizer that exists already: a tokenizer.json, a folder or run directory with one, or a name on the hub."""
 
-    path: str
+    path: PathOrName
 
     def train(self, texts: Iterable[str]) -> Tokenizer:
         return Tokenizer.load(self.place())

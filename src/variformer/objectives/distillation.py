@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..paths import FolderOrName
 from ..ranges import Count, Whole
 from .objective import Batch, Objective, Scores
 
@@ -59,7 +60,7 @@ class Distillation(Objective):
         length: Count | None = None,
         *,
         task: Callable[..., Objective],
-        teacher: str | None = None,
+        teacher: FolderOrName | None = None,
         copied_layers: Sequence[Whole] | None = None,
     ):
         super().__init__()

@@ -17,6 +17,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from ..config import ConfigError
+from ..config.paths import anchored
 from .directory import SweepDirectory, assigned, in_use
 from .planning import Plan, Point, plain, saved, watched_by
 from .process import POLL, handled
@@ -91,17 +92,19 @@ class Sweep:
     def composed(self) -> dict[str, Any]:
         """What trials start from, by what is chosen of the groups that are swept: one option of each group at a time.
 
-        conf/local is left out: where a sweep runs is no part of what it is.
+        conf/local is left out: where a sweep runs is no part of what it is. Paths are absolute: the same command in
+        another folder is another sweep if it reads other files.
         """
         if run := saved(self.config):
-            return {"": plain(run)}
+            return {"": anchored(plain(run))}
         loader, found = self.context.config_loader, {}
         apart = ["~local"] if loader.get_group_options("local") else []
         for choice in self.plan.one_by_one(self.config.hydra.runtime.choices):
             with contextlib.suppress(HydraException):  # such trials fail, and say why
                 words = [*self.plan.shared, *choice, *apart]
                 found[" ".join(choice)] = plain(loader.load_sweep_config(self.config, words))
-        return {choice: {name: config[name] for name in config if name != "hydra"} for choice, config in found.items()}
+        shown = {choice: {name: config[name] for name in config if name != "hydra"} for choice, config in found.items()}
+        return {choice: anchored(config) for choice, config in shown.items()}
 
     def counted_on(self, points: Sequence[Point]) -> list[Point]:
         """A grid that has grown gives its new points the numbers after those that it gave before."""

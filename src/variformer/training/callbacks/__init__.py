@@ -8,7 +8,7 @@ from .micro_batch import AutoMicroBatch
 from .non_finite import NonFinite
 from .preemption import Preemption
 from .profile import Profile
-from .progress import Bar
+from .progress import Bar, EvaluationBar
 from .pruning import Pruning
 from .random_state import RandomState
 from .resumption import Resumption
@@ -22,6 +22,7 @@ __all__ = [
     "Checkpoints",
     "Curves",
     "EarlyStopping",
+    "EvaluationBar",
     "MovingAverage",
     "NonFinite",
     "Preemption",

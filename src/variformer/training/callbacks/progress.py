@@ -1,4 +1,4 @@
-"""A progress bar with the loss and the speed."""
+"""Progress bars: of a training, with the loss and the speed, and of an evaluation."""
 
 from typing import Any, ClassVar
 
@@ -19,20 +19,16 @@ from .order import Order
 from .throughput import Throughput
 
 
-class Bar(ProgressBar):
-    """On a terminal a moving bar; in a log file one line for each validation.
-
-    The loss is that of the last logged step, so that the bar costs no synchronisation of its own.
-    """
+class Moving(ProgressBar):
+    """A bar on a terminal, nothing in a log file. Of several devices, rank zero has it."""
 
     order: ClassVar[Order] = Order.SHOW
 
-    def __init__(self) -> None:
+    def __init__(self, stderr: bool = False) -> None:
         super().__init__()
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Console(highlight=False, soft_wrap=True, stderr=stderr)
         self.enabled = True
         self.bar: Progress | None = None
-        self.loss = self.speed = ""
 
     def disable(self) -> None:
         self.enabled = False
@@ -43,20 +39,42 @@ class Bar(ProgressBar):
     def print(self, *args: Any, **kwargs: Any) -> None:
         self.console.print(*args)
 
-    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
+    def start(self, trainer: L.Trainer, unit: str, total: float, completed: int = 0) -> None:
         if not (self.enabled and trainer.is_global_zero and self.console.is_terminal):
             return
         columns = [
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("steps"),
+            TextColumn(unit),
             TimeElapsedColumn(),
             TextColumn("<"),
         ]
         columns += [TimeRemainingColumn(), TextColumn("{task.description}")]
         self.bar = Progress(*columns, console=self.console, refresh_per_second=4)
-        self.task = self.bar.add_task("", total=trainer.max_steps, completed=trainer.global_step)
+        self.task = self.bar.add_task("", total=total, completed=completed)
         self.bar.start()
+
+    def on_exception(self, trainer: L.Trainer, module: Any, exception: BaseException) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+
+class Bar(Moving):
+    """On a terminal a moving bar; in a log file one line for each validation.
+
+    The loss is that of the last logged step, so that the bar costs no synchronisation of its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loss = self.speed = ""
+
+    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
+        self.start(trainer, "steps", trainer.max_steps, trainer.global_step)
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if not steps_now(trainer, batch_idx):
@@ -79,10 +97,27 @@ class Bar(ProgressBar):
     def on_train_end(self, trainer: L.Trainer, module: Any) -> None:
         self.close()
 
-    def on_exception(self, trainer: L.Trainer, module: Any, exception: BaseException) -> None:
+
+class EvaluationBar(Moving):
+    """The batches of an evaluation, on the standard error: the standard output has the metrics alone."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True)
+
+    def on_validation_start(self, trainer: L.Trainer, module: Any) -> None:
+        self.start(trainer, "batches", sum(trainer.num_val_batches))
+
+    def on_test_start(self, trainer: L.Trainer, module: Any) -> None:
+        self.start(trainer, "batches", sum(trainer.num_test_batches))
+
+    def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
+        if self.bar is not None:
+            self.bar.advance(self.task)
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         self.close()
 
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-            self.bar = None
+    def on_test_end(self, trainer: L.Trainer, module: Any) -> None:
+        self.close()
