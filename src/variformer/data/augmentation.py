@@ -53,10 +53,12 @@ class Augmentation:
         """The steps that bring an image to its size."""
         from torchvision.transforms import v2
 
+        from .cropping import CentreCrop
+
         bicubic = v2.InterpolationMode.BICUBIC
         if self.crop == "resized":
             return [v2.RandomResizedCrop(size, (self.area, 1.0), interpolation=bicubic)]
-        return [v2.Resize(round(size / centre), interpolation=bicubic), v2.CenterCrop(size)]
+        return [v2.Resize(round(size / centre), interpolation=bicubic), CentreCrop(size, size)]
 
     def on_pixels(self, size: int) -> list[nn.Module]:
         """The steps on 8-bit images that have their size."""
