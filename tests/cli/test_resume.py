@@ -13,6 +13,7 @@ from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
 from variformer.training.memory import OutOfMemory
 from variformer.training.module import Training
+from variformer.training.optimizer import decay_groups_of_before
 
 FAMILIES = {
     "gpt": ["model.dropout=0.1", "tokenizer=bytes"],
@@ -127,6 +128,18 @@ def test_without_the_state_it_does_not(composed, tmp_path, forget):
     WholeCheckpointIO().save_checkpoint(checkpoint, copy / "checkpoints" / "step-00000003.ckpt")
     train(config | {"run_dir": str(copy), "resume": True})
     assert not equal(contents(Path(config["run_dir"]))["state_dict"], contents(copy)["state_dict"])
+
+
+def test_a_run_from_when_every_matrix_decayed_goes_on_so(composed, tmp_path, monkeypatch):
+    """Its optimizer's state fits, and it ends where it would have ended."""
+    config = composed("experiment=vit", *COMMON, "max_steps=4", "trainer.save_every=2", "optimizer.weight_decay=0.5")
+    with monkeypatch.context() as before:
+        before.setattr("variformer.cli.build.decay_groups", decay_groups_of_before)
+        train(config)
+    copy = interrupted(Path(config["run_dir"]), 2, tmp_path / "copy")
+    train(config | {"run_dir": str(copy), "resume": True})
+    whole, resumed = contents(Path(config["run_dir"])), contents(copy)
+    assert all(equal(whole[part], resumed[part]) for part in ("state_dict", "optimizer_states", "lr_schedulers"))
 
 
 def test_another_number_of_samples_is_refused(composed):

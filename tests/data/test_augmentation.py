@@ -1,4 +1,5 @@
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -119,8 +120,70 @@ def test_steps_can_be_sent_to_a_spawned_worker():
         {"operations": -1},
         {"magnitude": 31},
         {"erase": -0.1},
+        {"erase_with": "black"},
+        {"jitter": -1.0},
+        {"operation_probability": 1.1},
     ],
 )
 def test_settings_out_of_range_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Augmentation(**wrong)
+
+
+def test_deit_augments_as_strongly_as_timm():
+    """Magnitude 9 of timm's 10 is 27 of torchvision's 30, and its deviation 0.5 is 1.5."""
+    import timm.data.auto_augment as published
+    import yaml
+    from torchvision.transforms import v2
+
+    path = Path(__file__).parents[2] / "conf" / "data" / "augmentation" / "deit.yaml"
+    ours = yaml.safe_load(path.read_text())
+    space = v2.RandAugment._AUGMENTATION_SPACE
+    for name, level in {"ShearX": "shear", "Rotate": "rotate"}.items():
+        strongest = float(space[name][0](31, 224, 224)[ours["magnitude"]])
+        assert abs(getattr(published, f"_{level}_level_to_arg")(9, {})[0]) == pytest.approx(strongest)
+    enhanced = float(space["Color"][0](31, 224, 224)[ours["magnitude"]])
+    changes = {published._enhance_increasing_level_to_arg(9, {})[0] for _ in range(20)}
+    assert max(changes) == pytest.approx(1 + enhanced)
+    theirs = published.rand_augment_transform("rand-m9-mstd0.5-inc1", {})
+    assert {(op.magnitude, op.magnitude_std, op.prob) for op in theirs.ops} == {(9, 0.5, 0.5)}
+    assert (ours["magnitude"], ours["jitter"], ours["operation_probability"]) == (27, 3 * 0.5, 0.5)
+    assert theirs.num_layers == ours["operations"] and ours["erase_with"] == "noise"
+
+
+def test_jitter_changes_the_magnitude_and_stays_in_range(monkeypatch):
+    from torchvision.transforms import v2
+
+    seen = []
+    monkeypatch.setattr(v2, "RandAugment", lambda count, magnitude: seen.append(magnitude) or torch.nn.Identity())
+    steps = Steps(8, 3, [0.5], [0.5], augmentation=Augmentation(operations=2, magnitude=27, jitter=3.0))
+    for key in range(200):
+        steps(photograph(8, 8), key)
+    assert len(seen) == 400 and max(seen) == 30 and min(seen) < 24
+    assert sum(seen) / len(seen) == pytest.approx(26.8, abs=0.6)
+
+
+def test_an_operation_that_is_seldom_carried_out(monkeypatch):
+    from torchvision.transforms import v2
+
+    seen = []
+    monkeypatch.setattr(v2, "RandAugment", lambda count, magnitude: seen.append(magnitude) or torch.nn.Identity())
+    steps = Steps(8, 3, [0.5], [0.5], augmentation=Augmentation(operations=2, operation_probability=0.25))
+    for key in range(400):
+        steps(photograph(8, 8), key)
+    assert len(seen) == pytest.approx(200, abs=45)
+
+
+def test_erased_boxes_hold_the_mean_or_noise():
+    image = torch.full((1, 16, 16), 255, dtype=torch.uint8)
+    for kind in ("mean", "noise"):
+        steps = Steps(16, 1, [0.0], [1.0], augmentation=Augmentation(erase=1.0, erase_with=kind))
+        box = steps(image, 1)[steps(image, 1) != 1]
+        assert len(box) > 4 and (box == 0).all() == (kind == "mean")
+
+
+def test_settings_that_came_later_are_known_only_where_they_differ():
+    """Else the data of a run from before would seem to be other data."""
+    before = {"crop", "padding", "area", "flip", "rotate", "shift", "operations", "magnitude", "erase"}
+    assert Augmentation(operations=2).settings().keys() == before
+    assert Augmentation(jitter=1.0).settings().keys() == before | {"jitter"}

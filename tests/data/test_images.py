@@ -9,6 +9,7 @@ from variformer.data.augmentation import Augmentation
 from variformer.data.image_files import ImageFolder
 from variformer.data.image_sources import BadImage, DecodedImages, Digits
 from variformer.data.images import ImageData
+from variformer.objectives.image_classification import NO_LABEL
 
 DIGITS = {"image_size": 8, "channels": 1, "classes": 10, "mean": (0.3056,), "std": (0.3760,)}
 
@@ -107,6 +108,26 @@ def test_skipping_takes_the_next_good_image_and_its_label():
     assert [position(sample) for sample in samples] == [0, 3, 3, 3, 4, 0]
     assert [sample["label"] for sample in samples] == [0, 2, 2, 2, 1, 0]
     assert data.report["train"]["bad"] == 3
+
+
+def test_evaluation_leaves_a_bad_image_out():
+    data = numbered([0, 9, 9, 2, 1, 9], on_bad="skip")
+    for split in ("val", "test"):
+        view = data.split(split)
+        samples = [view.sample(index, 0) for index in range(len(view))]
+        assert [sample["label"] for sample in samples] == [0, NO_LABEL, NO_LABEL, 2, 1, NO_LABEL]
+        assert {sample["image"].shape for sample in samples} == {(1, 4, 4)}
+        assert data.report[split]["bad"] == 3
+
+
+def test_a_damaged_file_of_evaluation_is_counted_when_it_is_met(folder):
+    data = photographs(folder, on_bad="skip")
+    view = data.split("val")
+    (folder / view.images.name(1)).write_bytes(b"damaged")
+    assert data.report["val"]["bad"] == 0
+    with pytest.warns(UserWarning, match=view.images.name(1)):
+        assert view.sample(1, 0)["label"] == NO_LABEL
+    assert data.report["val"]["bad"] == 1
 
 
 def test_skipping_everything_is_an_error():

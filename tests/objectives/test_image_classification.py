@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
-from variformer.objectives.image_classification import ImageClassification, count_hits, cut_and_paste
+from variformer.objectives.image_classification import NO_LABEL, ImageClassification, count_hits, cut_and_paste
 
 KEYS = np.arange(8, dtype=np.uint64)
 
@@ -188,3 +188,20 @@ def test_it_learns():
 def test_settings_out_of_range_are_named(wrong):
     with pytest.raises(ValueError, match=f"objective.{next(iter(wrong))}"):
         objective(**wrong)
+
+
+def test_what_has_no_label_is_in_no_metric():
+    """The ratios of a batch with blank places are those of the batch without them."""
+    task = objective(label_smoothing=0.1).eval()
+    scores = torch.randn(4, task.classes, generator=torch.Generator().manual_seed(0))
+    some = task.score(scores, {"labels": torch.tensor([3, NO_LABEL, 0, NO_LABEL])}).ratios
+    alone = task.score(scores[[0, 2]], {"labels": torch.tensor([3, 0])}).ratios
+    for name, ratio in alone.items():
+        assert ratio.count == some[name].count == 2
+        torch.testing.assert_close(some[name].total, ratio.total)
+
+
+def test_a_batch_of_blank_places_alone_counts_nothing():
+    task = objective().eval()
+    ratios = task.score(torch.randn(2, task.classes), {"labels": torch.tensor([NO_LABEL, NO_LABEL])}).ratios
+    assert all(ratio.total == ratio.count == 0 for ratio in ratios.values())

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from variformer.models import DeiT, ViT
-from variformer.objectives.image_classification import ImageClassification, fused_scores
+from variformer.objectives.image_classification import NO_LABEL, ImageClassification, fused_scores
 from variformer.objectives.image_distillation import HardDistillation, SoftDistillation
 from variformer.objectives.masked_tokens import MaskedTokens
 
@@ -146,3 +146,21 @@ def test_settings_that_mean_nothing_are_refused(vocabulary):
         SoftDistillation(DATA, task=ImageClassification, temperature=0.0)
     with pytest.raises(ValueError, match="MaskedTokens"):
         HardDistillation(vocabulary, 16, task=MaskedTokens)
+
+
+@pytest.mark.parametrize("kind", [HardDistillation, SoftDistillation])
+def test_what_has_no_label_is_in_no_metric(kind):
+    def ratios(labels: list[int]) -> dict:
+        chosen = [index for index in range(4) if len(labels) == 4 or index % 2 == 0]
+        images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))[chosen]
+        task = partial(ImageClassification)
+        objective = kind(DATA, task=task, teacher="a run").eval()
+        return objective.imitate(model(DeiT, 1), model_as_teacher, {"images": images, "labels": torch.tensor(labels)})
+
+    def model_as_teacher(student, images):
+        return model(ViT, 2)(images)
+
+    some, alone = ratios([3, NO_LABEL, 0, NO_LABEL]).ratios, ratios([3, 0]).ratios
+    for name, ratio in alone.items():
+        assert ratio.count == some[name].count == 2
+        torch.testing.assert_close(some[name].total, ratio.total)

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from variformer.models import GPT, Albert
-from variformer.training.optimizer import AdamW, Muon, decay_groups, orthogonalise
+from variformer.models import GPT, Albert, Bert, DeiT, ViT
+from variformer.training.optimizer import AdamW, Muon, decay_groups, decay_groups_of_before, orthogonalise
+from variformer.training.sharding import require_same_groups
 
 
 def small():
@@ -28,6 +29,39 @@ def test_the_matrix_that_widens_embeddings_is_a_hidden_one():
     by_name = {group["name"]: group["params"] for group in decay_groups(model)}
     assert len(by_name["hidden matrices"]) == 1 + 6 + 2  # the block's, and those inside the heads
     assert sorted(p.shape[0] for p in by_name["embeddings and heads"]) == [2, 2, 20, 50]  # pairs, segments, ...
+
+
+SIZES = {"width": 16, "depth": 2, "heads": 2, "hidden": 32}
+IMAGES = {"image_size": 8, "patch_size": 4, "classes": 3}
+
+
+def undecayed_matrices(model: nn.Module) -> set[str]:
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    still = [group for group in decay_groups(model) if group.get("weight_decay") == 0.0]
+    return {names[id(p)] for group in still for p in group["params"] if p.dim() >= 2}
+
+
+@pytest.mark.parametrize("kind", [ViT, DeiT])
+def test_special_tokens_and_positions_of_images_do_not_decay(kind):
+    """timm's no_weight_decay: pos_embed, cls_token and dist_token."""
+    expected = {"encoder.embedding.specials", "encoder.positions.table.weight"}
+    assert undecayed_matrices(kind(**IMAGES, **SIZES)) == expected
+
+
+@pytest.mark.parametrize("kind", [GPT, Bert])
+def test_positions_of_texts_decay_as_in_their_reference_code(kind):
+    """google-research/bert leaves out norms and biases alone; nanoGPT what has fewer than two dimensions."""
+    assert undecayed_matrices(kind(vocab_size=50, max_length=16, **SIZES)) == set()
+
+
+def test_a_part_says_itself_what_does_not_decay():
+    class Part(nn.Linear):
+        def undecayed(self):
+            return [self.weight]
+
+    model = nn.Sequential(Part(3, 3), nn.Linear(3, 3))
+    assert undecayed_matrices(model) == {"0.weight"}
+    assert all("weight_decay" not in g for g in decay_groups_of_before(model) if g["name"] != "vectors")
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (2, 32, 8), (2, 8, 32)])
@@ -101,3 +135,11 @@ def test_a_restored_optimizer_goes_on_exactly(make):
     steps(again, restored, 3)
     for one, two in zip(model.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_sharded_optimizers_refuse_the_groups_of_before_by_name():
+    model = ViT(**IMAGES, **SIZES)
+    before, now = (AdamW(make(model)) for make in (decay_groups_of_before, decay_groups))
+    require_same_groups(now.state_dict(), now, "last.ckpt")
+    with pytest.raises(ValueError, match=r"last\.ckpt was written when every matrix decayed.* start a new run"):
+        require_same_groups(before.state_dict(), now, "last.ckpt")

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from ..ranges import Count, Magnitude, NotNegative, PartOrAll, Positive, Probability, Whole
 
+MOST = 30  # the largest magnitude of torchvision's RandAugment
+LATER = {"jitter": 0.0, "operation_probability": 1.0, "erase_with": "mean"}  # settings that came later
+
 # Shapes: C channels, H height, W width, S the side of what the model sees.
 
 
@@ -19,7 +22,10 @@ class Augmentation:
     flip: probability of mirroring left and right
     rotate, shift: the furthest turn in degrees, and the furthest move as a share of the side
     operations, magnitude: RandAugment (Cubuk et al., 2019): how many operations, and how strong, from 0 to 30
+    jitter: standard deviation of the magnitude, drawn anew for each operation
+    operation_probability: of carrying out each of the operations
     erase: probability of erasing a random box (Zhong et al., 2017)
+    erase_with: "mean" fills the box with the mean colour, "noise" with normal noise
     """
 
     def __init__(
@@ -33,32 +39,43 @@ class Augmentation:
         shift: Probability = 0.0,
         operations: Whole = 0,
         magnitude: Magnitude = 9,
+        jitter: NotNegative = 0.0,
+        operation_probability: Probability = 1.0,
         erase: Probability = 0.0,
+        erase_with: Literal["mean", "noise"] = "mean",
     ):
         if crop not in ("none", "pad", "resized"):
             raise ValueError(f"crop is none, pad or resized, not {crop!r}")
         _require(0 < area <= 1, f"area is a share in (0, 1], not {area}")
         _require(0 <= shift <= 1, f"shift is a share of the side in [0, 1], not {shift}")
-        _require(0 <= magnitude <= 30, f"magnitude goes from 0 to 30, not {magnitude}")
-        for name, value in {"flip": flip, "erase": erase}.items():
+        _require(0 <= magnitude <= MOST, f"magnitude goes from 0 to {MOST}, not {magnitude}")
+        if erase_with not in ("mean", "noise"):
+            raise ValueError(f"erase_with is mean or noise, not {erase_with!r}")
+        shares = {"flip": flip, "erase": erase, "operation_probability": operation_probability}
+        for name, value in shares.items():
             _require(0 <= value <= 1, f"{name} is a probability in [0, 1], not {value}")
-        for name, amount in {"padding": padding, "rotate": rotate, "operations": operations}.items():
+        amounts = {"padding": padding, "rotate": rotate, "operations": operations, "jitter": jitter}
+        for name, amount in amounts.items():
             _require(amount >= 0, f"{name} must not be negative, but is {amount}")
         self.crop, self.padding, self.area = crop, padding, area
         self.flip, self.rotate, self.shift = flip, rotate, shift
         self.operations, self.magnitude, self.erase = operations, magnitude, erase
+        self.jitter, self.operation_probability, self.erase_with = jitter, operation_probability, erase_with
 
     def settings(self) -> dict[str, Any]:
-        return dict(vars(self))
+        """All of them, but those of LATER that are at their defaults: runs from before know none of these."""
+        return {name: value for name, value in vars(self).items() if name not in LATER or value != LATER[name]}
 
     def fit(self, size: int, centre: float) -> list[nn.Module]:
         """The steps that bring an image to its size."""
         from torchvision.transforms import v2
 
+        from .cropping import CentreCrop
+
         bicubic = v2.InterpolationMode.BICUBIC
         if self.crop == "resized":
             return [v2.RandomResizedCrop(size, (self.area, 1.0), interpolation=bicubic)]
-        return [v2.Resize(round(size / centre), interpolation=bicubic), v2.CenterCrop(size)]
+        return [v2.Resize(round(size / centre), interpolation=bicubic), CentreCrop(size, size)]
 
     def on_pixels(self, size: int) -> list[nn.Module]:
         """The steps on 8-bit images that have their size."""
@@ -73,14 +90,34 @@ class Augmentation:
             move, smooth = (self.shift, self.shift), v2.InterpolationMode.BILINEAR
             steps.append(v2.RandomAffine(self.rotate, translate=move, interpolation=smooth))
         if self.operations:
-            steps.append(v2.RandAugment(self.operations, self.magnitude))
+            strength = (self.magnitude, self.jitter, self.operation_probability)
+            steps += [RandomOperation(*strength) for _ in range(self.operations)]
         return steps
 
     def on_values(self) -> list[nn.Module]:
         """The steps after normalisation, where zero is the mean colour."""
         from torchvision.transforms import v2
 
-        return [v2.RandomErasing(self.erase)] if self.erase else []
+        value = 0.0 if self.erase_with == "mean" else "random"
+        return [v2.RandomErasing(self.erase, value=value)] if self.erase else []
+
+
+class RandomOperation(nn.Module):
+    """One operation of RandAugment, of a magnitude drawn from a normal distribution, cut off at 0 and 30."""
+
+    def __init__(self, magnitude: int, jitter: float, probability: float):
+        super().__init__()
+        self.magnitude, self.jitter, self.probability = magnitude, jitter, probability
+
+    def forward(self, image: Tensor) -> Tensor:
+        from torchvision.transforms import v2
+
+        if self.probability < 1 and torch.rand(()) >= self.probability:
+            return image
+        magnitude = float(self.magnitude)
+        if self.jitter:
+            magnitude += self.jitter * torch.randn(()).item()
+        return v2.RandAugment(1, min(max(round(magnitude), 0), MOST))(image)
 
 
 class Steps:

@@ -10,8 +10,10 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
 
+from ..objectives.image_classification import NO_LABEL
 from ..ranges import Count, PartOrAll, Positive, Probability
 from .augmentation import Augmentation, Steps
 from .duplicates import Duplicates, OnDuplicate
@@ -27,13 +29,14 @@ DUPLICATE_CURE = "Remove these, or leave them out by data.on_duplicate=drop."
 class ImageView:
     """One split: sample(index, key) is a pure function, and all its randomness comes from `key`.
 
-    With on_bad="skip" a bad image is replaced by the next good one, so that length and order never change.
+    With on_bad="skip" a bad image keeps its place, so that length and order never change: in training the next good one
+    stands there, in evaluation a blank one with the label NO_LABEL, which no metric counts.
     """
 
-    def __init__(self, images: RawImages, steps: Steps, classes: Count, on_bad: Literal["error", "skip"]):
+    def __init__(self, images: RawImages, steps: Steps, classes: Count, on_bad: Literal["error", "skip"], train: bool):
         self.images = images
         self.steps = steps
-        self.on_bad = on_bad
+        self.on_bad, self.train = on_bad, train
         outside = (images.labels < 0) | (images.labels >= classes)
         self.bad = {  # position -> what is wrong; grows as images are read
             index: f"{images.name(index)} has label {images.labels[index]}, which is not in 0..{classes - 1}"
@@ -45,20 +48,25 @@ class ImageView:
 
     def sample(self, index: int, key: int) -> dict[str, Any]:
         """{"image": (C, S, S) float, "label": int}"""
-        index, pixels = self._read(index)
-        return {"image": self.steps(pixels, key), "label": int(self.images.labels[index])}
-
-    def _read(self, index: int) -> tuple[int, Tensor]:
         for candidate in chain(range(index, len(self)), range(index)):
-            if candidate not in self.bad:
-                try:
-                    return candidate, self.images.pixels(candidate)
-                except BadImage as problem:
-                    self.bad[candidate] = str(problem)
-                    warnings.warn(f"bad image: {problem}", stacklevel=2)
+            pixels = self._read(candidate)
+            if pixels is not None:
+                return {"image": self.steps(pixels, key), "label": int(self.images.labels[candidate])}
             if self.on_bad == "error":
                 raise BadImage(self.bad[candidate])
+            if not self.train:
+                return {"image": torch.zeros(self.steps.shape), "label": NO_LABEL}
         raise BadImage(f"none of {len(self)} images is good; the first: {self.bad[0]}")
+
+    def _read(self, index: int) -> Tensor | None:
+        """None for a bad image, which is noted."""
+        if index not in self.bad:
+            try:
+                return self.images.pixels(index)
+            except BadImage as problem:
+                self.bad[index] = str(problem)
+                warnings.warn(f"bad image: {problem}", stacklevel=3)
+        return None
 
     def verify(self) -> None:
         """Decode every image once, and note those that are bad."""
@@ -90,7 +98,8 @@ class ImageData:
     on_duplicate: what happens to an image that is there more than once, known by its bytes: "keep" counts and reports
         it, where that is cheap (up to 100,000 images, none of the hub's); "drop" leaves it out, first of training;
         "error" stops
-    on_bad: "error" stops at an image or label that cannot be used; "skip" takes the next good one, and counts
+    on_bad: "error" stops at an image or label that cannot be used; "skip" takes the next good one in training,
+        leaves it out of every metric in evaluation, and counts
     verify: decode every image once in `prepare`, instead of meeting a bad one hours later
     """
 
@@ -206,7 +215,13 @@ class ImageData:
         shape = (self.image_size, self.channels, self.mean, self.std, self.centre)
         plain, augmented = Steps(*shape), Steps(*shape, self.augmentation)
         return {
-            name: ImageView(images, augmented if name == "train" else plain, self.classes, self.on_bad)
+            name: ImageView(
+                images,
+                augmented if name == "train" else plain,
+                self.classes,
+                self.on_bad,
+                train=name == "train",
+            )
             for name, images in raw.items()
         }
 

@@ -33,6 +33,8 @@ def transform(settings: Mapping[str, Any]) -> Any:
     import torch
     from torchvision.transforms import v2
 
+    from .cropping import CentreCrop
+
     if settings.get("do_pad") or abs(settings.get("rescale_factor", 1 / 255) - 1 / 255) > 1e-6:
         raise ValueError("preprocessor_config.json: do_pad, or a rescale_factor other than 1/255, is not supported")
     grey = len(settings.get("image_mean", "rgb")) == 1
@@ -40,7 +42,7 @@ def transform(settings: Mapping[str, Any]) -> Any:
     if settings.get("do_resize", True):
         steps.append(v2.Resize(size_of(settings["size"]), interpolation=interpolation(settings.get("resample"))))
     if settings.get("do_center_crop", False):
-        steps.append(v2.CenterCrop(size_of(settings["crop_size"])))
+        steps.append(CentreCrop(*sides_of(settings["crop_size"])))
     steps.append(v2.ToDtype(torch.float32, scale=settings.get("do_rescale", True)))
     if settings.get("do_normalize", True):
         steps.append(v2.Normalize(settings["image_mean"], settings["image_std"]))
@@ -68,10 +70,15 @@ def size_of(size: int | Mapping[str, int]) -> int | list[int]:
     raise ValueError(f"preprocessor_config.json: the size {dict(size)} is not supported, only height and width")
 
 
+def sides_of(size: int | Mapping[str, int]) -> list[int]:
+    """[height, width] of what is cut out."""
+    found = size_of(size)
+    return [found, found] if isinstance(found, int) else found
+
+
 def side_of(size: int | Mapping[str, int]) -> int:
     """The shorter side, in pixels."""
-    found = size_of(size)
-    return found if isinstance(found, int) else min(found)
+    return min(sides_of(size))
 
 
 def interpolation(resample: int | None) -> Any:

@@ -36,6 +36,10 @@ class PatchEmbedding(nn.Module):
         self.patches = nn.Conv2d(channels, width, patch_size, stride=patch_size)
         self.specials = nn.Parameter(torch.zeros(specials, width))
 
+    def undecayed(self) -> list[nn.Parameter]:
+        """The special tokens, which weight decay leaves alone (timm's `no_weight_decay`)."""
+        return [self.specials]
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, size, size) -> (B, S + N, E). Raises ValueError where images have another size or channels."""
         expected = (self.patches.in_channels, self.image_size, self.image_size)

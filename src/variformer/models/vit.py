@@ -78,6 +78,10 @@ class ViT(nn.Module):
         initialise.vit(self)
         nn.init.zeros_(self.head.weight)
 
+    def undecayed(self) -> list[nn.Parameter]:
+        """Positions, which weight decay leaves alone here (timm's `no_weight_decay`), unlike in BERT and GPT-2."""
+        return list(self.encoder.positions.parameters())
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) images -> (B, classes) scores, read off the class token."""
         return self.head(self.encoder(images)[:, 0])

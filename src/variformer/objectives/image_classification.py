@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from ..ranges import Count, NotNegative, Probability
 from .objective import Batch, Objective, Ratio, Scores
 
+NO_LABEL = -1  # of a place in a batch that holds no image: an unreadable one, in evaluation
+
 # Shapes: B batch, C channels, S side of an image, K classes.
 
 
@@ -85,14 +87,17 @@ class ImageClassification(Objective):
         return self.score(fused_scores(model(batch["images"])), batch)
 
     def score(self, scores: Tensor, batch: Batch) -> Scores:
-        """(B, K) scores. Training reports the loss that it differentiates; evaluation the plain cross entropy."""
+        """(B, K) scores, of which those with NO_LABEL do not count.
+
+        Training reports the loss that it differentiates; evaluation the plain cross entropy.
+        """
         labels = batch["labels"]
         losses = self._cross_entropy(scores, labels)
         if "partners" in batch:
             share, partners = batch["share"], batch["partners"]
             losses = share * losses + (1 - share) * self._cross_entropy(scores, partners)
             labels = torch.where(share < 0.5, partners, labels)  # a mixed image counts as what there is more of
-        count = torch.tensor(float(len(labels)), device=scores.device)
+        count = counted(labels).sum()
         ratios = {
             "loss": Ratio(losses.detach().sum(), count),
             "top1": Ratio(count_hits(scores, labels, 1), count),
@@ -103,7 +108,9 @@ class ImageClassification(Objective):
 
     def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.label_smoothing if self.training else 0.0
-        return F.cross_entropy(scores.float(), labels, reduction="none", label_smoothing=smoothing)
+        return F.cross_entropy(
+            scores.float(), labels, reduction="none", label_smoothing=smoothing, ignore_index=NO_LABEL
+        )
 
 
 def cut_and_paste(images: Tensor, share: float, random: np.random.Generator) -> tuple[Tensor, float]:
@@ -119,6 +126,11 @@ def cut_and_paste(images: Tensor, share: float, random: np.random.Generator) -> 
     mixed = images.clone()
     mixed[:, :, top:bottom, left:right] = images.roll(1, 0)[:, :, top:bottom, left:right]
     return mixed, 1 - float((bottom - top) * (right - left)) / (height * width)
+
+
+def counted(labels: Tensor) -> Tensor:
+    """(B,) -> (B,) one for each image with a label, zero for what is none."""
+    return (labels != NO_LABEL).float()
 
 
 def count_hits(scores: Tensor, labels: Tensor, among: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..ranges import Count, Positive, Probability
 from .distillation import Distillation, Teacher, divergence
-from .image_classification import ImageClassification, both_scores, fused_scores
+from .image_classification import ImageClassification, both_scores, counted, fused_scores
 from .objective import Batch, Ratio, Scores
 
 # Shapes: B batch, K classes.
@@ -43,9 +43,10 @@ class ImageDistillation(Distillation):
             raise ValueError(f"the teacher knows {example.size(-1)} classes, the student {imitation.size(-1)}")
         task = self.task.score(label, batch)
         far = self.distance(imitation, example)
-        count = far.new_tensor(float(len(far)))
-        agreed = (imitation.argmax(-1) == example.argmax(-1)).float()
-        ratios = {"distance": Ratio(far.detach().sum(), count), "agreement": Ratio(agreed.sum(), count)}
+        real = counted(batch["labels"])
+        count, seen = real.sum(), far.detach() * real
+        agreed = (imitation.argmax(-1) == example.argmax(-1)).float() * real
+        ratios = {"distance": Ratio(seen.sum(), count), "agreement": Ratio(agreed.sum(), count)}
         return Scores((1 - self.share) * task.loss + self.share * far.mean(), task.ratios | ratios)
 
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:

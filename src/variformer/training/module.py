@@ -11,7 +11,7 @@ from ..layers import Block, Transformer
 from ..objectives.objective import Batch, Objective, Scores
 from .compiling import usable_mode
 from .non_finite import StepSkipped
-from .optimizer import keep_own
+from .optimizer import decay_groups_of_before, group_sizes, keep_own
 from .ratios import RatioMetric
 from .record import record
 from .schedules import Rates, Schedule
@@ -104,6 +104,13 @@ class Training(L.LightningModule):
 
     def new_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         return self.optimizer(self.parameter_groups(model))
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A run that began when every matrix decayed goes on so; its optimizer is built after this."""
+        saved = [group_sizes(state["param_groups"]) for state in checkpoint.get("optimizer_states", [])]
+        before = group_sizes(decay_groups_of_before(self.model))
+        if saved == [before] != [group_sizes(self.parameter_groups(self.model))]:
+            self.parameter_groups = decay_groups_of_before
 
     def configure_optimizers(self):
         optimizer = self.new_optimizer(self.model)

@@ -13,20 +13,35 @@ from .sharding import like, whole
 
 
 def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Matrices decay; biases, norms and other vectors do not. Hidden matrices are those of blocks and inside heads, and
-    the one that widens embeddings.
+    """Matrices decay; biases, norms and other vectors do not, nor what a part of the model names as `undecayed()`.
+    Hidden matrices are those of blocks and inside heads, and the one that widens embeddings.
     """
+    exempt = {id(p) for module in model.modules() for p in getattr(module, "undecayed", tuple)()}
+    return grouped(model, exempt)
+
+
+def decay_groups_of_before(model: nn.Module) -> list[dict[str, Any]]:
+    """As runs have them that began when every matrix decayed."""
+    return grouped(model, exempt=set())
+
+
+def grouped(model: nn.Module, exempt: set[int]) -> list[dict[str, Any]]:
     inside = {id(p) for part in hidden_parts(model) for p in part.parameters()}
     parameters = [p for p in model.parameters() if p.requires_grad]
-    hidden = [p for p in parameters if p.dim() == 2 and id(p) in inside]
-    others = [p for p in parameters if p.dim() >= 2 and not (p.dim() == 2 and id(p) in inside)]
-    vectors = [p for p in parameters if p.dim() < 2]
+    matrices = [p for p in parameters if p.dim() >= 2 and id(p) not in exempt]
+    hidden = [p for p in matrices if p.dim() == 2 and id(p) in inside]
+    others = [p for p in matrices if not (p.dim() == 2 and id(p) in inside)]
+    vectors = [p for p in parameters if p.dim() < 2 or id(p) in exempt]
     groups: list[dict[str, Any]] = [
         {"params": hidden, "name": "hidden matrices"},
         {"params": others, "name": "embeddings and heads"},
         {"params": vectors, "name": "vectors", "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+def group_sizes(groups: Iterable[dict[str, Any]]) -> list[int]:
+    return [len(group["params"]) for group in groups]
 
 
 def hidden_parts(model: nn.Module) -> Iterator[nn.Module]:
