@@ -34,6 +34,7 @@ RUN = {"max_steps": 10}
         {"global_batch": 12, "micro_batch": 3, "trainer": {"devices": 2, "nodes": 2}},
         {"global_batch": 7, "micro_batch": None, "trainer": {"devices": "auto"}},
         {"schedule": {"warmup": 10}},
+        {"data": {"source": {"delimiter": "\t", "document_separator": "\n"}}},
         {"schedule": {"warmup": 0.1}},
         {"model": "a string", "trainer": None, "data": [1], "global_batch": "64"},  # reported by others
     ],
@@ -52,6 +53,9 @@ def test_consistent(config):
         ({"model": {"width": 12, "heads": 6, "attention": {"key_value_heads": 4}}}, "model.attention.key_value_heads"),
         ({"model": {"dropout": 0.1, "attention": {"dropout": 0.1}}}, "model.attention.dropout"),
         ({"model": {"depth": 4, "groups": 5}}, "model.groups"),
+        ({"data": {"source": {"delimiter": r"\t"}}}, "data.source.delimiter"),
+        ({"data": {"source": {"delimiter": ""}}}, "data.source.delimiter"),
+        ({"data": {"source": {"document_separator": ""}}}, "data.source.document_separator"),
         ({"length": 129, "model": {"max_length": 128}}, "length"),
         ({"model": {"image_size": 9, "patch_size": 2}}, "model.image_size"),
         ({"data": {"image_size": 8}, "model": {"image_size": 9}}, "model.image_size"),
@@ -98,7 +102,10 @@ def test_every_rule_can_refuse():
             "vocab_size": 1,
         }
         | {"depth": 2, "groups": 3, "image_size": 5, "patch_size": 2},
-        "data": {"image_size": 4, "channels": 1, "mean": [0.5, 0.5, 0.5]},
+        "data": {
+            **{"image_size": 4, "channels": 1, "mean": [0.5, 0.5, 0.5]},
+            "source": {"delimiter": "", "document_separator": ""},
+        },
         "objective": {"teacher": None, "copied_layers": [0]},
         "tokenizer": {"vocab_size": 2},
         "max_steps": 1,

@@ -178,6 +178,17 @@ def sharded_steps_need_whole_rows(config: Config) -> Iterator[str]:
         )
 
 
+def fields_lie_between_single_signs(config: Config) -> Iterator[str]:
+    delimiter = at(config, "data.source.delimiter")
+    if isinstance(delimiter, str) and len(delimiter) != 1:
+        yield f'data.source.delimiter: {delimiter!r} must be one sign, such as ";"; in YAML a tab is "\\t"'
+
+
+def documents_lie_between_signs(config: Config) -> Iterator[str]:
+    if at(config, "data.source.document_separator") == "":
+        yield "data.source.document_separator: is empty; give some signs, or null for one document a file"
+
+
 RULES: tuple[Rule, ...] = (
     heads_share_the_width,
     heads_share_keys_and_values,
@@ -198,4 +209,6 @@ RULES: tuple[Rule, ...] = (
     a_model_starts_from_one_source,
     sharding_has_no_loss_scale,
     sharded_steps_need_whole_rows,
+    fields_lie_between_single_signs,
+    documents_lie_between_signs,
 )
