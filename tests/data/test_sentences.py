@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variformer.data import ByteLevel, Corpus
+from variformer.data.sentences import cut_sentences
 
 BYTES = ByteLevel().train([])
 shapes = st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=8), min_size=1, max_size=8)
@@ -92,3 +93,13 @@ def test_it_says_what_is_wrong_and_survives_a_worker():
         corpus_of([[3]]).whole_sentences(0)
     copy = pickle.loads(pickle.dumps(view))
     np.testing.assert_array_equal(copy.sample(1)["tokens"], view.sample(1)["tokens"])
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=10), st.integers(1, 10))
+def test_long_sentences_are_cut_evenly(lengths, most):
+    sentences = np.cumsum([0, *lengths])
+    pieces = cut_sentences(sentences, most)
+    sizes = np.diff(pieces)
+    assert set(sentences) <= set(pieces)
+    assert sizes.min() >= 1 and sizes.max() <= most
+    assert len(sizes) == sum(-(-length // most) for length in lengths)

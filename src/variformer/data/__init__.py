@@ -5,6 +5,7 @@ Importing this package is cheap: torch, datasets and torchvision are imported wh
 
 from variformer.data.corpus import Corpus
 from variformer.data.hub_text import HubText
+from variformer.data.pairs import OrderedPairs, Pairs
 from variformer.data.python_docs import PythonDocs
 from variformer.data.sentences import Sentences
 from variformer.data.sources import Document, Source, TextFiles
@@ -20,7 +21,7 @@ from variformer.data.tokenizer_recipes import (
     Unigram,
     WordPiece,
 )
-from variformer.data.views import OrderedPairs, Pairs, View, Windows
+from variformer.data.views import View, Windows
 
 __all__ = [
     "ByteLevel",

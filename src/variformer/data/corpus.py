@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 
+from variformer.data.pairs import OrderedPairs, Pairs
 from variformer.data.sentences import Sentences
 from variformer.data.tokenizer import Tokenizer
-from variformer.data.views import OrderedPairs, Pairs, Windows
+from variformer.data.views import Windows
 
 VERSION = 1  # part of the cache's key: count up whenever the files below change
 _BATCH = 1 << 20  # characters that are tokenised at once

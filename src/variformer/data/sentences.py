@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from variformer.data.views import cut_sentences
 from variformer.ranges import Count
 
 if TYPE_CHECKING:
@@ -59,3 +58,13 @@ class Sentences:
     def _documents(self, places: np.ndarray) -> np.ndarray:
         """The running numbers of the documents that some tokens are of."""
         return np.searchsorted(self.corpus.documents, places, side="right") - 1
+
+
+def cut_sentences(sentences: np.ndarray, most: int) -> np.ndarray:
+    """Offsets of sentences -> offsets of pieces of at most `most` tokens; a sentence is cut evenly."""
+    lengths = np.diff(sentences)
+    parts = -(-lengths // most)
+    owner = np.repeat(np.arange(len(lengths)), parts)
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(parts) - parts, parts)
+    starts = sentences[:-1][owner] + lengths[owner] * number // parts[owner]
+    return np.append(starts, sentences[-1])
