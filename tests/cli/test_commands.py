@@ -60,7 +60,7 @@ def test_evaluation_equals_training_exactly(gpt):
     assert done.returncode == 0, done.stdout + done.stderr
     told = {k: v for k, v in metrics(gpt, "metrics.json").items() if k.startswith("val/")}
     again = metrics(gpt, "metrics_val_last.json")
-    assert told == {f"val/{k}": v for k, v in again.items() if k not in ("split", "checkpoint")}
+    assert told == {f"val/{k}": v for k, v in again.items() if not isinstance(v, str)}
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 """Runs that learn from the model of an earlier run."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from variformer.cli.build import build_module, build_task
+from variformer.cli.build import build_data_module, build_module, build_task
 from variformer.cli.evaluate import evaluate_run
-from variformer.cli.loading import load_run
+from variformer.cli.loading import load_run, run_config
 from variformer.cli.sources import find_teacher
 from variformer.cli.teacher import bring_teacher
 from variformer.cli.train import train
@@ -161,3 +162,43 @@ def test_a_teacher_that_is_not_there_is_named_with_its_cure(composed, tmp_path):
     config = composed("experiment=deit", f"objective.teacher={tmp_path}/none", *SHORT)
     with pytest.raises(FileNotFoundError, match=r"none.*python train\.py experiment=bert"):
         train(config)
+
+
+def scored(run: Path, model: torch.nn.Module) -> dict[str, float]:
+    """Accuracies of a model on the validation inputs of a run, by hand."""
+    config = run_config(run)
+    task = build_task(config, run / "tokenizer" if config["tokenizer"] else None)
+    task.objective.eval()
+    totals: dict[str, list] = {}
+    for batch in build_data_module(config, task, 1).val_dataloader():
+        with torch.no_grad():
+            for name, ratio in task.objective.task(model, batch).ratios.items():
+                totals.setdefault(name, []).append((ratio.total.double(), ratio.count.double()))
+    return {name: (sum(t for t, _ in each) / sum(c for _, c in each)).item() for name, each in totals.items()}
+
+
+def test_a_teacher_is_scored_on_the_inputs_of_its_student(student, bert):
+    run = Path(student["run_dir"])
+    own = evaluate_run(str(run))
+    assert evaluate_run(str(run), other_model=str(run), checkpoint="last") == own
+    teacher = evaluate_run(str(run), other_model=str(bert))
+    expected = scored(run, load_run(bert, "best"))
+    assert {name: teacher[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+    assert teacher["loss"] != evaluate_run(str(bert))["loss"]  # which has other inputs, pairs of segments
+    kept = json.loads((run / f"metrics_val_best_of_{bert.name}.json").read_text())
+    assert kept["model"] == str(bert) and kept["loss"] == teacher["loss"]
+    assert kept["weights"] == json.loads((run / "run.json").read_text())["teacher"]["sha256"]
+    assert json.loads((run / "metrics_val_last.json").read_text())["loss"] == own["loss"]
+
+
+def test_a_teacher_of_images_is_scored_so_too(composed, vit):
+    run = finished(composed("experiment=deit", f"objective.teacher={vit}", *SHORT))
+    teacher = evaluate_run(str(run), other_model=str(vit))
+    expected = scored(run, load_run(vit, "best"))
+    assert {name: teacher[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+    assert (run / f"metrics_val_best_of_{vit.name}.json").is_file()
+
+
+def test_another_model_that_reads_other_inputs_is_refused(student, vit):
+    with pytest.raises(ValueError, match=r"other_model=.* cannot be scored here:\n.*another tokenizer"):
+        evaluate_run(student["run_dir"], other_model=str(vit))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from torch import nn
 
 from ..config import instantiate
 from ..config.schema import TrainerSettings
@@ -60,9 +61,10 @@ def build_task(config: Config, tokenizer_folder: Path | None = None) -> Task:
     return Task(data, objective, tokenizer)
 
 
-def build_module(config: Config, task: Task) -> Training:
+def build_module(config: Config, task: Task, model: nn.Module | None = None) -> Training:
+    """With `model` in place of the config's own, which is built otherwise."""
     return Training(
-        instantiate(config["model"], "model"),
+        model or instantiate(config["model"], "model"),
         task.objective,
         instantiate(config["optimizer"], "optimizer"),
         instantiate(config["schedule"], "schedule"),

@@ -1,6 +1,7 @@
 """A run as a Hugging Face folder, which `from_pretrained` of transformers reads."""
 
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -13,11 +14,15 @@ from ..analysis.cost import parameter_count
 from ..data import Tokenizer
 from ..layers import TokenEmbedding
 from ..models import T5, Bart
+from ..training.checkpoint_io import digest_of
 from ..training.run_directory import RunDirectory, write_json
 from ..weights import huggingface
 from ..weights.files import SHARD_BYTES, remove_weights, write_tensors
+from .identity import recorded
 from .loading import load_run, run_config, run_preprocessor, tokenizer_of
 from .model_card import KINDS, Card
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 GENERATES = ("LMHeadModel", "ForConditionalGeneration")  # how the names of their classes end that write texts
@@ -124,8 +129,7 @@ def as_they_came(tensors: dict[str, Tensor], precisions: dict[str, str]) -> dict
 
 def card(run: RunDirectory, model: nn.Module, settings: Json, checkpoint: str) -> Card:
     config = run_config(run.path)
-    record = json.loads(run.record.read_text(encoding="utf-8")) if run.record.is_file() else {}
-    metrics = measured(run, checkpoint)
+    record, metrics = recorded(run), measured(run, checkpoint)
     return Card(config["name"], settings["architectures"][0], parameter_count(model), config, metrics, record)
 
 
@@ -137,10 +141,24 @@ def measured(run: RunDirectory, checkpoint: str) -> dict[str, dict[str, float]]:
             split, slash, metric = name.partition("/")
             if slash:
                 metrics.setdefault(split, {})[metric] = value
-    for file in sorted(run.path.glob(f"metrics_*_{checkpoint}.json")):
-        values = json.loads(file.read_text())
-        metrics[values["split"]] = {name: v for name, v in values.items() if name not in ("split", "checkpoint")}
+    for split in ("val", "test"):
+        if values := evaluation(run, split, checkpoint):
+            metrics[split] = {name: value for name, value in values.items() if not isinstance(value, str)}
     return metrics
+
+
+def evaluation(run: RunDirectory, split: str, checkpoint: str) -> Json:
+    """What evaluate.py has kept; nothing where it was of other data or of weights that the checkpoint had before."""
+    file = run.evaluation(split, checkpoint)
+    values = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    now = {
+        "data": (recorded(run).get("data") or {}).get("fingerprint"),
+        "weights": digest_of(run.checkpoint(checkpoint)),
+    }
+    other = [name for name, mark in now.items() if mark and values.get(name, mark) != mark]
+    if other:
+        log.warning("%s is left out: it was measured with other %s than the run has now", file, " and ".join(other))
+    return {} if other else values
 
 
 def move(source: Path, folder: Path) -> None:

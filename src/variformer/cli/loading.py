@@ -38,10 +38,18 @@ def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:
     """The model of a run directory in evaluation mode, with the weights that evaluation uses.
 
     `checkpoint` is last, best, or the name of a file in the run's checkpoints/. Raises FileNotFoundError where there is
-    no run or no such checkpoint, and ConfigError where the run's config does not fit this version of the code.
+    no run or no such checkpoint, ConfigError where the run's config does not fit this version of the code, and
+    ValueError where config and weights do not fit each other.
     """
     model = instantiate(run_config(path)["model"], "model")
-    model.load_state_dict(run_weights(path, checkpoint))
+    weights = run_weights(path, checkpoint)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()[:60])
+        raise ValueError(
+            f"{path}: the weights of {checkpoint} are not those of the model in config.yaml: {reason}"
+        ) from None
     return model.eval()
 
 

@@ -26,12 +26,9 @@ def bring_teacher(folder: Path | None, config: Config, task: Task) -> dict[str, 
     """
     if folder is None or not isinstance(task.objective, Distillation):
         return None
-    problems = list(differences(folder, config, task))
-    if problems:
-        raise ValueError("\n".join([f"objective.teacher={folder} cannot teach this student:", *problems]))
-    best = is_run(folder) and (RunDirectory(folder).checkpoints / "best.ckpt").is_file()
+    require_same_inputs(folder, config, task, f"objective.teacher={folder} cannot teach this student:")
     with torch.random.fork_rng(devices=[]):  # the student starts as it would without a teacher
-        model, _ = load(folder, "best" if best else "last")
+        model, _ = load(folder, best_or_last(folder))
     task.objective.learn_from(model)
     return {"folder": str(folder.resolve()), "sha256": digest(model)}
 
@@ -44,6 +41,17 @@ def require_same_teacher(run: RunDirectory, teacher: dict[str, str] | None) -> N
             f"the weights in {teacher['folder']} are not those that this run began to learn from ({began['folder']}): "
             "bring these back (objective.teacher), or start a new run"
         )
+
+
+def require_same_inputs(folder: Path, config: Config, task: Task, problem: str) -> None:
+    """Raises ValueError, each reason on a line below the `problem`, where the model in `folder` reads other inputs."""
+    if reasons := list(differences(folder, config, task)):
+        raise ValueError("\n".join([problem, *reasons]))
+
+
+def best_or_last(folder: Path) -> str:
+    """The checkpoint by which a model of another run is known: the best where there is one."""
+    return "best" if is_run(folder) and (RunDirectory(folder).checkpoints / "best.ckpt").is_file() else "last"
 
 
 def digest(model: nn.Module) -> str:

@@ -3,6 +3,7 @@
 from .build import instantiate
 from .check import ConfigError, check
 from .compose import compose, discard, load, register_resolvers
+from .evaluating import evaluation
 from .hints import hints
 from .launch import leads
 from .spelling import spelled
@@ -12,6 +13,7 @@ __all__ = [
     "check",
     "compose",
     "discard",
+    "evaluation",
     "hints",
     "instantiate",
     "leads",

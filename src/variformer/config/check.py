@@ -43,7 +43,12 @@ def check(config: dict[str, Any]) -> None:
 
 
 def experiment() -> Signature:
-    definition = resolve("variformer.config.schema", "Experiment")
+    return section("Experiment")
+
+
+def section(name: str) -> Signature:
+    """The keys of a dataclass of schema.py."""
+    definition = resolve("variformer.config.schema", name)
     assert definition is not None
     return signature(definition)
 

@@ -1,4 +1,4 @@
-"""The keys of an experiment: what `conf/train.yaml` composes to, and nothing else."""
+"""The keys of an experiment and of an evaluation: what conf/train.yaml and conf/evaluate.yaml compose to."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -64,3 +64,16 @@ class Experiment:
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     callbacks: dict[str, Node | None] = field(default_factory=dict)
     logger: dict[str, Node | None] = field(default_factory=dict)
+
+
+@dataclass
+class Evaluation:
+    """One command of evaluate.py."""
+
+    run_dir: str
+    split: Literal["val", "test"] = "val"
+    checkpoint: str | None = None  # last, best or a file's name; None: last, of another model best where there is one
+    eval_batch: int | None = None  # samples at a time
+    other_model: FolderOrName | None = None  # scored in place of the run's own model
+    data: dict[str, Any] = field(default_factory=dict)  # in place of values of the run's own
+    data_anyway: bool = False  # whether or not the data are those of the run

@@ -176,6 +176,12 @@ def checksum_of(path: str | Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a checkpoint, or of the one that `path` links to, as it was noted when it was written."""
+    noted = checksum_of(path.resolve())
+    return next(iter(noted.read_text(encoding="ascii", errors="replace").split()), "") if noted.is_file() else ""
+
+
 def temporary_of(path: Path) -> Path:
     """A hidden file beside `path` whose name tells who writes it."""
     return path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}.tmp")

@@ -56,6 +56,11 @@ class RunDirectory:
             raise FileNotFoundError(f"no checkpoint {wanted.name} in {self.checkpoints} (there: {there})")
         return wanted
 
+    def evaluation(self, split: str, checkpoint: str, note: str = "") -> Path:
+        """Where `evaluate.py` keeps the metrics of a split; a `note` sets apart what is no measure of this run."""
+        name = Path(checkpoint).name
+        return self.path / f"metrics_{split}_{name}{note and f'_{note}'}.json"
+
     def status(self) -> str | None:
         return json.loads(self.status_file.read_text())["status"] if self.status_file.is_file() else None
 

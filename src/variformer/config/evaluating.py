@@ -1,0 +1,25 @@
+"""What a command of evaluate.py asks for, checked before anything slow is imported."""
+
+from pathlib import Path
+from typing import Any
+
+from .check import ConfigError, bound, section
+from .compose import load
+from .paths import anchored
+
+
+def evaluation(chosen: Any) -> dict[str, Any]:
+    """What Hydra composed of conf/evaluate.yaml -> the arguments of `evaluate_run`.
+
+    Raises ConfigError or FileNotFoundError, with one line for each problem.
+    """
+    from omegaconf import OmegaConf
+
+    plain: Any = OmegaConf.to_container(chosen, resolve=True)
+    if plain.get("run_dir") in (None, "???"):
+        raise ConfigError(["run_dir: needs a value, the directory of a run: python evaluate.py run_dir=RUN"])
+    known = section("Evaluation")
+    if problems := list(bound(plain, "", known)):
+        raise ConfigError(problems)
+    load(Path(plain["run_dir"]))
+    return anchored(plain, known)
