@@ -33,7 +33,7 @@ def spoil(monkeypatch, *samples: tuple[int, int]) -> None:
 
 def of_second_device(step: int) -> tuple[int, int]:
     """The second sample that the second device reads in a step."""
-    return list(TrainingOrder(1347, seed=0, batch=4, steps=4, share=Share(1, 1, 2)))[2 * step - 1][0]
+    return list(TrainingOrder(8320, seed=0, batch=4, steps=4, share=Share(1, 1, 2)))[2 * step - 1][0]
 
 
 def outcome(config: dict[str, Any]) -> str:

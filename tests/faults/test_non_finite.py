@@ -22,7 +22,7 @@ from variformer.training.loggers import read_curves
 from variformer.training.module import Training
 from variformer.training.non_finite import NonFiniteError
 
-TRAINING_IMAGES = 1347  # of the digits
+TRAINING_IMAGES = 8320  # of the letters
 SHORT = ["debug=fast", "trainer.validate_every=null", "model.width=32", "model.depth=2", "model.hidden=64"]
 SHORT += ["callbacks.throughput=null"]  # it times the device
 IMAGES = ["experiment=vit", "callbacks=default", *SHORT]
