@@ -15,18 +15,22 @@ def choose(candidates: np.ndarray, rate: float, keys: np.ndarray, runs: np.ndarr
 def choose_count(
     candidates: np.ndarray, rate: float, keys: np.ndarray, words: np.ndarray, runs: np.ndarray
 ) -> np.ndarray:
-    """Exactly max(1, round(rate * candidates)) of each row's candidates, as in BERT's own data preparation.
+    """max(1, round(rate * candidates)) of each row's candidates, as in BERT's own data preparation, and never more.
 
-    Runs in random order while they fit, the last in part; of `words`, all of a word or none of it, which may stay a few
-    tokens short. Both are (B, T) running numbers of the word and of the run (of words) that each token is of.
+    Runs are taken in random order, word by word. A word that does not fit into the rest is passed over, and the next
+    that fits is taken: fewer tokens are chosen only where no word fits. First come as many runs of each length as the
+    rate asks for, the longest before the others, because at the end of the budget only short words fit. So words of
+    all lengths are chosen equally often. `words` and `runs` are (B, T) running numbers of the word and of the run (of
+    words) that each token belongs to.
     """
-    budget = np.maximum(np.rint(candidates.sum(1, keepdims=True) * rate), 1)
-    draws = np.where(candidates, _draws(keys, runs), np.inf)
-    order = np.argsort(draws, axis=1, kind="stable")
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(order.shape[1])[None], axis=1)
-    # A word's tokens stand together in the order: all count as late as its last.
-    return candidates & (_last_in_word(rank, np.where(candidates, words, -1)) < budget)
+    count = candidates.sum(1, keepdims=True)
+    budget = np.maximum(np.rint(count * rate), 1)
+    draws = _draws(keys, runs)
+    sizes = _sizes(np.where(candidates, runs, -1))
+    shares = budget / count.clip(min=1)
+    drawn = candidates & _equal_shares(runs, sizes, draws, shares, randomness.uniform(keys, 1, stream=5))
+    order = np.lexsort((draws, np.where(drawn, -sizes, 0), ~drawn, ~candidates))
+    return _while_they_fit(order, np.where(candidates, words, -1), budget)
 
 
 def ngrams(words: np.ndarray, barriers: np.ndarray, most: int, keys: np.ndarray) -> np.ndarray:
@@ -79,6 +83,56 @@ def positions(chosen: np.ndarray, count: int | None) -> tuple[np.ndarray, np.nda
 
 def _draws(keys: np.ndarray, runs: np.ndarray) -> np.ndarray:
     return np.take_along_axis(randomness.uniform(keys, runs.shape[1], stream=1), runs, axis=1)
+
+
+def _sizes(units: np.ndarray) -> np.ndarray:
+    """(B, T) running numbers of what each token is of -> (B, T): how many tokens share it; 0 for the number -1."""
+    sizes = np.zeros((len(units), units.shape[1] + 1), dtype=int)  # the extra column takes -1
+    np.add.at(sizes, (np.arange(len(units))[:, None], units), 1)
+    sizes[:, -1] = 0
+    return np.take_along_axis(sizes, units % sizes.shape[1], axis=1)
+
+
+def _equal_shares(
+    runs: np.ndarray, sizes: np.ndarray, draws: np.ndarray, shares: np.ndarray, start: np.ndarray
+) -> np.ndarray:
+    """Of each row's runs of each size, those with the smallest draws, each with probability `shares`, (B, 1).
+
+    Of the first n runs, longest first, floor(n * share + start) are drawn; `start`, (B, 1), is uniform in [0, 1). In
+    this systematic sample (Madow and Madow, 1944) the number of tokens is close to what the share asks for.
+    """
+    order = np.lexsort((draws, -sizes))
+    sorted_runs, sorted_sizes = (np.take_along_axis(array, order, axis=1) for array in (runs, sizes))
+    number = np.cumsum(np.diff(sorted_runs, axis=1, prepend=-1) != 0, axis=1) - 1
+    differs = np.diff(sorted_sizes, axis=1) != 0
+    first = np.pad(differs, ((0, 0), (1, 0)), constant_values=True)
+    last = np.pad(differs, ((0, 0), (0, 1)), constant_values=True)
+    begin = np.maximum.accumulate(np.where(first, number, 0), axis=1)
+    end = np.minimum.accumulate(np.where(last, number + 1, runs.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    drawn = np.empty(runs.shape, dtype=bool)
+    wanted = np.floor(end * shares + start) - np.floor(begin * shares + start)
+    np.put_along_axis(drawn, order, number - begin < wanted, axis=1)
+    return drawn
+
+
+def _while_they_fit(order: np.ndarray, words: np.ndarray, budget: np.ndarray) -> np.ndarray:
+    """(B, T) bool: each row's words in their order, one that does not fit into the rest of the (B, 1) budget left out.
+
+    `order` holds the places of tokens, those of a word together; the word -1 is never taken. Each round takes all words
+    before the first that does not fit, and drops all that are longer than the rest. So there are only a few rounds.
+    """
+    words = np.take_along_axis(words, order, axis=1)
+    sizes = _sizes(words)
+    taken, open_ = np.zeros(order.shape, dtype=bool), sizes > 0
+    while (open_ := open_ & (sizes <= budget)).any():
+        ends = _last_in_word(np.where(open_, np.cumsum(open_, axis=1), 0), words)
+        now = open_ & ~np.maximum.accumulate(open_ & (ends > budget), axis=1)
+        taken |= now
+        open_ &= ~now
+        budget = budget - now.sum(1, keepdims=True)
+    chosen = np.empty_like(taken)
+    np.put_along_axis(chosen, order, taken, axis=1)
+    return chosen
 
 
 def _last_in_word(rank: np.ndarray, words: np.ndarray) -> np.ndarray:
