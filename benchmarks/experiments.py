@@ -1,10 +1,13 @@
 """What an experiment's run measured, beside what is reached without learning from context."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import image_baselines
 import language_baselines
+import pair_baselines
 from results import Result, source_fingerprint
 
 from variformer.training.run_directory import RunDirectory
@@ -20,6 +23,7 @@ METRICS = {
     "pair_accuracy": "accuracy of segment pairs",
     "top1": "top-1 accuracy",
 }
+PAIRS = 20_000  # that the baselines of segment pairs are scored on
 TARGETS = {  # metrics of predicted tokens: accuracy -> loss
     "masked_accuracy": "masked_loss",
     "hidden_accuracy": "hidden_loss",
@@ -61,15 +65,40 @@ def command_of(command: list[str]) -> str:
 
 
 def baselines(run: Path, metrics: dict[str, float]) -> dict[str, dict[str, float]]:
-    """Metric -> baseline -> value, on the validation split of the run's own data."""
-    task = language_baselines.task_of(run)
+    """Metric -> baseline -> value, on the validation split of the run's own data; of a student, its teacher too."""
     found: dict[str, dict[str, float]] = {}
+    for metric, rows in [*of_data(run, metrics), *of_teachers(run, metrics)]:
+        found[metric] = found.get(metric, {}) | rows
+    return found
+
+
+def of_data(run: Path, metrics: dict[str, float]) -> Iterator[tuple[str, dict[str, float]]]:
+    """What is reached without a transformer."""
+    if "top1" in metrics:
+        accuracies = image_baselines.baselines(image_baselines.data_of(run))
+        yield "top1", {name: values["val"] for name, values in accuracies.items()}
+        return
+    task = language_baselines.task_of(run)
     if "bits_per_byte" in metrics:
         rows = language_baselines.text_baselines(task.data)
-        return {"bits_per_byte": {name: values["val"] for name, values in rows.items()}}
+        yield "bits_per_byte", {name: values["val"] for name, values in rows.items()}
+        return
     for accuracy, loss in TARGETS.items():
-        if accuracy in metrics:
+        if accuracy in metrics and not (accuracy == "accuracy" and "hidden_accuracy" in metrics):
             targets = language_baselines.target_baselines(task, "val")
-            found[accuracy] = {f"always {targets.commonest!r}": targets.accuracy}
-            found[loss] = {"unigram of the training targets": targets.nats}
-    return found
+            yield accuracy, {f"always {targets.commonest!r}": targets.accuracy}
+            yield loss, {"unigram of the training targets": targets.nats}
+    if "pair_accuracy" in metrics:
+        nothing, *parts = pair_baselines.baselines(task, PAIRS)["val"].items()
+        name, accuracy = max(parts, key=lambda part: part[1])
+        yield "pair_accuracy", {"the commoner answer": nothing[1], f"logistic regression on {name}": accuracy}
+
+
+def of_teachers(run: Path, metrics: dict[str, float]) -> Iterator[tuple[str, dict[str, float]]]:
+    """What another model reached on the same inputs: `evaluate.py run_dir=RUN other_model=TEACHER` leaves it."""
+    for file in sorted(run.glob("metrics_val_*_of_*.json")):
+        if not file.stem.endswith("_other_data"):
+            values = json.loads(file.read_text())
+            for metric in metrics:
+                if metric in values:
+                    yield metric, {"its teacher": values[metric]}

@@ -33,12 +33,17 @@ def main(arguments: list[str] | None = None) -> None:
 def table(run: Path) -> str:
     """Accuracy of each baseline, and of the run."""
     data = data_of(run)
-    images = {split: images_of(data, split) for split in ("train", *HELD_OUT)}
-    rows = [[name, *accuracies(learn, images)] for name, learn in BASELINES.items()]
+    rows = [[name, *(values[split] for split in HELD_OUT)] for name, values in baselines(data).items()]
     rows.append([f"run {run.name}", *(run_metric(run, split, "top1") for split in HELD_OUT)])
-    counts = ", ".join(f"{len(labels):,} {split}" for split, (_, labels) in images.items())
+    counts = ", ".join(f"{len(data.split(split)):,} {split}" for split in ("train", *HELD_OUT))
     head = f"Accuracy on images of {data.image_size} x {data.image_size} pixels ({counts})\n\n"
     return head + markdown(["model", *HELD_OUT], [[name, *map(number, values)] for name, *values in rows])
+
+
+def baselines(data: Any) -> dict[str, dict[str, float]]:
+    """Baseline -> split -> accuracy."""
+    images = {split: images_of(data, split) for split in ("train", *HELD_OUT)}
+    return {name: accuracies(learn, images) for name, learn in BASELINES.items()}
 
 
 def data_of(run: Path) -> Any:
@@ -64,9 +69,11 @@ def images_of(data: Any, split: str) -> Images:
     return np.stack([s["image"].numpy().ravel() for s in real]), np.array([s["label"] for s in real])
 
 
-def accuracies(learn: Callable[[Images], Callable[[np.ndarray], np.ndarray]], images: dict[str, Images]) -> list[float]:
+def accuracies(
+    learn: Callable[[Images], Callable[[np.ndarray], np.ndarray]], images: dict[str, Images]
+) -> dict[str, float]:
     predict = learn(images["train"])
-    return [float((predict(images[split][0]) == images[split][1]).mean()) for split in HELD_OUT]
+    return {split: float((predict(images[split][0]) == images[split][1]).mean()) for split in HELD_OUT}
 
 
 def commonest(train: Images) -> Callable[[np.ndarray], np.ndarray]:

@@ -35,16 +35,20 @@ def main(arguments: list[str] | None = None) -> None:
 
 def table(run: Path, count: int) -> str:
     """Accuracies of each baseline on the held-out splits, and of the run."""
-    task = task_of(run)
-    views = {split: task.objective.view(task.data.split(split)) for split in ("train", *HELD_OUT)}
-    if "is_next" not in views["train"].sample(0, 0):
-        raise ValueError(f"{run} has no pairs of segments: choose a run of masked_tokens_and_pairs or _order")
-    samples = {split: draw(view, count, seed) for seed, (split, view) in enumerate(views.items())}
-    results = [accuracies(samples["train"], samples[split], task.tokenizer.size) for split in HELD_OUT]
-    rows = [[name, *(number(result[name]) for result in results)] for name in results[0]]
+    results = baselines(task_of(run), count)
+    rows = [[name, *(number(results[split][name]) for split in HELD_OUT)] for name in results["val"]]
     rows.append([f"run {run.name}", *(number(run_metric(run, split, "pair_accuracy")) for split in HELD_OUT)])
     head = f"Accuracy on {count} pairs, a standard error of {0.5 / count**0.5:.4f}\n\n"
     return head + markdown(["what is seen", *HELD_OUT], rows)
+
+
+def baselines(task: Any, count: int) -> dict[str, dict[str, float]]:
+    """Split -> what is seen of a pair -> accuracy. Raises ValueError where the task has no pairs."""
+    views = {split: task.objective.view(task.data.split(split)) for split in ("train", *HELD_OUT)}
+    if "is_next" not in views["train"].sample(0, 0):
+        raise ValueError("the objective has no pairs of segments: choose a run of masked_tokens_and_pairs or _order")
+    samples = {split: draw(view, count, seed) for seed, (split, view) in enumerate(views.items())}
+    return {split: accuracies(samples["train"], samples[split], task.tokenizer.size) for split in HELD_OUT}
 
 
 def draw(view: Any, count: int, seed: int) -> Samples:
