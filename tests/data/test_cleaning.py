@@ -50,14 +50,14 @@ def test_bad_documents_are_named_or_counted(reason):
     with pytest.raises(ValueError, match=f"bad: {reason}.*on_bad=skip"):
         list(Cleaner("error", 10).texts(documents))
     cleaner = Cleaner("skip", 10)
-    assert list(cleaner.texts(documents)) == [b"fine"]
+    assert list(cleaner.texts(documents)) == [("good", b"fine")]
     assert cleaner.skipped == {reason: 2}
     assert cleaner.summary() == f"left out 2 documents: 2 {reason} (first: bad)"
 
 
 def test_good_documents_leave_no_summary():
     cleaner = Cleaner("error", 10)
-    assert list(cleaner.texts([Document("good", "0123456789")])) == [b"0123456789"]
+    assert list(cleaner.texts([Document("good", "0123456789")])) == [("good", b"0123456789")]
     assert cleaner.summary() == ""
 
 

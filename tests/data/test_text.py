@@ -52,12 +52,12 @@ def test_from_files_to_tokens_and_back(files, tmp_path):
 def test_the_report_counts_what_there_is(files, tmp_path):
     data = TextData(files, ByteLevel(), cache=str(tmp_path / "cache"))
     report = data.report
-    assert set(report) == {"train", "val", "test", "skipped"}
+    assert set(report) == {"train", "val", "test", "skipped", "duplicates"}
     assert sum(report[split]["documents"] for split in ("train", "val", "test")) == 200
     for split in ("train", "val", "test"):
         corpus = data.split(split)
         assert report[split]["tokens"] == report[split]["bytes"] == len(corpus.tokens)
-    assert report["skipped"] == {}
+    assert report["skipped"] == report["duplicates"] == {}
 
 
 def test_only_the_training_split_makes_the_tokenizer(tmp_path):
@@ -105,6 +105,8 @@ def test_the_fingerprint_follows_everything_that_changes_tokens(files, tmp_path)
         fingerprint(validation=0.1),
         fingerprint(test=0.1),
         fingerprint(on_bad="error"),
+        fingerprint(on_duplicate="error"),
+        fingerprint(on_duplicate="drop"),
         fingerprint(max_document_bytes=100),
         fingerprint(source=TextFiles(files.train, column="title")),
     ]
@@ -239,7 +241,7 @@ def test_data_configs_name_every_argument(name, tmp_path):
     data = build(node, tokenizer_recipe=ByteLevel())
     default = TextData(data.source, ByteLevel())
     assert vars(data).keys() == vars(default).keys()
-    for setting in ("validation", "test", "on_bad", "max_document_bytes", "cache"):
+    for setting in ("validation", "test", "on_bad", "on_duplicate", "max_document_bytes", "cache"):
         assert getattr(data, setting) == getattr(default, setting)
 
 

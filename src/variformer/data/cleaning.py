@@ -37,12 +37,12 @@ class Cleaner:
         self.skipped: Counter[str] = Counter()
         self.examples: dict[str, str] = {}  # the first document left out for each reason
 
-    def texts(self, documents: Iterable[Document]) -> Iterator[bytes]:
-        """The cleaned texts as UTF-8."""
+    def texts(self, documents: Iterable[Document]) -> Iterator[tuple[str, bytes]]:
+        """(the document's name, its cleaned text as UTF-8)."""
         for document in documents:
             text, fault = self._clean(document)
             if fault is None:
-                yield text
+                yield document.name, text
             else:
                 self._leave_out(document, fault)
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from ..objectives.image_classification import NO_LABEL
 from ..ranges import Count, PartOrAll, Positive, Probability
 from .augmentation import Augmentation, Steps
-from .duplicates import Duplicates, OnDuplicate
+from .duplicate_images import Duplicates
 from .image_sources import BadImage, ImageSource, RawImages
-from .sources import Split
+from .sources import OnDuplicate, Split
 
 BAD_CURE = "Repair or remove these, correct data.classes, or leave them out by data.on_bad=skip."
 DUPLICATE_CURE = "Remove these, or leave them out by data.on_duplicate=drop."

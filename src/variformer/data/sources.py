@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 _TABLES_VERSION = 1  # count up whenever other rows are read from the same csv or tsv file
 Split = Literal["train", "val", "test"]
+OnDuplicate = Literal["keep", "drop", "error"]  # what becomes of documents or images that occur more than once
 
 
 @dataclass(frozen=True)

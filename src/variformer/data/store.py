@@ -5,18 +5,26 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from variformer.data.cleaning import Cleaner
-from variformer.data.sources import Source, Split
+from variformer.data.duplicate_texts import SPLITS, repeats, summary, superfluous
+from variformer.data.sources import OnDuplicate, Source, Split
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # part of the cache's key: count up whenever the files below change
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+VERSION = 1  # part of the fingerprint: count up whenever other texts, or other splits, are kept
+FORMAT = 2  # part of the cache's key alone: count up whenever the same texts are written or reported in another way
 _TRAIN, _VAL, _TEST = range(3)
+_NONE = 255  # the split of a text that is left out
+_DONE = {
+    "keep": "on_duplicate=keep keeps them all, drop would keep one of each",
+    "drop": "on_duplicate=drop keeps one of each, in test or val where it is there too",
+}
 
 
 class TextStore:
@@ -27,6 +35,7 @@ class TextStore:
         self.splits = np.load(folder / "splits.npy")
         meta = json.loads((folder / "meta.json").read_text())
         self.skipped: dict[str, int] = meta["skipped"]
+        self.duplicates: dict[str, int] = meta["duplicates"]
         self._bytes = np.memmap(folder / "texts.bin", dtype=np.uint8, mode="r")
 
     def texts(self, split: Split) -> "Texts":
@@ -50,32 +59,64 @@ class Texts:
         return (self.store[index] for index in self.indices)
 
 
-def write_store(folder: Path, source: Source, cleaner: Cleaner, validation: float, test: float) -> None:
+def write_store(
+    folder: Path,
+    source: Source,
+    cleaner: Cleaner,
+    validation: float,
+    test: float,
+    on_duplicate: OnDuplicate = "keep",
+) -> None:
     """Clean every document of a source, cut the splits that it does not give, write all to an empty folder.
 
-    ValueError if no usable training document is left.
+    ValueError if no usable training document is left, or for duplicates where they are to be an error.
     """
-    lengths, splits, points = [], [], []
-    with open(folder / "texts.bin", "wb") as file:
-        for split in source.given:
-            for text in cleaner.texts(source.documents(split)):
-                file.write(text)
-                lengths.append(len(text))
-                splits.append(SPLITS.index(split))
-                points.append(_point(text))
+    lengths, splits, hashes = _write_texts(folder, source, cleaner)
     if _TRAIN not in splits:
         raise ValueError(f"no training document is left of {source}; {cleaner.summary() or 'it has none'}")
     if cleaner.skipped:
         log.warning(cleaner.summary())
-    labels = np.array(splits, dtype=np.uint8)
-    ours = labels == _TRAIN
+    ours = splits == _TRAIN
     wanted = (0.0 if "val" in source.given else validation, 0.0 if "test" in source.given else test)
-    labels[ours] = assign_splits(np.array(points)[ours], *wanted)
-    np.save(folder / "splits.npy", labels)
+    splits[ours] = assign_splits(_points(hashes)[ours], *wanted)
+    texts = np.unique(hashes, return_inverse=True)[1]
+    duplicates = repeats(texts, splits)
+    if duplicates:
+        _report(summary(duplicates, partial(_name, folder)), on_duplicate)
+    if on_duplicate == "drop":
+        splits[superfluous(texts, splits)] = _NONE
+    if _TRAIN not in splits:
+        raise ValueError(f"no training document is left of {source}: the other splits have them all")
+    np.save(folder / "splits.npy", splits)
     np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
-    (folder / "meta.json").write_text(
-        json.dumps({"skipped": dict(cleaner.skipped), "first": cleaner.examples}, indent=2)
-    )
+    counts = {"skipped": dict(cleaner.skipped), "duplicates": {each.kind: each.total for each in duplicates}}
+    (folder / "meta.json").write_text(json.dumps({**counts, "first": cleaner.examples}, indent=2))
+
+
+def _write_texts(folder: Path, source: Source, cleaner: Cleaner) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """(N,) lengths in bytes, (N,) indices of the given splits, (N,) hashes of 16 bytes."""
+    lengths, splits, hashes = [], bytearray(), bytearray()
+    with open(folder / "texts.bin", "wb") as file, open(folder / "names.jsonl", "w") as names:
+        for split in source.given:
+            for name, text in cleaner.texts(source.documents(split)):
+                file.write(text)
+                names.write(json.dumps(name) + "\n")
+                lengths.append(len(text))
+                splits.append(SPLITS.index(split))
+                hashes += hashlib.sha1(text).digest()[:16]
+    return lengths, np.frombuffer(splits, dtype=np.uint8).copy(), np.frombuffer(hashes, dtype="S16")
+
+
+def _report(found: str, on_duplicate: OnDuplicate) -> None:
+    if on_duplicate == "error":
+        raise ValueError(f"{found}; mend the data, or set on_duplicate=drop (or keep)")
+    log.warning("%s; %s", found, _DONE[on_duplicate])
+
+
+def _name(folder: Path, index: int) -> str:
+    """Where a document came from."""
+    with open(folder / "names.jsonl") as names:
+        return json.loads(next(islice(names, index, None)))
 
 
 def assign_splits(points: np.ndarray, validation: float, test: float) -> np.ndarray:
@@ -96,6 +137,7 @@ def assign_splits(points: np.ndarray, validation: float, test: float) -> np.ndar
     return splits
 
 
-def _point(text: bytes) -> float:
-    """A number in [0, 1) that belongs to a text."""
-    return int.from_bytes(hashlib.sha1(text).digest()[:6], "big") / 2**48
+def _points(hashes: np.ndarray) -> np.ndarray:
+    """(N,) hashes of texts -> (N,) numbers in [0, 1), made of the first six bytes of each."""
+    first = hashes.view(">u8").reshape(-1, 2)[:, 0]
+    return (first >> 16) / 2**48

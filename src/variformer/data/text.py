@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from variformer.data import cleaning, corpus, store
 from variformer.data.cache import build_once, cache_folder, digest_of
 from variformer.data.corpus import Corpus
-from variformer.data.sources import Source, Split
+from variformer.data.sources import OnDuplicate, Source, Split
 from variformer.data.tokenizer import Tokenizer
 from variformer.data.tokenizer_recipes import Recipe
 from variformer.paths import LocalPath
@@ -26,8 +26,10 @@ class TextData:
 
     `validation` and `test` are the fractions of the training documents to set aside where the source gives no
     such split. `on_bad` says what to do with documents that are empty, not UTF-8 or longer than
-    `max_document_bytes`: stop with an error, or leave them out and count them in the report. `cache` defaults
-    to $VARIFORMER_CACHE, else ~/.cache/variformer.
+    `max_document_bytes`: stop with an error, or leave them out and count them in the report. `on_duplicate` says
+    what to do with documents of equal text, which the report counts, too: keep them all (a source may repeat some on
+    purpose), keep one of each (in test or val where it is there too), or stop with an error.
+    `cache` defaults to $VARIFORMER_CACHE, else ~/.cache/variformer.
     """
 
     holds: ClassVar = "text"
@@ -40,6 +42,7 @@ class TextData:
         validation: BelowOne = 0.05,
         test: BelowOne = 0.05,
         on_bad: Literal["error", "skip"] = "skip",
+        on_duplicate: OnDuplicate = "keep",
         max_document_bytes: Count = 64 * 2**20,
         cache: LocalPath | None = None,
     ) -> None:
@@ -47,9 +50,12 @@ class TextData:
             raise ValueError(
                 f"validation={validation} and test={test} must be fractions that leave something to train on"
             )
+        if on_duplicate not in ("keep", "drop", "error"):
+            raise ValueError(f"on_duplicate must be 'keep', 'drop' or 'error', not {on_duplicate!r}")
         self.source, self.recipe = source, tokenizer_recipe
         self.validation, self.test = validation, test
         self.on_bad, self.max_document_bytes = on_bad, max_document_bytes
+        self.on_duplicate = on_duplicate
         self.cache = cache_folder(cache)
 
     @property
@@ -96,7 +102,10 @@ class TextData:
 
     @property
     def report(self) -> dict[str, Any]:
-        """{"train": {"documents", "tokens", "bytes", ...}, ..., "skipped": {reason: documents}}."""
+        """{"train": {"documents", "tokens", "bytes", ...}, ..., "skipped": {reason: documents}, "duplicates": {...}}.
+
+        Duplicates are counted by kind: "train" within a split, "val in train" between two.
+        """
         self.prepare()
         splits = [name for name in store.SPLITS if (self._folder / name).is_dir()]
         counts = {name: json.loads((self._folder / name / "meta.json").read_text()) for name in splits}
@@ -104,12 +113,13 @@ class TextData:
 
     @cached_property
     def _store_key(self) -> str:
-        settings = [self.validation, self.test, self.on_bad, self.max_document_bytes]
+        settings: list[Any] = [self.validation, self.test, self.on_bad, self.max_document_bytes]
+        settings += [] if self.on_duplicate == "keep" else [self.on_duplicate]  # what runs of before did
         return digest_of(self.source.fingerprint(self.cache), settings, cleaning.VERSION, store.VERSION)
 
     @cached_property
     def _folder(self) -> Path:
-        return self.cache / "corpora" / self.fingerprint[:32]
+        return self.cache / "corpora" / digest_of(self.fingerprint, store.FORMAT)[:32]
 
     def _build(self, folder: Path) -> None:
         self.tokenizer.save(folder / "tokenizer")  # so that the folder explains itself
@@ -117,15 +127,17 @@ class TextData:
             if len(self._texts.texts(name)):
                 (folder / name).mkdir()
                 _tokenise(folder / name, self._texts.texts(name), self.tokenizer)
-        (folder / "meta.json").write_text(json.dumps({"skipped": self._texts.skipped}, indent=2))
+        counts = {"skipped": self._texts.skipped, "duplicates": self._texts.duplicates}
+        (folder / "meta.json").write_text(json.dumps(counts, indent=2))
 
     @cached_property
     def _texts(self) -> store.TextStore:
-        return store.TextStore(build_once(self.cache / "texts" / self._store_key[:32], self._build_store))
+        key = digest_of(self._store_key, store.FORMAT)
+        return store.TextStore(build_once(self.cache / "texts" / key[:32], self._build_store))
 
     def _build_store(self, folder: Path) -> None:
         cleaner = cleaning.Cleaner(self.on_bad, self.max_document_bytes)
-        store.write_store(folder, self.source, cleaner, self.validation, self.test)
+        store.write_store(folder, self.source, cleaner, self.validation, self.test, self.on_duplicate)
 
 
 def _tokenise(folder: Path, texts: store.Texts, tokenizer: Tokenizer) -> None:

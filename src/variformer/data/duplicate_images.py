@@ -1,14 +1,12 @@
 """The same image more than once: in one split it weighs more, in two it makes an evaluation too good."""
 
 from collections import Counter
-from typing import Literal
 
 import numpy as np
 
 from .image_sources import RawImages, firsts, place
 from .sources import Split
 
-OnDuplicate = Literal["keep", "drop", "error"]
 PREFERRED: tuple[Split, ...] = ("test", "val", "train")  # an image of several splits belongs to the first of them
 
 

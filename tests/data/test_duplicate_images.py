@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from variformer.data.duplicates import Duplicates
+from variformer.data.duplicate_images import Duplicates
 from variformer.data.glyphs import Glyphs
 from variformer.data.image_files import ImageFolder
 from variformer.data.image_sources import DecodedImages, complete
