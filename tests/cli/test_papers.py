@@ -1,11 +1,14 @@
 """The papers' full recipes run at a reduced size; a new file under conf/experiment/papers is tested by existing."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from variformer.cli.train import train
+from variformer.config import instantiate
 from variformer.data import PythonDocs, RobertaBPE, TextData, Unigram, WordPiece
 
 PAPERS = sorted(Path(__file__).parents[2].glob("conf/experiment/papers/*.yaml"))
@@ -71,6 +74,39 @@ def test_a_recipe_runs_at_reduced_size(name, reduced, teachers):
 def test_it_says_that_it_was_not_reproduced(name):
     head = PAPERS[NAMES.index(name)].read_text().partition("defaults:")[0]
     assert "NOT REPRODUCED HERE" in head and f"experiment=papers/{name}" in head
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_head_lists_what_differs(name):
+    head = PAPERS[NAMES.index(name)].read_text().partition("defaults:")[0]
+    differences = [line for line in head.splitlines() if line.startswith("# Differs from ")]
+    assert differences and all(line.endswith(".") and ": " in line for line in differences)
+    assert "Not as in" not in head
+
+
+TERMS = {  # of the reference code, where the paper leaves them open
+    "distilbert_base": {"optimizer.beta2": 0.98, "optimizer.eps": 1e-6, "optimizer.weight_decay": 0.0, "clip": 5.0},
+    "roberta_base": {"objective.fixed_count": True, "optimizer.beta2": 0.98, "clip": None},
+    "vit_b16": {"data.augmentation.area": 0.05, "optimizer.weight_decay": 0.3, "clip": 1.0},
+    "deit_b": {"model._target_": "variformer.models.PlainDeiT", "data.augmentation.area": 0.08, "clip": None},
+}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_its_terms_are_those_of_the_reference_code(composed, name):
+    config = OmegaConf.create(composed(f"experiment=papers/{name}"))
+    assert {key: OmegaConf.select(config, key) for key in TERMS[name]} == TERMS[name]
+
+
+@pytest.mark.parametrize(("name", "end", "total"), [("bart_base", 450_000, 500_000), ("bert_base", 900_000, 1_000_000)])
+def test_a_first_phase_ends_on_the_line_of_the_whole(composed, name, end, total):
+    """The rate falls to zero over all steps; the second phase, whose rate the head gives, goes on from there."""
+    config = composed(f"experiment=papers/{name}")
+    rate = instantiate(config["schedule"])(end - 1, end) * config["optimizer"]["lr"]
+    warmup = config["schedule"]["warmup"] if name == "bart_base" else 0  # BERT's line starts at step 0
+    assert rate == pytest.approx(config["optimizer"]["lr"] * (total - end) / (total - warmup), rel=1e-3)
+    second = re.search(r"optimizer\.lr=(\S+)", PAPERS[NAMES.index(name)].read_text())
+    assert second is not None and float(second[1]) == pytest.approx(rate, rel=1e-3)
 
 
 def test_berts_second_phase_starts_from_the_first(reduced):

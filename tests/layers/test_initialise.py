@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from variformer.layers import GatedFeedForward, RelativePositions, SinusoidalPositions, Transformer
-from variformer.models import GPT, T5, Albert, Bart, Bert, DeiT, DistilBert, Roberta, ViT
+from variformer.models import GPT, T5, Albert, Bart, Bert, DeiT, DistilBert, PlainDeiT, Roberta, ViT
+from variformer.weights.huggingface import config_of
 
 SIZES = dict(width=96, depth=3, heads=4, hidden=160)
 TOKENS = dict(vocab_size=400, max_length=64)
@@ -149,6 +150,14 @@ def test_vit():
             bound = math.sqrt(6 / sum(matrix.shape))  # Glorot and Bengio, 2010: uniform
             assert 0.99 * bound < matrix.abs().max() <= bound
             assert_spread(matrix, bound / math.sqrt(3))
+
+
+def test_a_plain_deit_is_a_vit_with_deits_weights():
+    model = PlainDeiT(**SIZES, patch_size=16, image_size=32)
+    assert model.encoder.embedding.specials.shape == (1, 96)
+    for tensor in model.head.weight, model.encoder.blocks[0].feed_forward.widen.weight:
+        assert_spread(tensor, 0.02 * TRUNCATED)
+    assert config_of(model)["architectures"] == ["ViTForImageClassification"]
 
 
 def test_deit():

@@ -3,7 +3,7 @@
 from .albert import Albert
 from .bart import Bart
 from .bert import Bert, Predictions
-from .deit import DeiT, Opinions, UntaughtDeiT
+from .deit import DeiT, Opinions, PlainDeiT, UntaughtDeiT
 from .distilbert import DistilBert
 from .gpt import GPT
 from .roberta import Roberta
@@ -31,6 +31,7 @@ __all__ = [
     "EndTokenClassifier",
     "LastTokenClassifier",
     "Opinions",
+    "PlainDeiT",
     "Predictions",
     "RereadSpanFinder",
     "Roberta",

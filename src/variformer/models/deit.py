@@ -17,6 +17,14 @@ class Opinions(NamedTuple):
     teacher: Tensor  # (B, classes), read off the distillation token
 
 
+class PlainDeiT(ViT):
+    """DeiT without a teacher or a token for one (section 6): a ViT with DeiT's initial weights."""
+
+    def __init__(self, **vit: Any):
+        super().__init__(**vit)
+        initialise.deit(self)
+
+
 class UntaughtDeiT(ViT):
     """DeiT without a teacher: it has both special tokens, and one head, on the class token."""
 
