@@ -13,6 +13,7 @@ from variformer.objectives.text_infilling import (
     MASK,
     PADDING,
     TextInfilling,
+    in_random_order,
     infill,
     poisson,
     shuffle_sentences,
@@ -104,6 +105,15 @@ def test_spans_follow_poissons_law():
         expected = math.exp(-3) * 3**size / math.factorial(size)
         assert abs((whole == size).mean() - expected) < 0.003
     assert ((sizes >= 0).cumprod(1).sum(1) == counts).all()
+
+
+def test_the_place_of_a_mask_says_nothing_of_its_span():
+    """The last span drawn is cut to the budget; it may stand anywhere."""
+    sizes = in_random_order(span_sizes(np.full(20_000, 38), 3.0, keys(20_000)), keys(20_000))
+    last = sizes[np.arange(len(sizes)), (sizes >= 0).sum(1) - 1]
+    for ends in (sizes[:, 0], last):
+        assert abs(ends.mean() - sizes[sizes >= 0].mean()) < 0.1
+        assert abs((ends == 0).mean() - (sizes[sizes >= 0] == 0).mean()) < 0.01
 
 
 @given(budget=st.integers(1, 60), mean=st.floats(0.05, 10), seed=st.integers(0, 10**6))

@@ -103,7 +103,7 @@ def infill(lengths: np.ndarray, width: int, rate: float, mean_span: float, keys:
 
     Masks, and the tokens that stay, are in random order: so each way to place the spans is equally likely.
     """
-    sizes = span_sizes(np.rint(lengths * rate).clip(1), mean_span, keys)
+    sizes = in_random_order(span_sizes(np.rint(lengths * rate).clip(1), mean_span, keys), keys)
     masks = (sizes >= 0).sum(1, keepdims=True)
     slots = lengths[:, None] - sizes.clip(min=0).sum(1, keepdims=True) + masks
     columns = np.arange(width)
@@ -117,7 +117,7 @@ def infill(lengths: np.ndarray, width: int, rate: float, mean_span: float, keys:
 
 
 def span_sizes(budget: np.ndarray, mean_span: float, keys: np.ndarray) -> np.ndarray:
-    """(B,) tokens to hide -> (B, K): sizes of spans in random order that sum up to it, then -1.
+    """(B,) tokens to hide -> (B, K): sizes of spans that sum up to it, in the order of drawing, then -1.
 
     They are drawn until the budget is spent, and the last is cut. There are no more spans than hidden tokens, so that
     no source is longer than its text: empty ones beyond are left out.
@@ -130,6 +130,12 @@ def span_sizes(budget: np.ndarray, mean_span: float, keys: np.ndarray) -> np.nda
     room = (sizes - 1).clip(min=0).sum(1, keepdims=True)  # hidden tokens - spans that hide some
     sizes[empty & (np.cumsum(empty, axis=1) > room)] = -1
     return np.take_along_axis(sizes, np.argsort(sizes < 0, axis=1, kind="stable"), 1)
+
+
+def in_random_order(sizes: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """(B, K) sizes, then -1 -> the same in another order: else the last mask would always stand for the cut span."""
+    draws = np.where(sizes >= 0, randomness.uniform(keys, sizes.shape[1], stream=4), np.inf)
+    return np.take_along_axis(sizes, np.argsort(draws, axis=1, kind="stable"), 1)
 
 
 def poisson(draws: np.ndarray, mean: float) -> np.ndarray:
