@@ -49,6 +49,7 @@ def test_consistent(config):
         ({"model": {"width": 12, "heads": 6, "attention": {"key_value_heads": 4}}}, "model.attention.key_value_heads"),
         ({"model": {"dropout": 0.1, "attention": {"dropout": 0.1}}}, "model.attention.dropout"),
         ({"model": {"depth": 4, "groups": 5}}, "model.groups"),
+        ({"optimizer": {"nesterov": True, "momentum": 0}}, "optimizer.nesterov"),
         ({"length": 129, "model": {"max_length": 128}}, "length"),
         ({"model": {"image_size": 9, "patch_size": 2}}, "model.image_size"),
         ({"data": {"image_size": 8}, "model": {"image_size": 9}}, "model.image_size"),
@@ -95,7 +96,7 @@ def test_every_rule_can_refuse():
         "schedule": {"warmup": 2},
         "init_from": "runs/bert/1",
         "precision": "16-mixed",
-        "optimizer": {"_target_": "torch.optim.Adafactor"},
+        "optimizer": {"_target_": "torch.optim.Adafactor", "nesterov": True, "momentum": 0},
         "trainer": {"strategy": "fsdp", "auto_micro_batch": True},
     }
     assert [rule.__name__ for rule in RULES if not list(rule(worst))] == []
