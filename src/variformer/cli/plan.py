@@ -11,8 +11,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from ..analysis.cost import peak_flops, training_flops
-from ..analysis.memory import COMPUTED, KEPT
+from ..analysis.cost import training_flops
 from ..config import discard
 from ..hub import locate
 from ..layers import Transformer
@@ -22,6 +21,7 @@ from ..training.module import Training
 from ..training.run_directory import RunDirectory
 from .build import Config, Task, build_data_module, build_module, build_task, build_trainer, steps
 from .memory import estimator
+from .pace import long_samples, peak_of, slow_steps
 from .plan_table import Plan, show
 from .repeating import repetition
 from .sources import find_teacher
@@ -69,6 +69,9 @@ def described(config: Config, task: Task, trainer: L.Trainer, data: DataModule, 
     micro_batches = accumulation * devices
     device, samples = trainer.strategy.root_device, {name: len(data.view(name)) for name in ("train", "val")}
     settings = config["trainer"]
+    flops = training_flops(module.model, module.objective, batch) * micro_batches
+    peak = peak_of(config, trainer)
+    length = config["length"]
     return Plan(
         config=config,
         device=device,
@@ -87,8 +90,9 @@ def described(config: Config, task: Task, trainer: L.Trainer, data: DataModule, 
         checkpoints=-(-total // (settings["save_every"] or total)),
         memory=estimator(config, trainer, module, data)(),
         free=free_memory(device),
-        flops=training_flops(module.model, module.objective, batch) * micro_batches,
-        peak=peak_flops(device, (COMPUTED | KEPT).get(config["precision"], torch.float32)) * devices,
+        flops=flops,
+        peak=peak,
+        warnings=[*long_samples(length, task.data.report), *slow_steps(length, flops, peak)],
     )
 
 

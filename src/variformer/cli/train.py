@@ -25,6 +25,7 @@ from ..training.run_directory import RunDirectory, code_state, write_json, write
 from ..training.signals import Signals
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
 from .memory import explained
+from .pace import warnings_of
 from .repeating import repetition
 from .sources import find_teacher
 from .starting import start_from
@@ -81,6 +82,8 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
     if trainer.is_global_zero:
         keep(config, run, facts, trainer)
         announce(config, run, facts, trainer)
+        for warning in warnings_of(config, task.data.report, trainer, module, data_module):
+            log.warning(warning)
     for logger in trainer.loggers:
         logger.log_hyperparams(config | {"parameters": facts["parameters"], "code": code_state()})
     with explained(config, trainer, module, data_module):
