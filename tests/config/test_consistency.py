@@ -56,6 +56,7 @@ def test_consistent(config):
         ({"data": {"source": {"delimiter": r"\t"}}}, "data.source.delimiter"),
         ({"data": {"source": {"delimiter": ""}}}, "data.source.delimiter"),
         ({"data": {"source": {"document_separator": ""}}}, "data.source.document_separator"),
+        ({"optimizer": {"nesterov": True, "momentum": 0}}, "optimizer.nesterov"),
         ({"length": 129, "model": {"max_length": 128}}, "length"),
         ({"model": {"image_size": 9, "patch_size": 2}}, "model.image_size"),
         ({"data": {"image_size": 8}, "model": {"image_size": 9}}, "model.image_size"),
@@ -113,7 +114,7 @@ def test_every_rule_can_refuse():
         "schedule": {"warmup": 2},
         "init_from": "runs/bert/1",
         "precision": "16-mixed",
-        "optimizer": {"_target_": "torch.optim.Adafactor"},
+        "optimizer": {"_target_": "torch.optim.Adafactor", "nesterov": True, "momentum": 0},
         "trainer": {"strategy": "fsdp", "auto_micro_batch": True},
     }
     assert [rule.__name__ for rule in RULES if not list(rule(worst))] == []

@@ -1,9 +1,11 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from variformer.models import GPT, Albert, Bert, DeiT, ViT
-from variformer.training.optimizer import AdamW, Muon, decay_groups, decay_groups_of_before, orthogonalise
+from variformer.training.optimizer import SGD, AdamW, Muon, decay_groups, decay_groups_of_before, orthogonalise
 from variformer.training.sharding import require_same_groups
 
 
@@ -87,6 +89,25 @@ def test_muon_steps_as_the_formula_says():
     torch.testing.assert_close(matrix.detach(), before)
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_steps_as_the_formula_says(nesterov):
+    matrix, vector = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2))
+    groups = decay_groups(nn.ParameterList([matrix, vector]))
+    optimizer = SGD(groups, lr=0.1, momentum=0.5, nesterov=nesterov, weight_decay=0.2)
+    expected = {matrix: torch.ones(2, 2), vector: torch.ones(2)}
+    momenta = {matrix: torch.zeros(2, 2), vector: torch.zeros(2)}
+    for gradient in (1.0, -2.0, 3.0):
+        for parameter, decay in ((matrix, 0.2), (vector, 0.0)):
+            parameter.grad = torch.full_like(parameter, gradient)
+            decayed = gradient + decay * expected[parameter]
+            momenta[parameter] = 0.5 * momenta[parameter] + decayed
+            ahead = decayed + 0.5 * momenta[parameter] if nesterov else momenta[parameter]
+            expected[parameter] = expected[parameter] - 0.1 * ahead
+        optimizer.step()
+    for parameter, value in expected.items():
+        torch.testing.assert_close(parameter.detach(), value)
+
+
 def test_muon_follows_its_parameters_to_their_device():
     """As PyTorch does with all that it loads from a checkpoint on the CPU, but for what is called `step`."""
     parameter = nn.Parameter(torch.ones(3, device="meta"))
@@ -109,7 +130,7 @@ def test_the_rest_of_muon_is_adamw():
     torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("make", [lambda groups: AdamW(groups, lr=1e-2), lambda groups: Muon(groups)])
+@pytest.mark.parametrize("make", [partial(AdamW, lr=1e-2), Muon, partial(SGD, nesterov=True)])
 def test_a_restored_optimizer_goes_on_exactly(make):
     tokens = torch.randint(50, (4, 8), generator=torch.Generator().manual_seed(1))
 

@@ -11,8 +11,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from ..analysis.cost import hardware_flops, model_flops, peak_flops
-from ..analysis.memory import COMPUTED, KEPT
+from ..analysis.cost import hardware_flops, model_flops
 from ..config import discard
 from ..hub import locate
 from ..layers import Transformer
@@ -23,6 +22,7 @@ from ..training.run_directory import RunDirectory
 from .build import Config, Task, build_data_module, build_module, build_task, build_trainer, steps
 from .identity import data_facts
 from .memory import estimator
+from .pace import long_samples, peak_of, slow_steps
 from .plan_table import Plan, show
 from .repeating import repetition
 from .sources import find_teacher
@@ -70,6 +70,10 @@ def described(config: Config, task: Task, trainer: L.Trainer, data: DataModule, 
     micro_batches = accumulation * devices
     device, samples = trainer.strategy.root_device, {name: len(data.view(name)) for name in ("train", "val")}
     settings = config["trainer"]
+    computed = hardware_flops(module.model, module.objective, batch, checkpointing=config["checkpointing"])
+    computed *= micro_batches
+    peak = peak_of(config, trainer)
+    length = config["length"]
     return Plan(
         config=config,
         device=device,
@@ -89,9 +93,9 @@ def described(config: Config, task: Task, trainer: L.Trainer, data: DataModule, 
         memory=estimator(config, trainer, module, data)(),
         free=free_memory(device),
         flops=model_flops(module.model, module.objective, batch) * micro_batches,
-        computed=hardware_flops(module.model, module.objective, batch, checkpointing=config["checkpointing"])
-        * micro_batches,
-        peak=peak_flops(device, (COMPUTED | KEPT).get(config["precision"], torch.float32)) * devices,
+        computed=computed,
+        peak=peak,
+        warnings=[*long_samples(length, task.data.report), *slow_steps(length, computed, peak)],
     )
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -42,6 +42,7 @@ class Plan:
     flops: float
     computed: float  # with what checkpointing computes again, a teacher, and attention outside of windows
     peak: float  # FLOP/s of all devices, as one large matrix product reaches it
+    warnings: list[str] = field(default_factory=list)  # of samples and steps that are very long
 
     @property
     def parameters(self) -> int:
@@ -51,6 +52,8 @@ class Plan:
 def show(plan: Plan) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)  # a log wraps no paths
     console.print(f"[bold]{plan.config['name']}[/bold]: all is well. With validate_only=true the run ends here.")
+    for warning in plan.warnings:
+        console.print(f"[yellow]warning:[/yellow] {warning}")
     sections = {"model": model_rows, "data": data_rows, "run": run_rows, "memory": memory_rows, "work": work_rows}
     for title, rows in sections.items():
         table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)

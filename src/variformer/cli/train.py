@@ -29,6 +29,7 @@ from .continuing import changes, final_value, finished, recorded
 from .ending import conclude
 from .identity import data_facts, require_same_data
 from .memory import explained
+from .pace import warnings_of
 from .repeating import repetition
 from .sources import find_teacher
 from .starting import start_from
@@ -99,6 +100,8 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
     if trainer.is_global_zero:
         keep(config, run, facts, trainer)
         announce(config, run, facts, trainer)
+        for warning in warnings_of(config, task.data.report, trainer, module, data_module):
+            log.warning(warning)
     for logger in trainer.loggers:
         logger.log_hyperparams(config | {"parameters": facts["parameters"], "code": code_state()})
     with explained(config, trainer, module, data_module):

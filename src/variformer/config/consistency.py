@@ -165,6 +165,11 @@ def a_model_starts_from_one_source(config: Config) -> Iterator[str]:
         yield "init_from: the student would start from two models; give it or objective.copied_layers, not both"
 
 
+def nesterov_looks_ahead_of_momentum(config: Config) -> Iterator[str]:
+    if at(config, "optimizer.nesterov") and at(config, "optimizer.momentum") == 0:
+        yield "optimizer.nesterov: without momentum there is nothing to look ahead; set optimizer.momentum=0.9"
+
+
 def sharding_has_no_loss_scale(config: Config) -> Iterator[str]:
     if at(config, "trainer.strategy") == "fsdp" and config.get("precision") == "16-mixed":
         yield "precision: 16-mixed scales the loss, which trainer=fsdp cannot; set precision=bf16-mixed or trainer=ddp"
@@ -174,7 +179,7 @@ def sharded_steps_need_whole_rows(config: Config) -> Iterator[str]:
     if at(config, "trainer.strategy") == "fsdp" and str(at(config, "optimizer._target_")).endswith(".Adafactor"):
         yield (
             "optimizer: Adafactor keeps sums over rows and columns, of which a device of trainer=fsdp holds a part; "
-            "set optimizer=adamw, muon or lamb, or trainer=ddp"
+            "set optimizer=adamw, muon, lamb or sgd, or trainer=ddp"
         )
 
 
@@ -207,6 +212,7 @@ RULES: tuple[Rule, ...] = (
     a_student_has_a_teacher,
     every_layer_is_copied_from_one,
     a_model_starts_from_one_source,
+    nesterov_looks_ahead_of_momentum,
     sharding_has_no_loss_scale,
     sharded_steps_need_whole_rows,
     fields_lie_between_single_signs,

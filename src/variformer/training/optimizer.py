@@ -1,4 +1,4 @@
-"""Which parameters are updated how: decay groups, AdamW, and Muon for the hidden matrices."""
+"""Which parameters are updated how: decay groups, AdamW, SGD, and Muon for the hidden matrices."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -84,6 +84,24 @@ class AdamW(torch.optim.AdamW):
         fused: bool = True,
     ):
         super().__init__(list(params), lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=fused)
+
+
+class SGD(torch.optim.SGD):
+    """Stochastic gradient descent with momentum (Sutskever et al., 2013, section 2, with `nesterov` 2.1).
+
+    `weight_decay` is added to the gradient (L2), as in PyTorch.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[dict[str, Any]],
+        *,
+        lr: NotNegative = 0.1,
+        momentum: BelowOne = 0.9,
+        nesterov: bool = False,
+        weight_decay: NotNegative = 0.0,
+    ):
+        super().__init__(list(params), lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
 
 
 class Muon(torch.optim.Optimizer):
