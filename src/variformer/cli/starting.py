@@ -8,8 +8,8 @@ from torch import nn
 
 from ..data import Tokenizer
 from ..hub import locate
-from ..weights.transfer import fit, offset_of
-from .loading import model_of, tokenizer_of
+from ..weights.transfer import belongs, fit, offset_of
+from .loading import origin_of, tokenizer_of
 from .teacher import digest
 
 log = logging.getLogger(__name__)
@@ -24,12 +24,13 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None) -> di
     theirs = tokenizer_of(folder)
     if tokenizer is not None and theirs is not None:
         require_same_tokens(tokenizer, theirs, folder)
-    origin = model_of(folder)
-    report = fit(model, origin.state_dict(), offset_of(origin))
+    origin, anew = origin_of(folder)
+    tensors = {name: tensor for name, tensor in origin.state_dict().items() if not belongs(name, anew)}
+    report = fit(model, tensors, offset_of(origin))
     for line in report.lines():
         log.info("init_from=%s: %s", source, line)
     changed = {"resized": report.resized, "shortened": report.shortened, "new": report.new}
-    return {"source": source, "folder": str(folder.resolve()), "sha256": digest(origin)} | changed
+    return {"source": source, "folder": str(folder.resolve()), "sha256": digest(tensors)} | changed
 
 
 def require_same_tokens(ours: Tokenizer, theirs: Tokenizer, folder: Path) -> None:

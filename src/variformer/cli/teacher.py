@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from ..config.check import with_defaults
 from ..config.consistency import at
@@ -14,7 +14,7 @@ from ..data.preprocessing import preprocessor
 from ..objectives.distillation import Distillation
 from ..training.run_directory import RunDirectory
 from .build import Config, Task
-from .loading import is_run, load, preprocessor_of, run_config, tokenizer_of
+from .loading import is_run, origin_of, preprocessor_of, run_config, tokenizer_of
 
 SHARED = ("model.vocab_size", "model.image_size", "model.channels", "model.classes")
 
@@ -31,9 +31,14 @@ def bring_teacher(folder: Path | None, config: Config, task: Task) -> dict[str, 
         raise ValueError("\n".join([f"objective.teacher={folder} cannot teach this student:", *problems]))
     best = is_run(folder) and (RunDirectory(folder).checkpoints / "best.ckpt").is_file()
     with torch.random.fork_rng(devices=[]):  # the student starts as it would without a teacher
-        model, _ = load(folder, "best" if best else "last")
+        model, anew = origin_of(folder, "best" if best else "last")
+    if anew:
+        raise ValueError(
+            f"objective.teacher={folder} has no trained {', '.join(anew)}, from which the student would learn: "
+            "give a model with its heads"
+        )
     task.objective.learn_from(model)
-    return {"folder": str(folder.resolve()), "sha256": digest(model)}
+    return {"folder": str(folder.resolve()), "sha256": digest(model.state_dict())}
 
 
 def require_same_teacher(run: RunDirectory, teacher: dict[str, str] | None) -> None:
@@ -46,12 +51,12 @@ def require_same_teacher(run: RunDirectory, teacher: dict[str, str] | None) -> N
         )
 
 
-def digest(model: nn.Module) -> str:
-    """Of the names and the bytes of all tensors."""
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """Of their names and bytes."""
     found = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
+    for name, tensor in tensors.items():
         found.update(name.encode())
-        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 
