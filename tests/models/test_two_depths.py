@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from variformer.analysis.cost import parameter_count, training_flops
+from variformer.analysis.cost import model_flops, parameter_count
 from variformer.cli.describing import sizes
 from variformer.config import instantiate
 from variformer.models import T5, Bart
@@ -23,7 +23,7 @@ def objective(model, batch):
 def test_costs_are_those_of_the_layers_that_are_there(model):
     batch = {"tokens": torch.zeros(2, 7, dtype=torch.long)}
     built = {(e, d): model(**SIZES, depth=e, decoder_depth=d) for e, d in [(1, 1), (3, 1), (1, 3), (3, 3)]}
-    for cost in (parameter_count, lambda each: training_flops(each, objective, batch)):
+    for cost in (parameter_count, lambda each: model_flops(each, objective, batch)):
         costs = {depths: cost(each) for depths, each in built.items()}
         encoder, decoder = costs[3, 1] - costs[1, 1], costs[1, 3] - costs[1, 1]
         assert 0 < encoder < decoder  # a decoder's layer has cross-attention besides

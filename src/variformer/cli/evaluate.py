@@ -17,9 +17,9 @@ from ..training.memory import OutOfMemory
 from ..training.run_directory import RunDirectory, write_json
 from .build import Config, Task, build_data_module, build_module, build_task
 from .identity import data_facts, difference, recorded
-from .loading import load_run, model_of, run_config
+from .loading import load_run, run_config
 from .memory import explained
-from .teacher import best_or_last, digest, require_same_inputs
+from .teacher import best_or_last, digest, require_same_inputs, whole_model
 from .train import quieten
 
 REFUSALS = (OSError, ValueError, OutOfMemory, MisconfigurationException)  # of which the message says all
@@ -100,10 +100,10 @@ def another(source: str, checkpoint: str | None) -> Scored:
     """A model that is not the run's own, by where it lies."""
     folder = locate(source)
     checkpoint = checkpoint or best_or_last(folder)
-    model = model_of(folder, checkpoint)
+    model = whole_model(folder, checkpoint, f"other_model={source} cannot be scored here:")
     place = folder.resolve()
     name = place.name if Path(source).expanduser().is_dir() else source.replace("/", "_")
-    facts = {"checkpoint": checkpoint, "weights": digest(model), "model": str(place)}
+    facts = {"checkpoint": checkpoint, "weights": digest(model.state_dict()), "model": str(place)}
     return Scored(model, facts, f"of_{name}")
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import OmegaConf
 from torch import nn
 
@@ -19,6 +20,7 @@ from ..config.schema import Experiment
 from ..data import Tokenizer
 from ..data.preprocessing import normalisation
 from ..hub import SETTINGS, TOKENIZER, locate
+from ..layers import Transformer
 from ..training.callbacks.checkpoints import link
 from ..training.checkpoint_io import WholeCheckpointIO, checksum_of
 from ..training.run_directory import RunDirectory, write_json
@@ -27,6 +29,7 @@ from .loading import is_run, require_checkpoint
 from .nodes import node_of, recorded
 
 Config = dict[str, Any]
+SEED = 0
 
 # What each model is evaluated by; the first that fits is taken. Nothing evaluates a head for a task yet.
 OBJECTIVES: tuple[tuple[type[nn.Module], str], ...] = (
@@ -58,12 +61,14 @@ def import_model(source: str, path: str | Path, data: str | None = None) -> RunD
     if is_run(folder):
         raise ValueError(f"{source} is a run directory already")
     require_checkpoint(folder)
-    with recorded() as made:
-        model, precisions = huggingface.read(folder)
-    config = config_of_import(node_of(model, made), model, folder, run, data)
+    with recorded() as made, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(SEED)  # what the source lacks is the same in every import
+        model, precisions, anew = huggingface.read(folder)
+    require_whole(source, model, anew)
+    config = config_of_import(node_of(model, made), model, anew, folder, run, data)
     check(config)
     config = anchored(config)
-    facts = {"name": config["name"], "seed": 0, "parameters": parameter_count(model), "max_steps": 0}
+    facts = {"name": config["name"], "seed": SEED, "parameters": parameter_count(model), "max_steps": 0}
     place = run.path.resolve()
     working = RunDirectory(place.with_name(f".{place.name}.{os.getpid()}.tmp"))
     working.path.mkdir(parents=True)
@@ -74,7 +79,7 @@ def import_model(source: str, path: str | Path, data: str | None = None) -> RunD
             copy_files(folder, working.tokenizer, TOKENIZER)
         save_weights(model, working)
         OmegaConf.save(OmegaConf.create(config), working.config)
-        working.set_record(**facts, imported_from=str(source))
+        working.set_record(**facts, imported_from=str(source), anew=anew)
         working.set_status("done")
         os.replace(working.path, place)
     finally:
@@ -82,12 +87,24 @@ def import_model(source: str, path: str | Path, data: str | None = None) -> RunD
     return run
 
 
-def config_of_import(node: Config, model: nn.Module, folder: Path, run: RunDirectory, data: str | None) -> Config:
+def require_whole(source: str, model: nn.Module, anew: list[str]) -> None:
+    """Raises ValueError where more than a head is missing: a run of it would be mostly untrained."""
+    missing = [part for part in anew if isinstance(model.get_submodule(part), Transformer)]
+    if missing:
+        raise ValueError(
+            f"{source} has no {', '.join(missing)}, so it cannot be a run: train with init_from={source}, "
+            "which starts the rest from it"
+        )
+
+
+def config_of_import(
+    node: Config, model: nn.Module, anew: list[str], folder: Path, run: RunDirectory, data: str | None
+) -> Config:
     """A whole config: this model, the objective that it is evaluated by if there is one, and data to do so."""
     described = with_defaults(node)
     described = described.get("body", described)  # of a model for a task
     images = "image_size" in described
-    objective = objective_of(model)
+    objective = objective_of(model, anew)
     if not images:
         Tokenizer.load(folder)  # which says what is missing
     tokenizer = {"_target_": "variformer.data.Pretrained", "path": str(run.tokenizer.resolve())}
@@ -106,12 +123,12 @@ def config_of_import(node: Config, model: nn.Module, folder: Path, run: RunDirec
     return asdict(experiment)
 
 
-def objective_of(model: nn.Module) -> str | None:
-    """None where there is none. A judge of pairs that is all zero was read from a checkpoint without one."""
+def objective_of(model: nn.Module, anew: list[str]) -> str | None:
+    """None where there is none. A judge of pairs that is new or all zero was read from a checkpoint without one."""
     for kind, objective in OBJECTIVES:
         if isinstance(model, kind):
             judge = getattr(model, "pair_head", None)
-            judges = judge is not None and bool(judge.scores.weight.any())
+            judges = judge is not None and "pair_head.scores" not in anew and bool(judge.scores.weight.any())
             return objective if judges else UNPAIRED.get(objective, objective)
     return None
 

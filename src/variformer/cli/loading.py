@@ -1,6 +1,7 @@
 """Trained models by where they lie: a run directory, a Hugging Face folder, or a name on its hub."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,29 @@ from ..training.run_directory import RunDirectory
 from ..weights import huggingface
 
 Config = dict[str, Any]
+log = logging.getLogger(__name__)
 
 
 def load(source: str | Path, checkpoint: str = "last") -> tuple[nn.Module, Any]:
     """(model, tokenizer), or (model, transform) for images; see `variformer.load`."""
     folder = locate(source)
     reader = reader_of_run if is_run(folder) else reader_of_folder
-    return model_of(folder, checkpoint), reader(folder)
+    model, anew = origin_of(folder, checkpoint)
+    if anew:
+        log.warning("%s has no %s: the model has initial values there", source, ", ".join(anew))
+    return model, reader(folder)
 
 
-def model_of(folder: Path, checkpoint: str = "last") -> nn.Module:
-    """The model of a run directory or a Hugging Face folder, in evaluation mode."""
-    return load_run(folder, checkpoint) if is_run(folder) else huggingface.load(require_checkpoint(folder)).eval()
+def origin_of(folder: Path, checkpoint: str = "last") -> tuple[nn.Module, list[str]]:
+    """The model of a run directory or a Hugging Face folder, in evaluation mode, and the parts of it that were never
+    trained, because a published model came without them.
+    """
+    if is_run(folder):
+        record = RunDirectory(folder).record
+        anew = json.loads(record.read_text(encoding="utf-8")).get("anew", []) if record.is_file() else []
+        return load_run(folder, checkpoint), anew
+    found = huggingface.read(require_checkpoint(folder))
+    return found.model.eval(), found.anew
 
 
 def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:

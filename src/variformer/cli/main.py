@@ -44,6 +44,8 @@ def import_(
 
         run = import_model(source, run_dir, data)
         record = json.loads(run.record.read_text())
+        if record["anew"]:
+            print(f"{source} has no {', '.join(record['anew'])}: the run has initial values there")
         print(f"{record['parameters']:,} parameters from {source}\nrun directory: {run.path}")
 
 

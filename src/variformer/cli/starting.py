@@ -11,8 +11,8 @@ from ..config import ConfigError
 from ..config.check import with_defaults
 from ..data import Tokenizer
 from ..hub import locate
-from ..weights.transfer import Misfit, fit, offset_of
-from .loading import model_of, tokenizer_of
+from ..weights.transfer import Misfit, belongs, fit, offset_of
+from .loading import origin_of, tokenizer_of
 from .nodes import node_of, recorded
 from .teacher import digest
 
@@ -33,8 +33,9 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node:
         if tokenizer is not None and theirs is not None:
             require_same_tokens(tokenizer, theirs, folder)
         with recorded() as made:
-            origin = model_of(folder)
-        report = fit(model, origin.state_dict(), offset_of(origin))
+            origin, anew = origin_of(folder)
+        tensors = {name: tensor for name, tensor in origin.state_dict().items() if not belongs(name, anew)}
+        report = fit(model, tensors, offset_of(origin))
     except Misfit as error:
         raise ConfigError([explained(error, source, node, node_of(origin, made))]) from error
     except ValueError as error:
@@ -42,7 +43,7 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node:
     for line in report.lines():
         log.info("init_from=%s: %s", source, line)
     changed = {"resized": report.resized, "shortened": report.shortened, "new": report.new}
-    return {"source": source, "folder": str(folder.resolve()), "sha256": digest(origin)} | changed
+    return {"source": source, "folder": str(folder.resolve()), "sha256": digest(tensors)} | changed
 
 
 def explained(error: Misfit, source: str, ours: Any, theirs: Any) -> str:

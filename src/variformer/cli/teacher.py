@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..config.check import with_defaults
 from ..config.consistency import at
@@ -14,7 +14,7 @@ from ..data.preprocessing import preprocessor
 from ..objectives.distillation import Distillation
 from ..training.run_directory import RunDirectory
 from .build import Config, Task
-from .loading import is_run, load, preprocessor_of, run_config, tokenizer_of
+from .loading import is_run, origin_of, preprocessor_of, run_config, tokenizer_of
 
 SHARED = ("model.vocab_size", "model.image_size", "model.channels", "model.classes")
 
@@ -26,11 +26,12 @@ def bring_teacher(folder: Path | None, config: Config, task: Task) -> dict[str, 
     """
     if folder is None or not isinstance(task.objective, Distillation):
         return None
-    require_same_inputs(folder, config, task, f"objective.teacher={folder} cannot teach this student:")
+    problem = f"objective.teacher={folder} cannot teach this student:"
+    require_same_inputs(folder, config, task, problem)
     with torch.random.fork_rng(devices=[]):  # the student starts as it would without a teacher
-        model, _ = load(folder, best_or_last(folder))
+        model = whole_model(folder, best_or_last(folder), problem)
     task.objective.learn_from(model)
-    return {"folder": str(folder.resolve()), "sha256": digest(model)}
+    return {"folder": str(folder.resolve()), "sha256": digest(model.state_dict())}
 
 
 def require_same_teacher(run: RunDirectory, teacher: dict[str, str] | None) -> None:
@@ -54,12 +55,20 @@ def best_or_last(folder: Path) -> str:
     return "best" if is_run(folder) and (RunDirectory(folder).checkpoints / "best.ckpt").is_file() else "last"
 
 
-def digest(model: nn.Module) -> str:
-    """Of the names and the bytes of all tensors."""
+def whole_model(folder: Path, checkpoint: str, problem: str) -> nn.Module:
+    """A model of which every part was trained. Raises ValueError, behind the `problem`, for one that lacks heads."""
+    model, anew = origin_of(folder, checkpoint)
+    if anew:
+        raise ValueError(f"{problem} it has no trained {', '.join(anew)}; give a model with its heads")
+    return model
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """Of their names and bytes."""
     found = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
+    for name, tensor in tensors.items():
         found.update(name.encode())
-        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 

@@ -20,16 +20,16 @@ from torch import Tensor, nn
 from ..hub import read_json
 from ..models import Tuned
 from .files import read_tensors
+from .matching import format_of, matched, require_match, their_shapes
 from .settings import Settings
-from .table import Family, Row, Task, count_classes, expand
+from .table import Family, Row, Tensors, count_classes
 from .tables import FAMILIES
 
 
-class Format(NamedTuple):
-    """Their class, which a model of ours corresponds to: a family with its own heads, or with one for a task."""
-
-    family: Family
-    task: Task | None
+class Checkpoint(NamedTuple):
+    model: nn.Module
+    precisions: dict[str, str]  # of each tensor of the model that is written, by its name in files
+    anew: list[str]  # parts of the model that the files lack: it has their initial values
 
 
 def load(folder: str | Path) -> nn.Module:
@@ -38,13 +38,14 @@ def load(folder: str | Path) -> nn.Module:
     Which of our classes it is say `architectures` in config.json, or else the names of the tensors.
     Raises FileNotFoundError where a file is missing, ValueError where the model type is unknown, the config
     asks for something that our model does not do, or a tensor is missing, left over or of another shape.
+    A head that is missing as a whole has its initial values, as in files of a model without one (BertModel).
     The model is in training mode, as a new one is; all its dropout is the checkpoint's for hidden states.
     """
-    return read(folder)[0]
+    return read(folder).model
 
 
-def read(folder: str | Path) -> tuple[nn.Module, dict[str, str]]:
-    """The model as `load` gives it, and the precision of each tensor that the files hold, by its name when written."""
+def read(folder: str | Path) -> Checkpoint:
+    """The model as `load` gives it, and what the files say of each of its tensors."""
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no checkpoint folder: it has no config.json")
@@ -58,8 +59,15 @@ def read(folder: str | Path) -> tuple[nn.Module, dict[str, str]]:
         model = build(family, Settings(values), tensors)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    held = put(model, tensors)
-    return model, {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in held.items()}
+    taken, absent = put(model, tensors, starts_heads_anew=True)
+    precisions = dict.fromkeys((name for row in absent for name in row.theirs), precision_of(next(model.parameters())))
+    precisions |= {name: precision_of(tensor) for name, tensor in taken.items()}
+    anew = [head for head in family.heads if any(row.is_below(head) for row in absent)]
+    return Checkpoint(model, precisions, anew)
+
+
+def precision_of(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def build(family: Family, config: Settings, tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -78,30 +86,42 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     put(model, tidy(tensors, format_of(model).family))
 
 
-def put(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copy tidy tensors into `model`; those of them that it took, by the names of its table."""
+def put(
+    model: nn.Module, tensors: Mapping[str, Tensor], starts_heads_anew: bool = False
+) -> tuple[dict[str, Tensor], list[Row]]:
+    """Copy tidy tensors into `model`: those of them that it took, by the names of its table, and the rows of heads that
+    they lack, which are left as they are where `starts_heads_anew`.
+    """
     ours, table = matched(model)
-    shapes = their_shapes(ours, table)
+    family, shapes = format_of(model).family, their_shapes(ours, table)
     taken = settle(tensors, model, shapes)
-    undecided = format_of(model).family.zeros
-    tensors = {name: torch.zeros(shape) for name, shape in shapes.items() if re.fullmatch(undecided, name)} | taken
-    source = {name: f"{name} (our {', '.join(row.ours)})" for row in table for name in row.theirs}
-    refuse(
-        model,
-        missing=[source[name] for name in shapes if name not in tensors],
-        left_over=sorted(tensors.keys() - shapes.keys()),
-        misshapen=[
-            f"{name} is {tuple(tensors[name].shape)}, our {', '.join(row.ours)} asks for {tuple(shapes[name])}"
-            for row in table
-            for name in row.theirs
-            if name in tensors and tensors[name].shape != shapes[name]
-        ],
-    )
+    absent = absent_heads(family, table, taken, tensors) if starts_heads_anew else []
+    table = [row for row in table if row not in absent]
+    for name in [name for row in absent for name in row.theirs]:
+        del shapes[name]
+        taken.pop(name, None)
+    undecided = {name: torch.zeros(shape) for name, shape in shapes.items() if re.fullmatch(family.zeros, name)}
+    tensors = undecided | taken
+    require_match(model, table, shapes, tensors)
     with torch.no_grad():
         for row in table:
             for name, values in zip(row.ours, row.edit.read([tensors[name] for name in row.theirs]), strict=True):
                 ours[name].copy_(values)
-    return taken
+    return taken, absent
+
+
+def absent_heads(family: Family, table: Sequence[Row], taken: Tensors, files: Tensors) -> list[Row]:
+    """The rows of heads of which the files hold nothing; none where all that they lack may be zero.
+
+    Beside a head that is missing, one that `taken` has as a copy of the embedding is missing too (T5's encoder).
+    """
+
+    def lacking(tensors: Tensors) -> list[Row]:
+        heads = [[row for row in table if row.is_below(head)] for head in family.heads]
+        return [row for its in heads if not any(each.names_any(tensors) for each in its) for row in its]
+
+    unknown = any(not re.fullmatch(family.zeros, name) for row in lacking(taken) for name in row.theirs)
+    return lacking(files) if unknown else []
 
 
 def to_huggingface(model: nn.Module) -> dict[str, Tensor]:
@@ -159,34 +179,6 @@ def label_names(model: nn.Module, labels: Sequence[str]) -> dict[str, Any]:
     return {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
 
 
-def format_of(model: nn.Module) -> Format:
-    """The nearest family to the class of a model, or of its body. Raises ValueError where there is none."""
-    body = model.body if isinstance(model, Tuned) else model
-    families = {kind: family for family in FAMILIES.values() for kind in family.models}
-    family = next((families[kind] for kind in type(body).__mro__ if kind in families), None)
-    if family is None:
-        known = ", ".join(kind.__name__ for kind in families)
-        raise ValueError(f"no Hugging Face names are known for {type(body).__name__}, only for {known}")
-    if not isinstance(model, Tuned):
-        return Format(family, None)
-    task = next((task for task in family.tasks if task.model is type(model)), None)
-    if task is None:
-        known = ", ".join(task.model.__name__ for task in family.tasks)
-        raise ValueError(
-            f"Hugging Face has no class for a {type(model).__name__} on {type(body).__name__}, only for {known}"
-        )
-    return Format(family, task)
-
-
-def table_of(model: nn.Module) -> list[Row]:
-    """The rows for all of a model: its body's, and those of its head."""
-    family, task = format_of(model)
-    if task is None:
-        return list(expand(family.table(model), model))
-    body = [row.below("body.", task.prefix) for row in family.table(model.body)]
-    return list(expand([*body, *task.rows], model))
-
-
 def tidy(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     """The same tensors under one set of names, whichever version of transformers wrote them."""
     bare = not any(name.startswith(family.prefix) for name in tensors)
@@ -219,32 +211,3 @@ def settle(tensors: Mapping[str, Tensor], model: nn.Module, shapes: Mapping[str,
             if not torch.equal(settled.setdefault(original, value), value):
                 raise ValueError(f"{copy} differs from {original}, but our {type(model).__name__} ties them")
     return settled
-
-
-def matched(model: nn.Module) -> tuple[dict[str, Tensor], list[Row]]:
-    """Our tensors by name, a tied one once, and the table's rows, which speak of each exactly once."""
-    ours, table = {**dict(model.named_parameters()), **dict(model.named_buffers())}, table_of(model)
-    listed = {name for row in table for name in row.ours}
-    refuse(
-        model,
-        missing=[f"{', '.join(row.theirs)} (our {name})" for row in table for name in row.ours if name not in ours],
-        left_over=[f"our {name}" for name in ours if name not in listed],
-        misshapen=[],
-    )
-    return ours, table
-
-
-def their_shapes(ours: Mapping[str, Tensor], table: Sequence[Row]) -> dict[str, torch.Size]:
-    shapes: dict[str, torch.Size] = {}
-    for row in table:
-        written = row.edit.write([ours[name].detach().to("meta") for name in row.ours])
-        shapes |= {name: values.shape for name, values in zip(row.theirs, written, strict=True)}
-    return shapes
-
-
-def refuse(model: nn.Module, *, missing: list[str], left_over: list[str], misshapen: list[str]) -> None:
-    """Raises ValueError that names every tensor that does not fit."""
-    problems = {"missing": missing, "left over": left_over, "of the wrong shape": misshapen}
-    lines = [f"  {problem}: {name}" for problem, names in problems.items() for name in names]
-    if lines:
-        raise ValueError("\n".join([f"the checkpoint does not fit our {type(model).__name__}:", *lines]))

@@ -41,6 +41,13 @@ class Row(NamedTuple):
     theirs: tuple[str, ...]
     edit: Edit = SAME
 
+    def is_below(self, part: str) -> bool:
+        """Whether it speaks of a part of our model alone."""
+        return all(name.startswith(f"{part}.") for name in self.ours)
+
+    def names_any(self, tensors: Tensors) -> bool:
+        return any(name in tensors for name in self.theirs)
+
     def below(self, ours: str, theirs: str) -> "Row":
         """The same row with prefixes."""
         return Row(tuple(ours + name for name in self.ours), tuple(theirs + name for name in self.theirs), self.edit)
@@ -102,6 +109,7 @@ class Family:
     copies: Mapping[str, str] = field(default_factory=dict)  # tied: some files hold it under both names
     unused: str = NOTHING  # names, as a regular expression, that files may hold though our model does not
     zeros: str = NOTHING  # names that files may lack where all is zero
+    heads: tuple[str, ...] = ()  # parts of ours that files may lack as a whole, because they are of a model without
 
 
 ACTIVATIONS: dict[str, Activation] = {

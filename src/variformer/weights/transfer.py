@@ -1,7 +1,8 @@
 """Starting a model from the weights of another: same names and shapes are copied, a few sizes are adjusted.
 
 A transformer must be whole. What is outside of one is a head: a new head keeps its initial values, and a head of the
-source that has no place is left behind; the report lists both.
+source that has no place is left behind; the report lists both. A decoder that reads an encoder's states is new as a
+whole where the source has none.
 """
 
 import re
@@ -59,7 +60,7 @@ def fit(model: nn.Module, tensors: Mapping[str, Tensor], offset: int | None = No
     """
     parameters = dict(model.state_dict(keep_vars=True))  # a tied one under both of its names
     tensors, report = interpolated(model, aligned(model, tensors))
-    bodies, removed = transformers(parameters), removable(model)
+    bodies, removed, absent = transformers(parameters), removable(model), absent_transformers(model, tensors)
     sources = transformers(tensors)
     problems = []
     if None not in (offset, offset_of(model)) and offset != offset_of(model):
@@ -68,6 +69,8 @@ def fit(model: nn.Module, tensors: Mapping[str, Tensor], offset: int | None = No
     for name, parameter in parameters.items():
         if name in tensors and tensors[name].shape == parameter.shape:
             report.copied.append(name)
+        elif belongs(name, absent):
+            continue
         elif not belongs(name, bodies):
             report.new.append(name)
         elif name not in tensors:
@@ -89,6 +92,8 @@ def fit(model: nn.Module, tensors: Mapping[str, Tensor], offset: int | None = No
         for name in report.copied:
             parameters[name].copy_(tensors[name])
     report.left_behind.sort()
+    copied = {id(parameters[name]) for name in report.copied}
+    report.new = [*sorted(absent), *(name for name in report.new if id(parameters[name]) not in copied)]
     return report
 
 
@@ -107,18 +112,28 @@ def aligned(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def removable(model: nn.Module) -> set[str]:
-    """The prefixes of what a head for a task takes the place of, which may hold a transformer (BART's decoder)."""
-    return {f"{BODY}{name}." for name in model.body.above} if isinstance(model, Tuned) else set()
+    """The parts that a head for a task takes the place of, which may hold a transformer (BART's decoder)."""
+    return {f"{BODY}{name}" for name in model.body.above} if isinstance(model, Tuned) else set()
+
+
+def absent_transformers(model: nn.Module, tensors: Mapping[str, Tensor]) -> set[str]:
+    """The transformers that read the states of another, and of which the source has nothing (a decoder)."""
+    prefix, body = (BODY, model.body) if isinstance(model, Tuned) else ("", model)
+    above = [f"{prefix}{name}" for name in getattr(body, "above", ())]
+    own = [name for name, _ in model.named_parameters()]  # a shared one under its first name, which is the encoder's
+    found = transformers(name for name in own if belongs(name, above))
+    return {each for each in found if not any(name in tensors for name in own if belongs(name, [each]))}
 
 
 def transformers(names: Iterable[str]) -> set[str]:
-    """The prefixes of the tensors that belong to transformers: what is before `blocks`."""
-    found = (re.match(r"(.+?\.)blocks\.\d+\.", name) for name in names)
+    """The transformers that these tensors are of: what is before `blocks`."""
+    found = (re.match(r"(.+?)\.blocks\.\d+\.", name) for name in names)
     return {match[1] for match in found if match}
 
 
-def belongs(name: str, prefixes: set[str]) -> bool:
-    return any(name.startswith(prefix) for prefix in prefixes)
+def belongs(name: str, parts: Iterable[str]) -> bool:
+    """Whether a tensor is of one of these parts of a model, such as "encoder" or "head.scores"."""
+    return any(name.startswith(f"{part}.") for part in parts)
 
 
 def cure(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> str:

@@ -109,4 +109,5 @@ ALBERT = Family(
     # A buffer (0, 1, 2, ...), and a pooler that the model may do without.
     unused=r"albert\.(embeddings\.position_ids|pooler\.(weight|bias))",
     zeros=r"sop_classifier\.classifier\.(weight|bias)",  # a pooler without its judge gets an undecided one
+    heads=("token_head", "pair_head.scores"),
 )

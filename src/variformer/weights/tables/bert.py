@@ -104,4 +104,5 @@ BERT = Family(
     # A buffer (0, 1, 2, ...), and a pooler that the model may do without.
     unused=r"bert\.(embeddings\.position_ids|pooler\.dense\.(weight|bias))",
     zeros=r"cls\.seq_relationship\.(weight|bias)",  # a pooler without its judge gets an undecided one
+    heads=("token_head", "pair_head.scores"),
 )

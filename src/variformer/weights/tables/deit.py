@@ -36,6 +36,8 @@ DEIT = Family(
     table=table,
     config=vit.config,
     architecture=architecture,
-    prefix="",
+    prefix="deit.",
     our_scores="head.weight",
+    unused=vit.VIT.unused.replace("vit", "deit", 1),
+    heads=("head", "teacher_head"),
 )

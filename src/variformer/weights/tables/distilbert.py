@@ -93,4 +93,5 @@ DISTILBERT = Family(
     ],
     copies={"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"},
     unused=r"distilbert\.embeddings\.position_ids",  # a buffer: 0, 1, 2, ...
+    heads=("token_head",),
 )

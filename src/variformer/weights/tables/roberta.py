@@ -86,4 +86,5 @@ ROBERTA = Family(
     },
     # A buffer (0, 1, 2, ...), and a pooler that nothing trained.
     unused=r"roberta\.(embeddings\.position_ids|pooler\.dense\.(weight|bias))",
+    heads=("token_head",),
 )

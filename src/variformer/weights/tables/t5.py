@@ -144,4 +144,5 @@ T5 = Family(
     },
     # A leftover of the first release: cross-attention has no relative positions.
     unused=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",
+    heads=("decoder", "head"),
 )

@@ -83,6 +83,8 @@ VIT = Family(
     table=lambda model: TABLE,
     config=config,
     architecture=lambda model: "ViTForImageClassification",
-    prefix="",
+    prefix="vit.",
     our_scores="head.weight",
+    unused=r"vit\.(pooler\.dense\.(weight|bias)|embeddings\.mask_token)",  # which classification does not read
+    heads=("head",),
 )
