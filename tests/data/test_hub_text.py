@@ -53,6 +53,16 @@ def test_errors_name_what_is_there(saved):
         texts(HubText(saved, column="body"))
 
 
+@pytest.mark.parametrize(("name", "content"), [("a.parquet", "PAR1 no"), ("b.jsonl", '{"text": "a"')])
+def test_a_damaged_file_in_a_folder_is_answered_in_one_line(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(
+        FileNotFoundError, match=r"may be damaged; data=text_files would name it.*ArrowInvalid"
+    ) as caught:
+        texts(HubText(str(tmp_path)))
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_offline_errors_say_where_was_looked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"'nobody/nothing'.*looked for a folder at .*hub"):

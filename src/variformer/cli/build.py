@@ -1,6 +1,8 @@
 """From a checked config to the objects of a run. Hydra and OmegaConf end here: below, everything is plain arguments."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import lightning as L
 from torch import nn
 
-from ..config import instantiate
+from ..config import ConfigError, instantiate
 from ..config.schema import TrainerSettings
 from ..data import Pretrained
 from ..objectives.objective import Objective
@@ -49,7 +51,8 @@ def build_task(config: Config, tokenizer_folder: Path | None = None) -> Task:
     given = {} if recipe is None else {"tokenizer_recipe": recipe}
     data = instantiate(config["data"], "data", **given)
     data = data() if config["data"].get("_partial_") else data
-    data.prepare()
+    with refusals("data"):
+        data.prepare()
     tokenizer = None if recipe is None else data.tokenizer
     if tokenizer is not None and tokenizer.size > config["model"]["vocab_size"]:
         raise ValueError(
@@ -59,6 +62,17 @@ def build_task(config: Config, tokenizer_folder: Path | None = None) -> Task:
     described = data if tokenizer is None else tokenizer
     objective = instantiate(config["objective"], "objective")(described, config.get("length"))
     return Task(data, objective, tokenizer)
+
+
+@contextmanager
+def refusals(key: str) -> Iterator[None]:
+    """What is wrong with files that a config names is reported like what is wrong with the config, in one line."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (FileNotFoundError, PermissionError, ValueError) as error:
+        raise ConfigError([f"{key}: {error}"]) from error
 
 
 def build_module(config: Config, task: Task, model: nn.Module | None = None) -> Training:

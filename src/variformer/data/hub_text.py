@@ -64,6 +64,7 @@ class HubText:
 
     def _load(self, split: str) -> Any:
         import datasets
+        from pyarrow.lib import ArrowException
 
         folder = self._folder()
         try:
@@ -76,9 +77,17 @@ class HubText:
             return datasets.load_dataset(path, self.name, split=split, revision=self.revision)
         except KeyError as error:
             raise ValueError(f"{self.path}: no split {split!r}; there are: {', '.join(saved)}") from error
-        except (OSError, datasets.exceptions.DatasetsError) as error:
+        except (OSError, ArrowException, datasets.exceptions.DatasetsError) as error:
+            where = f"looked for a folder at {folder.absolute()}, then on the Hugging Face hub and in its local cache"
+            if folder.is_dir():
+                where = f"a file in {folder.absolute()} may be damaged; data=text_files would name it, or skip it"
             raise FileNotFoundError(
-                f"could not load split {split!r} of data set {self.path!r} ({self.name!r}): looked for a "
-                f"folder at {folder.absolute()}, then on the Hugging Face hub and in its local cache. "
-                f"{type(error).__name__}: {error}"
+                f"could not load split {split!r} of data set {self.path!r} ({self.name!r}): {where}. {_reason(error)}"
             ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the error that began a chain."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

@@ -1,0 +1,52 @@
+"""Bad files are answered like a bad config: in one line, without a traceback."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from variformer.cli.build import build_task
+from variformer.config import ConfigError
+
+
+@pytest.fixture
+def task(composed, tmp_path):
+    """Content of a file, and settings of the data -> the task of a run that reads it."""
+
+    def build(name, content, *settings):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        cache = f"data.cache={tmp_path / 'cache'}"
+        source = f"data.source.train={tmp_path / name}"
+        return build_task(composed("experiment=gpt", "data=text_files", "tokenizer=bytes", cache, source, *settings))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("none.txt", None, r"no file matches .*none\.txt"),
+        ("a.parquet", b"PAR1 and no more", r"a\.parquet: damaged .*on_bad=skip"),
+        ("a.txt.gz", b"plain", r"a\.txt\.gz: damaged .*on_bad=skip"),
+        ("a.csv", b'text\n"open\n', r"a\.csv:2: a quotation mark that never closes.*on_bad=skip"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": "a"}\n', r"duplicate documents: 1 of train .*on_duplicate=drop"),
+    ],
+)
+def test_bad_files_are_refused_in_one_line(task, name, content, told):
+    with pytest.raises(ConfigError, match=rf"^data: .*{told}") as caught:
+        task(name, content, "data.on_bad=error", "data.on_duplicate=error")
+    assert len(caught.value.problems) == 1 and "\n" not in str(caught.value)
+
+
+def test_a_cache_that_is_only_read_is_refused_in_one_line(task, tmp_path, monkeypatch):
+    allowed = Path.mkdir
+
+    def refuse(self, *args, **kwargs):
+        if tmp_path / "cache" in self.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return allowed(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ConfigError, match=rf"cannot write to the cache in {tmp_path / 'cache'}.*VARIFORMER_CACHE"):
+        task("a.txt", b"text")
