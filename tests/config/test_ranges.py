@@ -46,7 +46,8 @@ def targets_of(value: Any) -> Iterator[str]:
 def configured_classes() -> set[str]:
     """The classes of our own that a file of conf/ names."""
     files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in CONF.rglob("*.yaml"))
-    return {target for file in files for target in targets_of(file) if is_under(target, OWN)}
+    own = {target for file in files for target in targets_of(file) if is_under(target, OWN)}
+    return {target for target in own if any(is_under(target, prefix) for prefix in ALLOWED)}  # not Hydra's callbacks
 
 
 CLASSES = sorted({*own_classes(), *configured_classes()})

@@ -105,7 +105,7 @@ class Augmentation:
 class RandomOperation(nn.Module):
     """One operation of RandAugment, of a magnitude drawn from a normal distribution, cut off at 0 and 30."""
 
-    def __init__(self, magnitude: int, jitter: float, probability: float):
+    def __init__(self, magnitude: Magnitude, jitter: NotNegative, probability: Probability):
         super().__init__()
         self.magnitude, self.jitter, self.probability = magnitude, jitter, probability
 

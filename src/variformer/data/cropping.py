@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ranges import Count
+
 # Shapes: H height, W width of an image.
 
 
@@ -13,7 +15,7 @@ class CentreCrop(nn.Module):
     torchvision's CenterCrop rounds half of the number to an even one.
     """
 
-    def __init__(self, height: int, width: int):
+    def __init__(self, height: Count, width: Count):
         super().__init__()
         self.height, self.width = height, width
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ..ranges import Seed
 from .cache import digest_of
 from .image_sources import RawImages
 from .sources import Split
@@ -47,7 +48,7 @@ class Glyphs:
     (seed, split, index). Fonts are the same in all splits. Raises FileNotFoundError where matplotlib lacks its fonts.
     """
 
-    def __init__(self, seed: int = 0):
+    def __init__(self, seed: Seed = 0):
         self.seed = seed
 
     def read(self) -> dict[Split, RawImages]:
@@ -91,7 +92,7 @@ def ink_of(font: ImageFont.FreeTypeFont, letter: str) -> Image.Image:
 class DrawnLetters(RawImages):
     """The images of one split, drawn when they are read."""
 
-    def __init__(self, fonts: Fonts, seed: int, split: Split):
+    def __init__(self, fonts: Fonts, seed: Seed, split: Split):
         super().__init__(np.arange(COUNTS[split] * len(LETTERS)) % len(LETTERS))
         self.fonts, self.seed, self.split = fonts, seed, split
 

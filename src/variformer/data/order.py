@@ -75,7 +75,7 @@ class EvaluationOrder:
     has run out of samples is given the first once more, as that of epoch 1, which does not count.
     """
 
-    def __init__(self, indices: Sequence[int], share: Share):
+    def __init__(self, indices: Sequence[Whole], share: Share):
         self.first, self.indices = indices[0], indices[share.rank :: share.world]
         self.micro, self.batches = share.micro, -(-len(indices) // (share.micro * share.world))
 

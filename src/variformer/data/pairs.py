@@ -10,6 +10,7 @@ import numpy as np
 
 from variformer import randomness
 from variformer.data.sentences import cut_sentences
+from variformer.ranges import Count, Probability
 
 if TYPE_CHECKING:
     from variformer.data.corpus import Corpus
@@ -28,7 +29,7 @@ class Chunks:
     inputs too. `length` leaves out special tokens.
     """
 
-    def __init__(self, corpus: "Corpus", length: int, short_probability: float = 0.1) -> None:
+    def __init__(self, corpus: "Corpus", length: Count, short_probability: Probability = 0.1) -> None:
         if length < 2:
             raise ValueError(f"a pair needs a length of at least 2, not {length}")
         self.corpus, self.length, self.short_probability = corpus, length, short_probability
@@ -66,7 +67,7 @@ class Pairs(Chunks):
     seconds of both kinds, have the same distribution. Raises ValueError where one document alone has pairs.
     """
 
-    def __init__(self, corpus: "Corpus", length: int, short_probability: float = 0.1) -> None:
+    def __init__(self, corpus: "Corpus", length: Count, short_probability: Probability = 0.1) -> None:
         if len(corpus.documents) < 3:
             raise ValueError("pairs need at least two documents; for one long text, set a document_separator")
         super().__init__(corpus, length, short_probability)

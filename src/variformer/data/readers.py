@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from ..ranges import Count
+
 Rows = Iterator[tuple[int, Any]]
 
 LONGEST = 1 << 26  # characters of one csv field: what lies behind an open quotation mark is held in memory
@@ -22,7 +24,7 @@ class Damaged(ValueError):
 class Unreadable(ValueError):
     """A text that is not JSON, and the line where that shows."""
 
-    def __init__(self, reason: str, line: int = 1) -> None:
+    def __init__(self, reason: str, line: Count = 1) -> None:
         super().__init__(reason)
         self.line = line
 
