@@ -191,3 +191,18 @@ def test_a_sweep_that_cannot_go_on_keeps_its_trials(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="no trial could be started"):
         swept.run()
     assert (done / "trial.json").is_file() and not new.exists()
+
+
+def test_jobs_that_wait_in_a_queue_keep_their_folders(tmp_path, monkeypatch, capsys):
+    """Their launcher lost one of them before any began."""
+    monkeypatch.chdir(tmp_path)
+    swept = sweep_of("seed=1,2", launcher=NoQueue())
+    monkeypatch.setattr(swept, "report", lambda space: None)
+    waiting = swept.directory.path / ".submitit" / "7_1" / "7_1_submitted.pkl"
+    monkeypatch.setattr(
+        NoQueue, "launch", lambda *_, **__: [waiting.parent.mkdir(parents=True), waiting.touch(), 1 / 0]
+    )
+    with pytest.raises(SystemExit) as ended:
+        swept.run()
+    assert ended.value.code == 1 and "the launcher gave up" in capsys.readouterr().err
+    assert waiting.is_file() and len(list(swept.directory.path.glob("trials/*/trial.json"))) == 2

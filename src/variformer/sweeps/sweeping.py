@@ -179,7 +179,7 @@ class Sweep:
                 if returned.status.name == "FAILED":
                     problem = repr(returned._return_value)
         except Exception as error:  # a launcher's worker was killed, or its queue refused the job
-            if self.directory.stopped_by() is None and not any("status" in read_record(each) for each in folders):
+            if self.directory.stopped_by() is None and not self.may_begin(folders):
                 raise NotLaunched(" ".join(str(error).split()) or repr(error)) from error
             problem, lost = repr(error), True
             print(f"the launcher gave up: {problem}; the same command continues", file=sys.stderr)
@@ -192,6 +192,11 @@ class Sweep:
             if unsaid and not in_use(folder):
                 ended = "preempted" if lost else "failed"
                 update_record(folder, status=ended, error=problem)
+
+    def may_begin(self, folders: list[Path]) -> bool:
+        """Whether a trial has begun, or a job of submitit's waits in a queue, after the launcher itself has failed."""
+        has_begun = any("status" in read_record(folder) or in_use(folder) for folder in folders)
+        return has_begun or any(self.directory.path.rglob("*_submitted.pkl"))
 
     def report(self, space: "Space | None") -> None:
         from .report import report
