@@ -6,9 +6,8 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from variformer.cli.sources import find_teacher
+from variformer.cli.sources import find_sources
 from variformer.config import ConfigError, compose, discard, hints, register_resolvers, spelled
-from variformer.hub import locate
 from variformer.sweeps import is_trial, run_trial
 
 register_resolvers()
@@ -22,9 +21,7 @@ def main(hydra_config: DictConfig) -> float | None:
         return None
     try:
         config = compose(hydra_config)
-        if config.get("init_from") and not config["resume"]:
-            locate(config["init_from"])
-        find_teacher(config)
+        find_sources(config)
     except (ConfigError, OSError) as error:
         print(error, file=sys.stderr)
         discard(Path(hydra_config.run_dir))

@@ -12,9 +12,12 @@ import torch
 import transformers as hf
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 from PIL import Image
+from typer.testing import CliRunner
 
 import variformer
 from variformer import hub
+from variformer.cli.main import app
+from variformer.cli.sources import find_sources
 from variformer.cli.train import train
 from variformer.data import Pretrained, Tokenizer, WordPiece
 from variformer.training.checkpoint_io import WholeCheckpointIO
@@ -105,8 +108,73 @@ def test_a_folder_that_is_neither(tmp_path):
 
 @pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "runs/gpt/none", "~/nowhere-at-all"])
 def test_a_path_that_is_not_there(name):
-    with pytest.raises(FileNotFoundError, match=r"there is no folder /.*is no name on the hub"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder /.*; the nearest is /.* is no name on the hub"):
         variformer.load(name)
+
+
+@pytest.fixture
+def no_hub(monkeypatch):
+    def snapshot_download(*_, **__):
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("runs/gtp", "runs/gpt"),
+        ("runs/gpt/2026-11-27", "runs/gpt/2026-11-28"),
+        ("runs/gtp/2026-11-28", "runs/gpt/2026-11-28"),
+        ("runs/quite-another", "runs"),
+        ("models/brt", "models/bert"),
+        ("./models/brt", "models/bert"),
+        ("models/bert/1/2", "models/bert"),
+        ("a/b/c", ""),
+        ("no spaces please", ""),
+    ],
+)
+def test_a_typo_in_a_path_names_the_nearest_folder(name, near, tmp_path, monkeypatch, no_hub):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("runs/gpt/2026-11-28", "models/bert"):
+        (tmp_path / folder).mkdir(parents=True)
+    with pytest.raises(FileNotFoundError) as caught:
+        variformer.load(name)
+    found = f"there is no folder {tmp_path / name}; the nearest is {tmp_path / near}"
+    assert str(caught.value) == f"{found} ({name} is no name on the hub)"
+    assert caught.value.__context__ is None
+
+
+def test_runs_are_no_owner_on_the_hub(tmp_path, monkeypatch, no_hub):
+    """Even where the folder of runs is missing too."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"the nearest is {tmp_path} "):
+        variformer.load("runs/gpt")
+
+
+@pytest.mark.parametrize("command", [["info"], ["export"], ["import"]])
+def test_commands_answer_a_typo_in_one_line(command, tmp_path, monkeypatch, no_hub):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "gpt").mkdir(parents=True)
+    more = [] if command == ["info"] else ["there"]
+    result = CliRunner().invoke(app, [*command, "runs/gtp", *more])
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert str(tmp_path / "runs") in result.stderr and "gpt" in result.stderr
+
+
+@pytest.mark.parametrize("key", ["init_from", "objective.teacher", "tokenizer.path"])
+def test_a_run_that_builds_on_a_typo_names_the_key(key, tmp_path, monkeypatch, no_hub):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "bert").mkdir(parents=True)
+    config = {"objective": {}, "resume": False, "init_from": None, "tokenizer": {}}
+    section, _, name = key.rpartition(".")
+    (config[section] if section else config)[name] = "runs/brt"
+    with pytest.raises(FileNotFoundError, match=rf"^{key}=runs/brt: there is no folder .*; the nearest is .*runs/bert"):
+        find_sources(config)
+    if key == "tokenizer.path":
+        config["tokenizer"]["path"] = "runs/bert/tokenizer.json"
+        with pytest.raises(FileNotFoundError, match=r"there is no file .*; the nearest folder is .*runs/bert"):
+            find_sources(config)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "google/vit-base-patch16-224", "gpt2@main"])
@@ -172,7 +240,8 @@ def test_what_the_hub_answers_is_told_apart(raised, expected, message, monkeypat
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(expected, match=message) as caught:
         hub.locate("some/bert@v1")
-    assert caught.type is expected
+    assert caught.type is expected and "\n" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value is raised
 
 
 def test_a_pretrained_tokenizer_from_a_run_and_from_the_hub(gpt, monkeypatch):

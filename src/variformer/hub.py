@@ -2,10 +2,12 @@
 
 import json
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 NAME = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?)(@(?P<revision>[\w./-]+))?", re.ASCII)
+RUNS = "runs"  # where runs lie, unless run_dir says otherwise
 TOKENIZER = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model")
 WEIGHTS = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json")
 PICKLED = ("pytorch_model*.bin", "pytorch_model.bin.index.json")  # read without running code, where all else lacks
@@ -24,13 +26,39 @@ def locate(source: str | Path, *, weights: bool = True) -> Path:
     if folder.exists():
         raise FileNotFoundError(f"{source} is a file: give the folder that holds it")
     match = NAME.fullmatch(str(source))
-    if match is None:
-        raise FileNotFoundError(f"there is no folder {folder.absolute()}, and {str(source)!r} is no name on the hub")
+    if match is None or is_path(match["name"]):
+        place = folder.absolute()
+        near = nearest(place)
+        raise FileNotFoundError(f"there is no folder {place}; the nearest is {near} ({source} is no name on the hub)")
     patterns = (*SETTINGS, *TOKENIZER)
     found = fetch(match, folder, (*patterns, *WEIGHTS) if weights else patterns)
     if weights and not any(found.glob("*.safetensors")):
         found = fetch(match, folder, (*patterns, *PICKLED))
     return found
+
+
+def is_path(name: str) -> bool:
+    """Whether OWNER/NAME is meant as a path: it begins with the folder of runs, or with a folder that is there."""
+    owner, slash, _ = name.partition("/")
+    return bool(slash) and (owner == RUNS or Path(owner).is_dir())
+
+
+def nearest(folder: Path) -> Path:
+    """The folder that is there and comes closest to this absolute one, of which a part may be misspelt."""
+    place = Path(folder.anchor)
+    for part in folder.parts[1:]:
+        close = [part] if (place / part).is_dir() else get_close_matches(part, folders_in(place), n=1)
+        if not close:
+            break
+        place /= close[0]
+    return place
+
+
+def folders_in(place: Path) -> list[str]:
+    try:
+        return sorted(each.name for each in place.iterdir() if each.is_dir())
+    except OSError:  # a folder that one may not read
+        return []
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -51,11 +79,11 @@ def fetch(match: re.Match[str], folder: Path, patterns: tuple[str, ...]) -> Path
 
     try:
         return Path(snapshot_download(match["name"], revision=match["revision"], allow_patterns=list(patterns)))
-    except GatedRepoError as error:
+    except GatedRepoError:
         raise PermissionError(
             f"{match[0]} is gated: accept its terms at https://huggingface.co/{match['name']}, then log in with "
             "`hf auth login` or set HF_TOKEN"
-        ) from error
+        ) from None
     except Exception as error:  # of the hub's, and of whichever HTTP library it uses today
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the system's own, such as a full disk
@@ -63,7 +91,7 @@ def fetch(match: re.Match[str], folder: Path, patterns: tuple[str, ...]) -> Path
         raise FileNotFoundError(
             f"{match[0]} was not found: there is no folder {folder.absolute()}, the cache {constants.HF_HUB_CACHE} "
             f"does not hold it, and {reason}. Without a network, copy the model's folder here and give its path."
-        ) from error
+        ) from None
 
 
 def told(error: Exception) -> str:

@@ -28,10 +28,15 @@ def load(source: str | Path, checkpoint: str = "last") -> tuple[nn.Module, Any]:
     """(model, tokenizer), or (model, transform) for images; see `variformer.load`."""
     folder = locate(source)
     reader = reader_of_run if is_run(folder) else reader_of_folder
+    return model_of(folder, checkpoint), reader(folder)
+
+
+def model_of(folder: Path, checkpoint: str = "last") -> nn.Module:
+    """The model of a run directory or a Hugging Face folder, in evaluation mode; a warning names what is untrained."""
     model, anew = origin_of(folder, checkpoint)
     if anew:
-        log.warning("%s has no %s: the model has initial values there", source, ", ".join(anew))
-    return model, reader(folder)
+        log.warning("%s has no %s: the model has initial values there", folder, ", ".join(anew))
+    return model
 
 
 def origin_of(folder: Path, checkpoint: str = "last") -> tuple[nn.Module, list[str]]:

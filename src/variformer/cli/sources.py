@@ -1,9 +1,10 @@
 """Where a run that builds on another finds it. Imports no torch, so that a wrong path is told at once."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..hub import locate
+from ..hub import locate, nearest
 
 
 def find_teacher(config: dict[str, Any]) -> Path | None:
@@ -17,4 +18,30 @@ def find_teacher(config: dict[str, Any]) -> Path | None:
         raise FileNotFoundError(
             f"objective.teacher={source}: {str(error).rstrip('.')}. To make a teacher, run `python train.py "
             "experiment=bert` (for images experiment=vit), and give the run directory that its last lines name"
-        ) from error
+        ) from None
+
+
+def find_sources(config: dict[str, Any]) -> None:
+    """Look up every model and tokenizer that a run builds on. Raises FileNotFoundError that names the key."""
+    find_teacher(config)
+    if config["resume"]:
+        return  # it goes on from what it has
+    if source := config.get("init_from"):
+        named("init_from", source, locate)
+    if path := (config.get("tokenizer") or {}).get("path"):
+        named("tokenizer.path", path, find_tokenizer)
+
+
+def find_tokenizer(path: str) -> Path:
+    """A file, or the folder of a name."""
+    file = Path(path).expanduser()
+    if file.suffix == ".json" and not file.is_file():
+        raise FileNotFoundError(f"there is no file {file.absolute()}; the nearest folder is {nearest(file.absolute())}")
+    return file if file.is_file() else locate(path, weights=False)
+
+
+def named(key: str, value: str, find: Callable[[str], Path]) -> None:
+    try:
+        find(value)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{key}={value}: {error}") from None
