@@ -71,7 +71,7 @@ def fonts_in(folder: Path) -> Fonts:
     missing = [name for name in FONTS if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(
-            f"{folder} lacks {missing[0]}, which data=glyphs draws with; install matplotlib from PyPI, whose wheels do"
+            f"{folder} lacks {missing[0]}, which data=glyphs draws with; matplotlib from PyPI has it"
         )
     files = [folder / name for name in FONTS]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
