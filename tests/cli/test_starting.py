@@ -60,6 +60,13 @@ def test_other_parts_are_named_too(start):
     assert settings(line) == [f"model.positions._target_={LAYERS}.RotaryPositions"]
 
 
+def test_a_part_of_the_source_is_the_option_that_makes_it(start, monkeypatch):
+    monkeypatch.setattr(starting, "config_folders", lambda: [Path(__file__).parents[2] / "conf"])
+    line = start(BERT | {"positions": ROTARY}, BERT | {"positions": LEARNED})
+    assert settings(line) == ["model/positions=rotary"]
+    assert settings(start(BERT | {"positions": ROTARY}, BERT)) == ["model/positions=rotary"]  # learned by default
+
+
 def test_what_fits_by_interpolation_is_no_cure(start):
     line = start(BERT | {"max_length": 4}, BERT | {"width": 12})
     assert settings(line) == ["model.width=8"]

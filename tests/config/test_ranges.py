@@ -46,8 +46,8 @@ def targets_of(value: Any) -> Iterator[str]:
 def configured_classes() -> set[str]:
     """The classes of our own that a file of conf/ names."""
     files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in CONF.rglob("*.yaml"))
-    own = {target for file in files for target in targets_of(file) if is_under(target, OWN)}
-    return {target for target in own if any(is_under(target, prefix) for prefix in ALLOWED)}  # not Hydra's callbacks
+    own = [each for each in ALLOWED if is_under(each, OWN)]  # the rest is Hydra's, such as its callbacks
+    return {target for file in files for target in targets_of(file) if any(is_under(target, each) for each in own)}
 
 
 CLASSES = sorted({*own_classes(), *configured_classes()})

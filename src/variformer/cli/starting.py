@@ -9,6 +9,7 @@ from torch import nn
 
 from ..config import ConfigError
 from ..config.check import with_defaults
+from ..config.fitting import config_folders, target_of
 from ..data import Tokenizer
 from ..hub import locate
 from ..weights.transfer import Misfit, belongs, fit, offset_of
@@ -51,23 +52,39 @@ def explained(error: Misfit, source: str, ours: Any, theirs: Any) -> str:
     first = error.problems[0]
     more = f" and {len(error.problems) - 1} more" if len(error.problems) > 1 else ""
     if isinstance(ours, dict):
-        changes = list(differences(with_defaults(ours), with_defaults(theirs.get("body", theirs))))
+        named = " ".join(error.problems)
+        changes = list(differences(with_defaults(ours), with_defaults(theirs.get("body", theirs)), named))
         if changes:
             return f"init_from={source}: the model differs from its source; set {' '.join(changes)} ({first}{more})"
     return f"init_from={source}: the weights do not fit: {first}{more}"
 
 
-def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> Iterator[str]:
-    """The class, sizes and parts of `theirs` that decide which weights a model has, where `ours` are others."""
+def differences(ours: dict[str, Any], theirs: dict[str, Any], misfits: str) -> Iterator[str]:
+    """What to set of the class, sizes and parts of `theirs` where `ours` are others.
+
+    A part that is the model's own default counts where the misfits name its tensors.
+    """
     for name, value in theirs.items():
         target = value.get("_target_") if isinstance(value, dict) else None
         mine = ours.get(name)
-        if target and isinstance(mine, dict) and mine.get("_target_") not in (None, target):
-            yield f"model.{name}._target_={target}"
+        if target is not None:
+            if mine["_target_"] != target if isinstance(mine, dict) else f".{name}." in misfits:
+                yield choice(name, target)
         elif name == "_target_" and mine != value:
             yield f"model._target_={value}"
         elif isinstance(value, int) and name not in FITTED and name in ours and mine != value:
             yield f"model.{name}={str(value).lower()}"
+
+
+def choice(part: str, target: str) -> str:
+    """`model/positions=rotary`, where one option alone makes that part."""
+    found = [
+        file.stem
+        for folder in config_folders()
+        for file in (folder / "model" / part).glob("*.yaml")
+        if target_of(file) == target
+    ]
+    return f"model/{part}={found[0]}" if len(found) == 1 else f"model.{part}._target_={target}"
 
 
 def require_same_tokens(ours: Tokenizer, theirs: Tokenizer, folder: Path) -> None:
