@@ -9,16 +9,21 @@ from variformer.cli.build import build_task
 from variformer.config import ConfigError
 
 
-@pytest.fixture
-def task(composed, tmp_path):
-    """Content of a file, and settings of the data -> the task of a run that reads it."""
+@pytest.fixture(scope="module")
+def config(composed):
+    return composed("experiment=gpt", "data=text_files", "tokenizer=bytes", "data.source.train=x")
 
-    def build(name, content, *settings):
+
+@pytest.fixture
+def task(config, tmp_path):
+    """A file's name and content, and settings of the data -> the task of a run that reads it."""
+
+    def build(name, content, **settings):
         if content is not None:
             (tmp_path / name).write_bytes(content)
-        cache = f"data.cache={tmp_path / 'cache'}"
-        source = f"data.source.train={tmp_path / name}"
-        return build_task(composed("experiment=gpt", "data=text_files", "tokenizer=bytes", cache, source, *settings))
+        source = config["data"]["source"] | {"train": str(tmp_path / name)}
+        data = config["data"] | {"source": source, "cache": str(tmp_path / "cache"), **settings}
+        return build_task(config | {"data": data})
 
     return build
 
@@ -35,7 +40,7 @@ def task(composed, tmp_path):
 )
 def test_bad_files_are_refused_in_one_line(task, name, content, told):
     with pytest.raises(ConfigError, match=rf"^data: .*{told}") as caught:
-        task(name, content, "data.on_bad=error", "data.on_duplicate=error")
+        task(name, content, on_bad="error", on_duplicate="error")
     assert len(caught.value.problems) == 1 and "\n" not in str(caught.value)
 
 

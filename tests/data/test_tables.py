@@ -57,7 +57,7 @@ def test_an_open_quotation_mark_holds_little_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("variformer.data.readers.LONGEST", 1000)
     content = 'id,text\n1,"open\n' + "2,fine\n" * 1000
     rows = read(tmp_path, content)
-    assert "does not close within" in rows[0][1]
+    assert rows[0][1].startswith("a field of more than")
     assert rows[1:] == [(number, "fine") for number in range(3, 1003)]
 
 

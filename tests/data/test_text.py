@@ -258,3 +258,9 @@ def test_the_fingerprint_is_of_what_the_tokenizer_does_not_of_how_it_came(files,
     trained = TextData(files, WordPiece(200), cache=cache)
     trained.tokenizer.save(tmp_path / "run")
     assert TextData(files, Pretrained(str(tmp_path / "run")), cache=cache).fingerprint == trained.fingerprint
+
+
+def test_the_data_of_earlier_runs_is_known_again(files, tmp_path):
+    """The part of the fingerprint that does not follow the tokenizers library is as it was before `on_duplicate`."""
+    data = TextData(files, ByteLevel(), cache=str(tmp_path / "cache"))
+    assert data._store_key == "b981d4b85b1a1722230927fc101fd738730b05fb5dff48064964b6227ca3293b"

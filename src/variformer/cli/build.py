@@ -66,7 +66,7 @@ def build_task(config: Config, tokenizer_folder: Path | None = None) -> Task:
 
 @contextmanager
 def refusals(key: str) -> Iterator[None]:
-    """What is wrong with files that a config names is reported like what is wrong with the config, in one line."""
+    """Raise errors about the files that a config names as errors of the config, which are shown in one line."""
     try:
         yield
     except ConfigError:

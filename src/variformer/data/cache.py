@@ -82,7 +82,7 @@ def _build(final: Path, build: Callable[[Path], None]) -> None:
 
 
 def _remove(file: Path) -> None:
-    with suppress(OSError):  # another user's, in a folder where each removes only what is his own
+    with suppress(OSError):  # of another user, in a folder where only an owner may remove files
         file.unlink(missing_ok=True)
 
 

@@ -129,7 +129,7 @@ def _fields(file: Iterable[str], delimiter: str, quoting: Any) -> Rows:
 
 _FAULTS = {
     "unexpected end of data": "a quotation mark that never closes",
-    "field larger than field limit": f"a quotation mark that does not close within {LONGEST:,} characters",
+    "field larger than field limit": f"a field of more than {LONGEST:,} characters, or an open quotation mark",
 }
 
 
