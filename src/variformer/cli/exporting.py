@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from ..analysis.cost import parameter_count
 from ..data import Tokenizer
+from ..hub import read_json
 from ..layers import TokenEmbedding
 from ..models import T5, Bart
 from ..training.checkpoint_io import digest_of
 from ..training.run_directory import RunDirectory, write_json
 from ..weights import huggingface
 from ..weights.files import SHARD_BYTES, remove_weights, write_tensors
+from .folders import require_writable
 from .identity import recorded
 from .loading import load_run, run_config, run_preprocessor, tokenizer_of
 from .model_card import KINDS, Card
@@ -49,11 +51,12 @@ def export(
     folder, run = Path(folder).resolve(), RunDirectory(run_dir)
     if folder.is_dir() and any(folder.iterdir()) and not force:
         raise FileExistsError(f"{folder} exists and is not empty: choose another folder, or --force to write into it")
+    require_writable(folder)
     model = load_run(run.path, checkpoint)
     tokenizer, preprocessor = tokenizer_of(run.path), run_preprocessor(run.path)
     tensors = as_they_came(huggingface.to_huggingface(model), imported(run, run.precisions.name))
     settings = settings_of(model, tokenizer, imported(run, "config.json"))
-    working = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    working = (folder if folder.is_dir() else folder.parent) / f".{folder.name}.{os.getpid()}.tmp"
     working.mkdir(parents=True)
     try:
         write_json(working / "config.json", settings)
@@ -108,7 +111,7 @@ def write_tokenizer(model: nn.Module, run: RunDirectory, folder: Path) -> None:
     segments = [each.segments for each in model.modules() if isinstance(each, TokenEmbedding)]
     told_apart = any(each is not None and each.num_embeddings > 1 for each in segments)
     file = folder / "tokenizer_config.json"
-    config = json.loads(file.read_text(encoding="utf-8"))
+    config = read_json(file)
     config["model_max_length"] = run_config(run.path)["model"].get("max_length") or ENDLESS
     config["model_input_names"] = ["input_ids", *(["token_type_ids"] if told_apart else []), "attention_mask"]
     write_json(file, config)
@@ -117,7 +120,7 @@ def write_tokenizer(model: nn.Module, run: RunDirectory, folder: Path) -> None:
 def imported(run: RunDirectory, name: str) -> Json:
     """A file of settings that an imported model came with; empty where there is none."""
     file = run.imported / name
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read_json(file) if file.is_file() else {}
 
 
 def as_they_came(tensors: dict[str, Tensor], precisions: dict[str, str]) -> dict[str, Tensor]:

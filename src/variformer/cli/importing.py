@@ -1,6 +1,5 @@
 """A published model as a run directory, from which it is evaluated, tuned and exported like one trained here."""
 
-import json
 import os
 import shutil
 from dataclasses import asdict
@@ -19,12 +18,13 @@ from ..config.paths import anchored
 from ..config.schema import Experiment
 from ..data import Tokenizer
 from ..data.preprocessing import normalisation
-from ..hub import SETTINGS, TOKENIZER, locate
+from ..hub import SETTINGS, TOKENIZER, locate, read_json
 from ..layers import Transformer
 from ..training.callbacks.checkpoints import link
 from ..training.checkpoint_io import WholeCheckpointIO, checksum_of
 from ..training.run_directory import RunDirectory, write_json
 from ..weights import huggingface
+from .folders import require_writable
 from .loading import is_run, require_checkpoint
 from .nodes import node_of, recorded
 
@@ -57,10 +57,14 @@ def import_model(source: str, path: str | Path, data: str | None = None) -> RunD
     run = RunDirectory(path)
     if run.path.is_file() or (run.path.is_dir() and any(run.path.iterdir())):
         raise FileExistsError(f"{path} exists and is not empty: choose another run directory")
+    require_writable(run.path.resolve().parent)
     folder = locate(source)
     if is_run(folder):
         raise ValueError(f"{source} is a run directory already")
     require_checkpoint(folder)
+    for file in (folder / name for name in SETTINGS):
+        if file.is_file():
+            read_json(file)  # what is copied is whole
     with recorded() as made, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(SEED)  # what the source lacks is the same in every import
         model, precisions, anew = huggingface.read(folder)
@@ -151,7 +155,7 @@ def image_data(model: Config, folder: Path, images: str | None) -> Config:
     )
     sizes = {name: model[name] for name in ("image_size", "channels", "classes")}
     file = folder / "preprocessor_config.json"
-    settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    settings = read_json(file) if file.is_file() else {}
     return {"_target_": "variformer.data.images.ImageData", "source": source, **sizes, **normalisation(settings)}
 
 

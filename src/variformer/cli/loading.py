@@ -1,6 +1,5 @@
 """Trained models by where they lie: a run directory, a Hugging Face folder, or a name on its hub."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from ..config.check import with_defaults
 from ..config.compose import load as load_config
 from ..data import Tokenizer
 from ..data.preprocessing import preprocessor, transform
-from ..hub import locate
+from ..hub import locate, read_json
 from ..training.callbacks.average import evaluation_weights
 from ..training.checkpoint_io import WholeCheckpointIO
 from ..training.run_directory import RunDirectory
@@ -45,7 +44,7 @@ def origin_of(folder: Path, checkpoint: str = "last") -> tuple[nn.Module, list[s
     """
     if is_run(folder):
         record = RunDirectory(folder).record
-        anew = json.loads(record.read_text(encoding="utf-8")).get("anew", []) if record.is_file() else []
+        anew = read_json(record).get("anew", []) if record.is_file() else []
         return load_run(folder, checkpoint), anew
     found = huggingface.read(require_checkpoint(folder))
     return found.model.eval(), found.anew
@@ -104,7 +103,7 @@ def run_preprocessor(path: str | Path) -> dict[str, Any] | None:
     """
     file = RunDirectory(path).imported / "preprocessor_config.json"
     if file.is_file():
-        return json.loads(file.read_text(encoding="utf-8"))
+        return read_json(file)
     data = with_defaults(run_config(path)["data"])
     return preprocessor(data) if "image_size" in data else None
 
@@ -120,7 +119,7 @@ def preprocessor_of(folder: Path) -> dict[str, Any] | None:
     if is_run(folder):
         return run_preprocessor(folder)
     file = folder / "preprocessor_config.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return read_json(file) if file.is_file() else None
 
 
 def is_run(folder: Path) -> bool:

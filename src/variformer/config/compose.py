@@ -151,7 +151,21 @@ def load(run_dir: Path) -> Any:
         folder, names = next(((p, names) for p, names in candidates if names), (run_dir, ["nothing"]))
         there = ", ".join(sorted(name for name in names if name != run_dir.name)[:10]) or "nothing else"
         raise FileNotFoundError(f"run_dir={run_dir} is not a run: no config.yaml (in {folder} there is {there})")
-    saved = OmegaConf.load(path)
+    saved = read_yaml(path)
     if "${" in repr(OmegaConf.to_container(saved, resolve=False)):  # ${oc.env:TOKEN}, in a run that somebody sent
         raise ConfigError([f"{path}: has an interpolation (${{...}}), and a run's config holds plain values alone"])
     return renewed(saved, path)
+
+
+def read_yaml(path: Path) -> Any:
+    """Raises ConfigError, in one line, where the file is no yaml or holds no keys."""
+    import yaml
+    from omegaconf import OmegaConf
+
+    try:
+        saved = OmegaConf.load(path)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError([f"{path} is damaged ({' '.join(str(error).split())}): copy it again"]) from None
+    if not OmegaConf.is_dict(saved):
+        raise ConfigError([f"{path} holds no keys, as the config of a run does: copy it again"])
+    return saved

@@ -11,6 +11,7 @@ import tokenizers
 from tokenizers import pre_tokenizers
 
 from variformer.data.cache import digest_of
+from variformer.hub import read_json
 
 # Shapes: V tokenizer's size.
 
@@ -129,7 +130,10 @@ class Tokenizer:
                 "and transformers' `save_pretrained` write. Older files (vocab.txt, spiece.model) "
                 "must be converted by loading and saving them with transformers."
             )
-        core = tokenizers.Tokenizer.from_file(str(file))
+        try:
+            core = tokenizers.Tokenizer.from_file(str(file))
+        except Exception as error:  # the library has no class of its own for it
+            raise ValueError(f"{file} is damaged ({error}): download or copy it again") from None
         core.no_padding()  # a file may ask for both, and they would change the ids of a corpus
         core.no_truncation()
         return cls(core, _special_names(core, file.parent))
@@ -176,11 +180,12 @@ def _special_names(core: tokenizers.Tokenizer, folder: Path) -> dict[str, str]:
     """Which token is the padding, the mask...: as the folder's files say, else recognised by spelling."""
     said: dict[str, str] = {}
     for file in (folder / "special_tokens_map.json", folder / "tokenizer_config.json"):
-        content = json.loads(file.read_text()) if file.is_file() else {}
+        content = read_json(file) if file.is_file() else {}
         for name in SPECIAL_NAMES:
             token = content.get(name)
-            if token is not None:  # {"content": "[MASK]", "lstrip": true, ...} in some files
-                said[name] = token["content"] if isinstance(token, dict) else token
+            token = token.get("content") if isinstance(token, dict) else token  # beside "lstrip" in some files
+            if isinstance(token, str):
+                said[name] = token
     special = {token.content for token in core.get_added_tokens_decoder().values() if token.special}
     if not said:
         said = {name: token for name, spellings in SPECIAL_NAMES.items() for token in spellings if token in special}

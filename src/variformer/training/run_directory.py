@@ -52,7 +52,8 @@ class RunDirectory:
         """`last`, `best`, or a file's name. Raises FileNotFoundError, naming those that are there."""
         wanted = self.checkpoints / (which if which.endswith(".ckpt") else f"{which}.ckpt")
         if not wanted.is_file():
-            there = ", ".join(sorted(p.name for p in self.checkpoints.glob("*.ckpt"))) or "none"
+            there = ", ".join(sorted(p.name for p in self.checkpoints.glob("*.ckpt")))
+            there = there or "none: the run has saved no weights; train it longer, or take another run"
             raise FileNotFoundError(f"no checkpoint {wanted.name} in {self.checkpoints} (there: {there})")
         return wanted
 

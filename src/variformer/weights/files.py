@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..hub import read_json
+
 WHOLE = "model.safetensors"
 PICKLED = "pytorch_model.bin"
 SHARD_BYTES = 5_000_000_000
@@ -74,7 +76,9 @@ def read_tensors(folder: str | Path) -> dict[str, Tensor]:
 
 
 def read_shards(index: Path, read: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:
-    places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(shard, str) for shard in places.values()):
+        raise ValueError(f"{index} is damaged (its weight_map names no files): download or copy it again")
     shards = sorted(set(places.values()))
     if outside := [shard for shard in shards if Path(shard).name != shard]:
         raise ValueError(f"{index} lists {', '.join(outside)}, outside of its folder")
