@@ -1,12 +1,12 @@
 """Whether the data that a run's config leads to today are those that the run was made with."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from ..config import ConfigError
 from ..config.consistency import leaves
 from ..config.repeating import changed_values
+from ..hub import read_json
 from ..training.run_directory import RunDirectory
 
 Json = dict[str, Any]
@@ -19,7 +19,7 @@ def data_facts(data: Any) -> Json:
 
 def recorded(run: RunDirectory) -> Json:
     """The record of a run; empty where there is none."""
-    return json.loads(run.record.read_text(encoding="utf-8")) if run.record.is_file() else {}
+    return read_json(run.record) if run.record.is_file() else {}
 
 
 def difference(run: RunDirectory, data: Any, config: Json) -> str | None:
