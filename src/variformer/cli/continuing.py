@@ -26,7 +26,7 @@ Change = tuple[str, Any, Any]  # a full key of the config, its value then and no
 
 def finished(config: Config, run: RunDirectory) -> str | None:
     """A line, where a run has ended and its config leaves nothing to train; None where there are steps to take."""
-    saved, before = resumable(run.checkpoints), recorded(run)
+    saved, before = resumable(run.checkpoints), last_session(run)
     if run.status() != "done" or not saved or not before or not run.metrics.is_file():
         return None
     step, metrics = step_of(saved[0]), json.loads(run.metrics.read_text())
@@ -50,15 +50,15 @@ def final_value(config: Config, run: RunDirectory) -> float:
     return json.loads(run.metrics.read_text())[watched(config["objective"])[0]]
 
 
-def recorded(run: RunDirectory) -> dict[str, Any] | None:
+def last_session(run: RunDirectory) -> dict[str, Any] | None:
     """The record of the last session; None where there is none, or an earlier version wrote it without the config."""
-    record = json.loads(run.record.read_text()) if run.record.is_file() else {}
+    record = run.facts()
     return record if {"config", "max_steps"} <= record.keys() else None
 
 
 def changes(config: Config, run: RunDirectory, checkpoint: Path, module: Training, data: Any, total: int) -> list[str]:
     """A line for all that is other from the checkpoint's step on. Raises Refused where the checkpoint does not fit."""
-    before, step, saved = recorded(run), step_of(checkpoint), glance(checkpoint)
+    before, step, saved = last_session(run), step_of(checkpoint), glance(checkpoint)
     changed = list(differences(before["config"], config)) if before else []
     if total < step:
         raise Refused([f"max_steps: {total} lies before step {step} of {checkpoint.name}; give {step} or more"])

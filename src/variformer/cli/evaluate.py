@@ -16,7 +16,7 @@ from ..training.checkpoint_io import digest_of
 from ..training.memory import OutOfMemory
 from ..training.run_directory import RunDirectory, write_json
 from .build import Config, Task, build_data_module, build_module, build_task
-from .identity import data_facts, difference, recorded
+from .identity import data_facts, difference
 from .loading import load_run, run_config
 from .memory import explained
 from .teacher import best_or_last, digest, require_same_inputs, whole_model
@@ -148,7 +148,7 @@ def keep(run: RunDirectory, name: str, metrics: dict[str, Any], task: Task) -> N
     """
     try:
         write_json(run.path / name, metrics)
-        if (record := recorded(run)) and not record.get("data"):
+        if (record := run.facts()) and not record.get("data"):
             run.amend_record(data=data_facts(task.data))
     except OSError as error:
         print(f"{run.path / name} was not written: {error.strerror or error}", file=sys.stderr)

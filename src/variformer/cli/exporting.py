@@ -20,7 +20,6 @@ from ..training.run_directory import RunDirectory, write_json
 from ..weights import huggingface
 from ..weights.files import SHARD_BYTES, remove_weights, write_tensors
 from .folders import require_writable
-from .identity import recorded
 from .loading import load_run, run_config, run_preprocessor, tokenizer_of
 from .model_card import KINDS, Card
 
@@ -132,7 +131,7 @@ def as_they_came(tensors: dict[str, Tensor], precisions: dict[str, str]) -> dict
 
 def card(run: RunDirectory, model: nn.Module, settings: Json, checkpoint: str) -> Card:
     config = run_config(run.path)
-    record, metrics = recorded(run), measured(run, checkpoint)
+    record, metrics = run.facts(), measured(run, checkpoint)
     return Card(config["name"], settings["architectures"][0], parameter_count(model), config, metrics, record)
 
 
@@ -155,7 +154,7 @@ def evaluation(run: RunDirectory, split: str, checkpoint: str) -> Json:
     file = run.evaluation(split, checkpoint)
     values = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     now = {
-        "data": (recorded(run).get("data") or {}).get("fingerprint"),
+        "data": (run.facts().get("data") or {}).get("fingerprint"),
         "weights": digest_of(run.checkpoint(checkpoint)),
     }
     other = [name for name, mark in now.items() if mark and values.get(name, mark) != mark]

@@ -6,7 +6,6 @@ from typing import Any
 from ..config import ConfigError
 from ..config.consistency import leaves
 from ..config.repeating import changed_values
-from ..hub import read_json
 from ..training.run_directory import RunDirectory
 
 Json = dict[str, Any]
@@ -17,17 +16,12 @@ def data_facts(data: Any) -> Json:
     return {"fingerprint": data.fingerprint, "parts": data.parts, **data.report}
 
 
-def recorded(run: RunDirectory) -> Json:
-    """The record of a run; empty where there is none."""
-    return read_json(run.record) if run.record.is_file() else {}
-
-
 def difference(run: RunDirectory, data: Any, config: Json) -> str | None:
     """What has changed, where `data` are not those in the run's record; None where they are.
 
     Nothing is compared where the record has none, as that of an imported model before its first evaluation.
     """
-    record = recorded(run)
+    record = run.facts()
     then = record.get("data") or {}
     if then.get("fingerprint") in (None, data.fingerprint):
         return None

@@ -43,9 +43,7 @@ def origin_of(folder: Path, checkpoint: str = "last") -> tuple[nn.Module, list[s
     trained, because a published model came without them.
     """
     if is_run(folder):
-        record = RunDirectory(folder).record
-        anew = read_json(record).get("anew", []) if record.is_file() else []
-        return load_run(folder, checkpoint), anew
+        return load_run(folder, checkpoint), RunDirectory(folder).facts().get("anew", [])
     found = huggingface.read(require_checkpoint(folder))
     return found.model.eval(), found.anew
 

@@ -1,6 +1,5 @@
 """The `variformer` command. What a command needs is imported when it runs, so that help answers at once."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -43,7 +42,7 @@ def import_(
         from .importing import import_model
 
         run = import_model(source, run_dir, data)
-        record = json.loads(run.record.read_text())
+        record = run.facts()
         if record["anew"]:
             print(f"{source} has no {', '.join(record['anew'])}: the run has initial values there")
         print(f"{record['parameters']:,} parameters from {source}\nrun directory: {run.path}")

@@ -1,7 +1,6 @@
 """The teacher of a distillation: a trained model, by where it lies (`objective.teacher`)."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def bring_teacher(folder: Path | None, config: Config, task: Task) -> dict[str, 
 
 def require_same_teacher(run: RunDirectory, teacher: dict[str, str] | None) -> None:
     """Raises ValueError where a run would go on with another teacher than it began with."""
-    began = json.loads(run.record.read_text(encoding="utf-8")).get("teacher")
+    began = run.facts().get("teacher")
     if teacher and began and began["sha256"] != teacher["sha256"]:
         raise ValueError(
             f"the weights in {teacher['folder']} are not those that this run began to learn from ({began['folder']}): "

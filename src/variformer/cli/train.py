@@ -25,7 +25,7 @@ from ..training.run_directory import RunDirectory, code_state, write_json, write
 from ..training.searching import Pruned
 from ..training.signals import Signals
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
-from .continuing import changes, final_value, finished, recorded
+from .continuing import changes, final_value, finished, last_session
 from .ending import conclude
 from .identity import data_facts, require_same_data
 from .memory import explained
@@ -143,7 +143,7 @@ def keep(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Tr
         run.set_record(**facts)
         return
 
-    before = (recorded(run) or {}).get("config")
+    before = (last_session(run) or {}).get("config")
 
     def accepted(*_: Any) -> None:
         keep_config(config, run)

@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from ..hub import read_json
+
 SCHEMA = 1
 PACKAGES = (
     "variformer",
@@ -78,11 +80,15 @@ class RunDirectory:
             told["traceback"] = "".join(traceback.format_exception(error))
         write_json(self.status_file, told | self.ending)
 
+    def facts(self) -> dict[str, Any]:
+        """What run.json says; nothing where there is none. Raises ValueError where it is damaged."""
+        return read_json(self.record) if self.record.is_file() else {}
+
     def set_record(self, *, changed: Sequence[str] = (), **facts: Any) -> None:
         """What it takes to repeat the run. On a resumed run, earlier sessions stay listed, and what this one `changed`
         in the config.
         """
-        earlier = json.loads(self.record.read_text()) if self.record.is_file() else {}
+        earlier = self.facts()
         session: dict[str, Any] = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         session |= {"command": [sys.executable, *sys.argv]} | ({"changed": list(changed)} if changed else {})
         former = earlier.get("sessions", [])
@@ -98,7 +104,7 @@ class RunDirectory:
 
     def amend_record(self, **facts: Any) -> None:
         """Add to the record of a run what came out only later."""
-        write_json(self.record, json.loads(self.record.read_text()) | facts)
+        write_json(self.record, self.facts() | facts)
 
 
 def write_json(path: Path, value: Any) -> None:

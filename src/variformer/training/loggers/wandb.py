@@ -1,6 +1,5 @@
 """Weights & Biases."""
 
-import json
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,9 +77,7 @@ class Wandb(Dashboard, WandbLogger):
 
     def kept(self) -> dict[str, Any]:
         """What run.json says of the W&B run to go on with."""
-        if not (self.resumes and self.run.record.is_file()):
-            return {}
-        return json.loads(self.run.record.read_text()).get("wandb", {})
+        return self.run.facts().get("wandb", {}) if self.resumes else {}
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
