@@ -90,7 +90,7 @@ def test_a_missing_file_is_named(trained):
     file = trained.parent / "one" / "data.jsonl"
     away = file.rename(file.with_name("data.away"))
     try:
-        with pytest.raises(FileNotFoundError, match=r"one/data\.jsonl"):
+        with pytest.raises(ConfigError, match=r"^data: no file matches .*one/data\.jsonl"):
             evaluate_run(str(trained))
         moved = shutil.copy(away, trained.parent / "moved.jsonl")
         metrics = evaluate_run(str(trained), data={"source": {"train": str(moved)}})

@@ -134,7 +134,14 @@ OVERRIDES = {
     "bert": ["experiment=bert", "model/positions=learned", "model/block=post_norm", "length=33"],
     "gpt2": ["experiment=gpt", "model/positions=learned", "length=33"],
     "t5": ["experiment=t5", "model=t5_v1_1", "model.head_width=3", "model.attention_scale=1.0", "length=64"],
-    "vit": ["experiment=vit", "data.channels=3", "data.mean=[0.3]", "data.std=[0.4]", "model.patch_size=4"],
+    "vit": [
+        "experiment=vit",
+        "data=digits",
+        "data.channels=3",
+        "data.mean=[0.3]",
+        "data.std=[0.4]",
+        "model.patch_size=4",
+    ],
 }
 SIZES = [
     "model.width=8",

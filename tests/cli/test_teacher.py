@@ -18,8 +18,8 @@ from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
 
 SHORT = ["debug=fast", "callbacks.throughput=null"]
-BERT = ["experiment=bert", "model.vocab_size=600", *SHORT]
-STUDENT = ["experiment=distilbert", "model.vocab_size=600", *SHORT]
+BERT = ["experiment=bert", "model.vocab_size=600", "model.depth=4", *SHORT]
+STUDENT = ["experiment=distilbert", "model.vocab_size=600", "objective.copied_layers=[0,2]", *SHORT]
 
 
 def digests(run: Path) -> dict[Path, str]:

@@ -89,7 +89,7 @@ def test_a_sweep_over_experiments_is_compared_by_what_they_watch():
 
 
 def test_a_sweep_that_repeats_a_run_is_compared_by_what_that_watches(tmp_path, composed):
-    (tmp_path / "run.json").write_text(json.dumps({"config": composed("experiment=vit")}))
+    (tmp_path / "run.json").write_text(json.dumps({"config": composed("experiment=vit", "model.patch_size=2")}))
     swept = sweep_of(f"repeat={tmp_path}", "seed=1,2", "model.patch_size=4,8")
     assert (swept.monitor, swept.mode) == ("val/top1", "max")
     assert swept.composed()[""]["model"]["patch_size"] == 2  # as it is in the record, whatever conf says now

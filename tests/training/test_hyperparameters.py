@@ -9,7 +9,8 @@ from torch import nn
 
 from variformer.training.lamb import Lamb
 from variformer.training.optimizer import AdamW, Muon, hyperparameters, keep_own
-from variformer.training.schedules import Cosine, Rates
+from variformer.training.rates import Rates
+from variformer.training.schedules import Cosine
 
 ADAM = {"lr": 0.3, "beta1": 0.7, "beta2": 0.8, "eps": 1e-3, "weight_decay": 0.5}
 OPTIMIZERS = [

@@ -64,6 +64,7 @@ def changes(config: Config, run: RunDirectory, checkpoint: Path, module: Trainin
         raise Refused([f"max_steps: {total} lies before step {step} of {checkpoint.name}; give {step} or more"])
     if "optimizer_states" not in saved:
         raise Refused([f"resume: {checkpoint} holds weights alone; start a new run with init_from={run.path}"])
+    module.on_load_checkpoint(saved)  # which decides how its parameters are grouped
     problems = [
         *other_model(changed, saved["state_dict"], module, checkpoint.name),
         *other_optimizer(changed, saved["optimizer_states"][0]["param_groups"], module, checkpoint.name),

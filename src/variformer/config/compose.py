@@ -8,6 +8,7 @@ from typing import Any
 
 from .check import ConfigError, check
 from .comments import overview
+from .consistency import leaves
 from .earlier import renewed
 from .fitting import misfits
 from .launch import leads, stamp
@@ -77,7 +78,8 @@ def compose(config: Any) -> dict[str, Any]:
         unresolved: Any = OmegaConf.to_container(config, resolve=False)
         reason = str(error).partition("\n")[0]
         unfit = list(misfits(unresolved))  # data of another kind lacks the values that a model refers to
-        raise ConfigError(unfit or [f"{getattr(error, 'full_key', None) or 'config'}: {reason}"]) from error
+        missing = [f"{key}: needs a value (it is ???)" for key, _, value in leaves(unresolved) if value == "???"]
+        raise ConfigError(unfit or missing or [f"{getattr(error, 'full_key', None) or 'config'}: {reason}"]) from error
     assert isinstance(plain, dict)
     check(plain)  # type: ignore[arg-type]
     if plain["objective"] is None:

@@ -12,9 +12,10 @@ from ..objectives.objective import Batch, Objective, Scores
 from .compiling import usable_mode
 from .non_finite import StepSkipped
 from .optimizer import decay_groups_of_before, group_sizes, keep_own
+from .rates import Rates
 from .ratios import RatioMetric
 from .record import record
-from .schedules import Rates, Schedule
+from .schedules import Schedule
 from .sharding import ShardedStrategy, whole
 from .weighting import Weighting
 
@@ -106,7 +107,7 @@ class Training(L.LightningModule):
         return self.optimizer(self.parameter_groups(model))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """A run that began when every matrix decayed goes on so; its optimizer is built after this."""
+        """Group the parameters as a run from when every matrix decayed did; its optimizer is built after this."""
         saved = [group_sizes(state["param_groups"]) for state in checkpoint.get("optimizer_states", [])]
         before = group_sizes(decay_groups_of_before(self.model))
         if saved == [before] != [group_sizes(self.parameter_groups(self.model))]:

@@ -6,9 +6,6 @@ Warm-up is a number of steps (an int) or a share of them all (a float below 1), 
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
-
-from torch.optim.lr_scheduler import LambdaLR
 
 from ..ranges import Probability, StepsOrShare
 
@@ -72,18 +69,6 @@ class WarmupStableDecay(Schedule):
     def after(self, step: int, warmup: int, rest: int) -> float:
         decay = max(steps_of(self.decay, rest + warmup), 1)
         return min((rest - step) / decay, 1.0) if step < rest else 0.0
-
-
-class Rates(LambdaLR):
-    """The peaks that the optimizer was built with, times the schedule's factor, also after a checkpoint was loaded."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        peaks = self.base_lrs
-        super().load_state_dict(state_dict | {"base_lrs": peaks})
-        factors = [factor(self.last_epoch) for factor in self.lr_lambdas]
-        self._last_lr = [peak * factor for peak, factor in zip(peaks, factors, strict=True)]
-        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
-            group["lr"] = rate
 
 
 def steps_of(count_or_share: int | float, total: int) -> int:

@@ -65,7 +65,6 @@ class ShardedStrategy(ModelParallelStrategy):
         saved = {name: like(tensor, own[name]) for name, tensor in checkpoint["state_dict"].items() if name in own}
         module.load_state_dict(checkpoint["state_dict"] | saved, strict=module.strict_loading)
         for optimizer, state in zip(self.optimizers, checkpoint.get("optimizer_states", []), strict=False):
-            require_same_groups(state, optimizer, checkpoint_path)
             optimizer.load_state_dict(sharded_state(state, optimizer))
         return checkpoint
 
@@ -99,18 +98,6 @@ def like(tensor: Tensor, reference: Tensor) -> Tensor:
     if not isinstance(reference, DTensor) or isinstance(tensor, DTensor):
         return tensor
     return distribute_tensor(tensor, reference.device_mesh, reference.placements, src_data_rank=None)
-
-
-def require_same_groups(state: dict[str, Any], optimizer: Optimizer, path: str | Path) -> None:
-    """Raises ValueError where the checkpoint's parameters decay otherwise: here the optimizer was built before it."""
-    saved, own = (
-        [len(group["params"]) for group in groups] for groups in (state["param_groups"], optimizer.param_groups)
-    )
-    if saved != own:
-        raise ValueError(
-            f"{path} was written when every matrix decayed, which trainer=fsdp cannot go on with; resume it with "
-            "trainer.strategy=auto or ddp, or start a new run from it with init_from"
-        )
 
 
 def sharded_state(state: dict[str, Any], optimizer: Optimizer) -> dict[str, Any]:
