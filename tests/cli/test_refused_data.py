@@ -55,3 +55,22 @@ def test_a_cache_that_is_only_read_is_refused_in_one_line(task, tmp_path, monkey
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(ConfigError, match=rf"cannot write to the cache in {tmp_path / 'cache'}.*VARIFORMER_CACHE"):
         task("a.txt", b"text")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"objective": {"_target_": "variformer.objectives.span_corruption.SpanCorruption", "_partial_": True}},
+            "sent",
+        ),
+        ({"model": {"vocab_size": 100}}, r"^model\.vocab_size: 100 is less than the tokenizer's \d+ tokens"),
+    ],
+)
+def test_a_tokenizer_that_does_not_fit_is_one_line(config, tmp_path, changes, told):
+    (tmp_path / "a.txt").write_text("text")
+    source = config["data"]["source"] | {"train": str(tmp_path / "a.txt")}
+    data = config["data"] | {"source": source, "cache": str(tmp_path / "cache")}
+    with pytest.raises(ConfigError, match=told) as caught:
+        build_task(config | {"data": data} | changes)
+    assert len(caught.value.problems) == 1

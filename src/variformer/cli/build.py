@@ -55,18 +55,18 @@ def build_task(config: Config, tokenizer_folder: Path | None = None) -> Task:
         data.prepare()
     tokenizer = None if recipe is None else data.tokenizer
     if tokenizer is not None and tokenizer.size > config["model"]["vocab_size"]:
-        raise ValueError(
-            f"the tokenizer has {tokenizer.size} tokens, model.vocab_size={config['model']['vocab_size']}: "
-            "raise the latter, or train a smaller tokenizer"
-        )
+        size = config["model"]["vocab_size"]
+        cure = "raise it, or train a smaller tokenizer"
+        raise ConfigError([f"model.vocab_size: {size} is less than the tokenizer's {tokenizer.size} tokens; {cure}"])
     described = data if tokenizer is None else tokenizer
-    objective = instantiate(config["objective"], "objective")(described, config.get("length"))
+    with refusals("objective"):
+        objective = instantiate(config["objective"], "objective")(described, config.get("length"))
     return Task(data, objective, tokenizer)
 
 
 @contextmanager
 def refusals(key: str) -> Iterator[None]:
-    """Raise errors about the files that a config names as errors of the config, which are shown in one line."""
+    """Raise errors about what a config names as errors of the config, which are shown in one line."""
     try:
         yield
     except ConfigError:
@@ -162,13 +162,11 @@ def micro_batch(config: Config, devices: int) -> int:
 
 
 def accumulation(config: Config, devices: int) -> int:
-    """Micro batches of each device in one step. Raises ValueError where the global batch does not divide into them."""
+    """Micro batches of each device in one step. Raises ConfigError where the global batch does not divide into them."""
     whole, micro = config["global_batch"], micro_batch(config, devices)
     if whole % (micro * devices):
-        raise ValueError(
-            f"global_batch={whole} is not divisible by {micro * devices}, which is micro_batch={micro} on {devices} "
-            "devices; change one of them"
-        )
+        product = f"{micro * devices}, which is micro_batch={micro} on {devices} devices"
+        raise ConfigError([f"global_batch: {whole} is not divisible by {product}; change one of them"])
     return whole // (micro * devices)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..config import ConfigError
 from ..config.check import with_defaults
 from ..config.consistency import at
 from ..data.preprocessing import preprocessor
@@ -21,7 +22,7 @@ SHARED = ("model.vocab_size", "model.image_size", "model.channels", "model.class
 def bring_teacher(folder: Path | None, config: Config, task: Task) -> dict[str, str] | None:
     """Load the teacher, with its best weights, and give it to the objective; says which it was, for the run's record.
 
-    Raises ValueError where student and teacher do not read the same tokens or images, or tell classes apart otherwise.
+    Raises ConfigError where student and teacher do not read the same tokens or images, or tell classes apart otherwise.
     """
     if folder is None or not isinstance(task.objective, Distillation):
         return None
@@ -34,19 +35,18 @@ def bring_teacher(folder: Path | None, config: Config, task: Task) -> dict[str, 
 
 
 def require_same_teacher(run: RunDirectory, teacher: dict[str, str] | None) -> None:
-    """Raises ValueError where a run would go on with another teacher than it began with."""
+    """Raises ConfigError where a run would go on with another teacher than it began with."""
     began = run.facts().get("teacher")
     if teacher and began and began["sha256"] != teacher["sha256"]:
-        raise ValueError(
-            f"the weights in {teacher['folder']} are not those that this run began to learn from ({began['folder']}): "
-            "bring these back (objective.teacher), or start a new run"
-        )
+        then = f"those that this run began to learn from ({began['folder']})"
+        cure = "bring these back, or start a new run"
+        raise ConfigError([f"objective.teacher: the weights in {teacher['folder']} are not {then}; {cure}"])
 
 
 def require_same_inputs(folder: Path, config: Config, task: Task, problem: str) -> None:
-    """Raises ValueError, each reason on a line below the `problem`, where the model in `folder` reads other inputs."""
+    """Raises ConfigError, each reason on a line below the `problem`, where the model in `folder` reads other inputs."""
     if reasons := list(differences(folder, config, task)):
-        raise ValueError("\n".join([problem, *reasons]))
+        raise ConfigError([problem, *reasons])
 
 
 def best_or_last(folder: Path) -> str:
@@ -55,10 +55,10 @@ def best_or_last(folder: Path) -> str:
 
 
 def whole_model(folder: Path, checkpoint: str, problem: str) -> nn.Module:
-    """A model of which every part was trained. Raises ValueError, behind the `problem`, for one that lacks heads."""
+    """A model of which every part was trained. Raises ConfigError, behind the `problem`, for one that lacks heads."""
     model, anew = origin_of(folder, checkpoint)
     if anew:
-        raise ValueError(f"{problem} it has no trained {', '.join(anew)}; give a model with its heads")
+        raise ConfigError([f"{problem} it has no trained {', '.join(anew)}; give a model with its heads"])
     return model
 
 
