@@ -147,7 +147,7 @@ def test_what_cannot_be_written_is_still_answered(trained, capsys):
     assert "metrics_val_best.json was not written: " in line
 
 
-def test_a_config_that_is_not_that_of_the_weights_is_refused_in_a_line(trained, tmp_path):
+def test_a_config_that_does_not_fit_the_weights_is_refused(trained, tmp_path):
     run = shutil.copytree(trained, tmp_path / "run", symlinks=True)
     text = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(text.replace("vocab_size: 300", "vocab_size: 301"))

@@ -131,7 +131,7 @@ def test_a_record_without_a_config_is_refused(vit, repeated, tmp_path):
         repeated(f"repeat={old}")
 
 
-def test_a_record_with_validation_batches_is_repeated_with_as_many_samples(vit, repeated, tmp_path):
+def test_a_record_with_validation_batches_is_repeated(vit, repeated, tmp_path):
     def as_before(told):
         told["config"]["trainer"]["validation_batches"] = 2
         del told["config"]["trainer"]["validation_samples"]

@@ -92,7 +92,7 @@ def test_a_name_on_the_hub_stays_and_a_folder_is_absolute(here, config):
     assert anchored(filled(config, "folder")) == filled(config, f"{here}/folder")
 
 
-def test_a_file_with_the_name_of_a_data_set_is_none_but_may_be_a_tokenizer(here):
+def test_a_file_with_the_name_of_a_data_set_is_no_data_set(here):
     assert anchored(source("HubText", path="tokenizer.json"))["data"]["source"]["path"] == "tokenizer.json"
     tokenizer = {"_target_": "variformer.data.Pretrained", "path": "tokenizer.json"}
     assert anchored({"tokenizer": tokenizer})["tokenizer"]["path"] == f"{here}/tokenizer.json"
@@ -103,7 +103,7 @@ def test_what_is_not_known_yet_stays():
     assert anchored(config) == config
 
 
-def test_a_checked_config_stays_good_and_anchoring_it_twice_changes_nothing(composed, monkeypatch, tmp_path):
+def test_a_config_that_is_anchored_twice_stays_as_it_is(composed, monkeypatch, tmp_path):
     config = composed("experiment=gpt", "data=text_files", "data.source.train=[a.txt,b.txt]", "data.cache=cache")
     check(config)
     assert config["data"]["source"]["train"] == [f"{tmp_path}/a.txt", f"{tmp_path}/b.txt"]

@@ -182,7 +182,7 @@ def test_erased_boxes_hold_the_mean_or_noise():
         assert len(box) > 4 and (box == 0).all() == (kind == "mean")
 
 
-def test_settings_that_came_later_are_known_only_where_they_differ():
+def test_later_settings_are_known_only_where_they_differ():
     """Else the data of a run from before would seem to be other data."""
     before = {"crop", "padding", "area", "flip", "rotate", "shift", "operations", "magnitude", "erase"}
     assert Augmentation(operations=2).settings().keys() == before

@@ -26,6 +26,6 @@ def test_an_evaluation_moves_a_bar_on_a_terminal():
     assert "3/3" in shown(terminal=True) and "batches" in shown(terminal=True)
 
 
-def test_an_evaluation_is_silent_in_a_log_file_and_on_other_devices():
+def test_an_evaluation_writes_no_bar_into_a_log_file():
     assert shown(terminal=False) == ""
     assert shown(terminal=True, is_global_zero=False) == ""
