@@ -44,7 +44,7 @@ def expected() -> Iterator[tuple[Path, str]]:
 def experiment_head(result: Result) -> str:
     """The lines of an experiment's head."""
     values = result.values
-    cost = f"Cost: {duration(values['seconds'])} in all, on {result.machine}, seed {values['seed']}."
+    cost = f"Cost: {duration(values['seconds'])} after the start of Python, on {result.machine}, seed {values['seed']}."
     shown = [f"{words} {value:.3f}{beside(values, name)}" for name, words, value in shown_metrics(values)]
     lines = [*wrapped(cost), *wrapped(f"Result on the validation split: {', '.join(shown)}.")]
     return "".join(f"# {line}\n" for line in lines)
@@ -65,7 +65,7 @@ def shown_metrics(values: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
 def experiments() -> str:
     """A table with one experiment in each row, and where it was measured."""
     rows = [
-        "| experiment | parameters | time in all | result on the validation split | to beat |",
+        "| experiment | parameters | time | result on the validation split | to beat |",
         "|---|---|---|---|---|",
     ]
     results = {name: load(f"experiment_{name}") for name in ORDER}
@@ -79,7 +79,7 @@ def experiments() -> str:
         rows.append(
             f"| `experiment={name}` | {parameters} | {duration(values['seconds'])}{after} | {reached} | {to_beat} |"
         )
-    return "\n".join([*places(results.values()), "", *rows])
+    return "\n".join([*places(results.values()), "Times leave out the start of Python.", "", *rows])
 
 
 def places(results: Any) -> list[str]:

@@ -91,7 +91,7 @@ def test_a_result_older_than_its_data_says_so(tmp_path, monkeypatch):
 def test_the_head_of_an_experiment_says_what_was_measured():
     head = written.experiment_head(Result("experiment_bert", "", VALUES, ENVIRONMENT))
     assert head == (
-        "# Cost: 4 min 50 s in all, on 2 cores of Intel Xeon, torch 2.15.0, Python 3.11.7, seed 0.\n"
+        "# Cost: 4 min 50 s after the start of Python, on 2 cores of Intel Xeon, torch 2.15.0, Python 3.11.7, seed 0.\n"
         "# Result on the validation split: accuracy of masked tokens 0.328 (always '.' 0.072).\n"
     )
     assert written.COST.fullmatch(head)
