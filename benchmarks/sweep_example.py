@@ -39,8 +39,8 @@ def swept(overrides: list[str]) -> Result:
 
 
 def closing(output: str) -> list[str]:
-    """The table of trials and all that follows it."""
-    lines = [line.rstrip() for line in output.splitlines()]
+    """The table of trials and all that follows it, without where the repository lies."""
+    lines = [line.rstrip().replace(f"{ROOT}/", "") for line in output.splitlines()]
     first = max(number for number, line in enumerate(lines) if line.startswith("trial "))
     return lines[first:]
 
