@@ -1,6 +1,7 @@
 """What an experiment's run measured, beside what is reached without learning from context."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,16 +60,20 @@ def measured(run: Path) -> Result:
 
 
 def command_of(command: list[str]) -> str:
-    """The command without what belongs to one machine: the interpreter, and where the run lies."""
+    """The command without what belongs to one machine: the interpreter, and where runs lie."""
     arguments = [each for each in command[2:] if not each.startswith("run_dir=")]
+    arguments = [re.sub(r"^(objective\.teacher|init_from)=.*", r"\1=RUN", each) for each in arguments]
     return " ".join(["python", Path(command[1]).name, *arguments])
 
 
 def baselines(run: Path, metrics: dict[str, float]) -> dict[str, dict[str, float]]:
     """Metric -> baseline -> value, on the validation split of the run's own data; of a student, its teacher too."""
     found: dict[str, dict[str, float]] = {}
-    for metric, rows in [*of_data(run, metrics), *of_teachers(run, metrics)]:
+    for metric, rows in of_data(run, metrics):
         found[metric] = found.get(metric, {}) | rows
+    for metric, value in of_teacher(run).items():
+        if metric in found:
+            found[metric] |= {"its teacher": value}
     return found
 
 
@@ -94,11 +99,7 @@ def of_data(run: Path, metrics: dict[str, float]) -> Iterator[tuple[str, dict[st
         yield "pair_accuracy", {"the commoner answer": nothing[1], f"logistic regression on {name}": accuracy}
 
 
-def of_teachers(run: Path, metrics: dict[str, float]) -> Iterator[tuple[str, dict[str, float]]]:
+def of_teacher(run: Path) -> dict[str, float]:
     """What another model reached on the same inputs: `evaluate.py run_dir=RUN other_model=TEACHER` leaves it."""
-    for file in sorted(run.glob("metrics_val_*_of_*.json")):
-        if not file.stem.endswith("_other_data"):
-            values = json.loads(file.read_text())
-            for metric in metrics:
-                if metric in values:
-                    yield metric, {"its teacher": values[metric]}
+    files = [file for file in sorted(run.glob("metrics_val_*_of_*.json")) if not file.stem.endswith("_other_data")]
+    return json.loads(files[-1].read_text()) if files else {}

@@ -53,6 +53,7 @@ def kept(lines: list[str], run: Path | None) -> Result:
 
     if run is not None:  # runs/gpt/<time>-<id>: the README calls it by its name
         lines = [line.replace(run.name, run.resolve().parent.name) for line in lines]
+    lines = [line for line in lines if line.startswith("|")]
     result = measured_here("language_baselines", "language_baselines.py", {"table": lines})
     result.command = "python benchmarks/language_baselines.py" + (" --run RUN" if run else "")
     node: Any = (

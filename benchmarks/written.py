@@ -102,8 +102,8 @@ def overhead() -> str:
 
 
 def table(result: Result, title: str) -> str:
-    lines = [*wrapped(f"{title} Measured by `{result.command}` on {result.machine}.".strip()), ""]
-    return "\n".join([*lines, *result.values["table"]])
+    head = f"{title} Measured by `{result.command}` on {result.machine}.".strip()
+    return "\n".join([head, "", *result.values["table"]])
 
 
 def fresh_clone() -> str:
@@ -119,7 +119,7 @@ def sample() -> str:
 def sweep() -> str:
     result = load("sweep")
     said = f"What the first ends with, after {duration(result.values['seconds'])} on {result.machine}:"
-    return "\n".join([*wrapped(said), "", "```", *result.values["lines"], "```"])
+    return "\n".join([said, "", "```", *result.values["lines"], "```"])
 
 
 def duration(seconds: float) -> str:

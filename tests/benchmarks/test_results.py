@@ -110,12 +110,12 @@ def test_a_runs_result_holds_metrics_and_baselines(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="is not finished"):
         experiments.measured(run)
     (run / "metrics.json").write_text(json.dumps({"step": 3, "seconds": 1.5, "val/masked_accuracy": 0.5}))
-    command = ["/usr/bin/python", "/somewhere/train.py", "experiment=bert", "run_dir=/there"]
+    command = ["/usr/bin/python", "/a/train.py", "experiment=bert", "objective.teacher=/b", "run_dir=/there"]
     record = {"parameters": 7, "sessions": [ENVIRONMENT | {"command": command}]}
     (run / "run.json").write_text(json.dumps(record))
     monkeypatch.setattr(experiments, "baselines", lambda run, metrics: {"masked_accuracy": {"always '.'": 0.1}})
     result = experiments.measured(run)
-    assert (result.name, result.command) == ("experiment_bert", "python train.py experiment=bert")
+    assert (result.name, result.command) == ("experiment_bert", "python train.py experiment=bert objective.teacher=RUN")
     assert result.values["metrics"] == {"masked_accuracy": 0.5}
     assert [words for _, words, _ in written.shown_metrics(result.values)] == ["accuracy of masked tokens"]
     assert list(results.outdated(result)) == []
