@@ -21,10 +21,11 @@ METRICS = {
     "hidden_accuracy": "accuracy of hidden tokens",
     "hidden_loss": "nats per hidden token",
     "loss": "nats per target token",
-    "pair_accuracy": "accuracy of segment pairs",
+    "pair_accuracy": "accuracy of 5,000 segment pairs",
     "top1": "top-1 accuracy",
 }
 PAIRS = 20_000  # that the baselines of segment pairs are scored on
+SCORED_PAIRS = 5_000  # that a run's own model is scored on
 TARGETS = {  # metrics of predicted tokens: accuracy -> loss
     "masked_accuracy": "masked_loss",
     "hidden_accuracy": "hidden_loss",
@@ -46,6 +47,9 @@ def measured(run: Path) -> Result:
     record = json.loads(directory.record.read_text())
     session, node = record["sessions"][-1], config["data"]["source"]
     held_out = {name.removeprefix("val/"): value for name, value in metrics.items() if name.startswith("val/")}
+    if "pair_accuracy" in held_out:  # of the few hundred pairs of the split alone, too few to tell from chance
+        task = language_baselines.task_of(run)
+        held_out["pair_accuracy"] = pair_baselines.own_accuracy(run, task, "val", SCORED_PAIRS)
     values = {
         "parameters": record["parameters"],
         "steps": metrics["step"],

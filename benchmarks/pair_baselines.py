@@ -20,6 +20,7 @@ from timing import markdown
 from variformer.randomness import sample_key
 
 Samples = list[dict[str, Any]]
+BATCH = 64  # pairs that a model reads at once
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -49,6 +50,26 @@ def baselines(task: Any, count: int) -> dict[str, dict[str, float]]:
         raise ValueError("the objective has no pairs of segments: choose a run of masked_tokens_and_pairs or _order")
     samples = {split: draw(view, count, seed) for seed, (split, view) in enumerate(views.items())}
     return {split: accuracies(samples["train"], samples[split], task.tokenizer.size) for split in HELD_OUT}
+
+
+def own_accuracy(run: Path, task: Any, split: str, count: int) -> float:
+    """Of a run's model on `count` pairs: a held-out split alone has too few for an answer."""
+    import torch
+
+    from variformer.cli.loading import load_run
+
+    model, view = load_run(run), task.objective.view(task.data.split(split))
+    places = [divmod(position, len(view)) for position in range(count)]
+    hits = 0
+    for begin in range(0, count, BATCH):
+        chosen = places[begin : begin + BATCH]
+        keys = np.array([sample_key(1, epoch, index) for epoch, index in chosen], dtype=np.uint64)
+        samples = [view.sample(index, int(key)) for (_, index), key in zip(chosen, keys, strict=True)]
+        batch = task.objective.collate(samples, keys, False)
+        with torch.no_grad():
+            answers = model(**task.objective.inputs(batch)).pair.argmax(-1)
+        hits += int((answers == batch["pair"]).sum())
+    return hits / count
 
 
 def draw(view: Any, count: int, seed: int) -> Samples:

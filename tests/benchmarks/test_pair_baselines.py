@@ -1,12 +1,16 @@
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pair_baselines
 import pytest
+import torch
 import yaml
 
 from variformer.data import Corpus, OrderedPairs, Pairs, PythonDocs, TextData, TextFiles, WordPiece
 from variformer.data.pairs import Chunks
+from variformer.objectives.masked_tokens_and_pairs import MaskedTokensAndPairs
 
 LENGTH = 125
 
@@ -122,3 +126,19 @@ def test_a_run_is_compared_on_its_own_pairs(objective, tmp_path, capsys):
         with pytest.raises(SystemExit):
             pair_baselines.main(arguments)
         assert "has no pairs of segments" in capsys.readouterr().err
+
+
+def test_a_model_is_scored_on_as_many_pairs_as_asked(halves, monkeypatch):
+    """One that always answers "next" is right for the share of pairs that are."""
+    objective = MaskedTokensAndPairs(halves[1].tokenizer, 64)
+    task = SimpleNamespace(objective=objective, data=SimpleNamespace(split=lambda name: halves[1]))
+    seen = []
+
+    def always_next(tokens, **inputs):
+        seen.append(len(tokens))
+        return SimpleNamespace(pair=torch.tensor([[0.0, 1.0]]).expand(len(tokens), 2))
+
+    monkeypatch.setattr("variformer.cli.loading.load_run", lambda run: always_next)
+    accuracy = pair_baselines.own_accuracy(Path("run"), task, "val", 1000)
+    assert sum(seen) == 1000
+    assert accuracy == pytest.approx(0.5, abs=0.06)
