@@ -130,7 +130,7 @@ def test_whole_words_of_real_text_have_the_rate(documentation, rate, ngrams):
     left = np.rint(candidates.sum(1) * rate) - chosen.sum(1)
     assert left.min() >= 0 and left.max() <= 1
     assert not (chosen & ~candidates).any()
-    np.testing.assert_allclose(shares_by_length(chosen, candidates, words), 1, atol=0.1)
+    np.testing.assert_allclose(shares_by_length(chosen, candidates, words), 1, atol=0.07)
     np.testing.assert_array_equal(chosen[7:8], objective.choose(tokens[7:8], keys(len(tokens))[7:8]))
 
 
@@ -144,7 +144,7 @@ def test_stopping_at_the_first_word_that_does_not_fit_has_not(documentation):
     budget = np.rint(candidates.sum(1, keepdims=True) * 0.15)
     chosen = candidates & (masking._last_in_word(rank, np.where(candidates, words, -1)) < budget)
     assert (budget[:, 0] - chosen.sum(1)).max() > 3
-    assert shares_by_length(chosen, candidates, words)[-1] < 0.9
+    assert shares_by_length(chosen, candidates, words)[-1] < 0.92  # by the documentation of each version of Python
 
 
 def test_a_word_that_does_not_fit_is_passed_over():
