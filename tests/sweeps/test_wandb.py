@@ -101,7 +101,7 @@ def ends(parameter: dict) -> list:
 @pytest.mark.parametrize("end", [0, 1])
 def test_a_run_accepts_what_a_file_proposes(name, end, composed):
     proposed = {key: ends(parameter)[end] for key, parameter in read(name)["parameters"].items()}
-    given = spelled([f"{key}={value}" for key, value in proposed.items()], CONF)
+    given = spelled([f"{key}={value}" for key, value in proposed.items()], [CONF])
     config = composed(f"sweep={name}", *given)
     assert config["optimizer"]["lr"] == proposed["optimizer.lr"]
 

@@ -60,7 +60,7 @@ class RunDirectory:
         return wanted
 
     def evaluation(self, split: str, checkpoint: str, note: str = "") -> Path:
-        """Where `evaluate.py` keeps the metrics of a split; a `note` sets apart what is no measure of this run."""
+        """Where an evaluation keeps the metrics of a split; a `note` sets apart what is no measure of this run."""
         name = Path(checkpoint).name
         return self.path / f"metrics_{split}_{name}{note and f'_{note}'}.json"
 
