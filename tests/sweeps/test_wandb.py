@@ -135,6 +135,19 @@ def test_hyperband_counts_validations(pruner, every, told):
     assert (found and (found["min_iter"], found["eta"])) == told
 
 
+def test_a_study_has_the_packages_searches_and_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["wandb-sweep", NAMES[0]])
+    written = tmp_path / "conf" / "sweep" / "wandb" / f"{NAMES[0]}.yaml"
+    assert done.exit_code == 0, done.output
+    assert written.read_text() == (CONF / "sweep" / "wandb" / f"{NAMES[0]}.yaml").read_text()
+    search = (CONF / "sweep" / f"{NAMES[0]}.yaml").read_text()
+    (tmp_path / "conf" / "sweep" / "mine.yaml").write_text(search.replace("max_steps: 300", "max_steps: 3"))
+    assert "sweep=mine" in sweep_text("mine", tmp_path / "conf")
+    with pytest.raises(ConfigError, match="did you mean `mine`"):
+        write_sweep("mime", tmp_path / "conf")
+
+
 def test_the_command_writes_the_file_and_names_unknown_searches(tmp_path):
     (tmp_path / "sweep").mkdir()
     for path in CONF.iterdir():

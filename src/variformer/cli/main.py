@@ -126,8 +126,10 @@ def info(
 
 @app.command()
 def wandb_sweep(
-    name: Annotated[str, typer.Argument(help="The name of a search: NAME.yaml in conf/sweep.")],
-    conf: Annotated[Path, typer.Option(help="The folder of configs.")] = Path("conf"),
+    name: Annotated[str, typer.Argument(help="A search: NAME.yaml in sweep/ of your or the package's configs.")],
+    conf: Annotated[Path, typer.Option(help="Your folder of configs; the file is written to its sweep/wandb.")] = Path(
+        "conf"
+    ),
 ) -> None:
     """Write a search as a file for Weights & Biases, whose server then proposes the values to its agents.
 
