@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["Config", "ConfigError", "Run", "__version__", "compose", "evaluate", "load", "train"]
 __version__: str
 
+if not TYPE_CHECKING:  # which would else take every name for one that is there
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .cli import interface
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .cli import interface
 
-    return getattr(interface, name)
+        return getattr(interface, name)
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from ..ranges import Count, Magnitude, NotNegative, PartOrAll, Positive, Probability, Whole
 
+__all__ = ["Augmentation"]
+
 MOST = 30  # the largest magnitude of torchvision's RandAugment
 LATER = {"jitter": 0.0, "operation_probability": 1.0, "erase_with": "mean"}  # settings that came later
 

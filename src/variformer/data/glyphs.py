@@ -16,6 +16,8 @@ from .cache import digest_of
 from .image_sources import RawImages
 from .sources import Split
 
+__all__ = ["Glyphs"]
+
 # Shapes: S side of an image.
 
 VERSION = 1  # of the recipe: count it up whenever an image gets other pixels

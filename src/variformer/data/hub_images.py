@@ -13,6 +13,8 @@ from .image_files import decode, enumerate_some
 from .image_sources import BadImage, RawImages, complete
 from .sources import Split
 
+__all__ = ["HubImages"]
+
 
 class HubRows(RawImages):
     """The rows of one split of a Hugging Face dataset, decoded when read."""

@@ -15,6 +15,8 @@ from ..ranges import UnderHalf
 from .image_sources import BadImage, RawImages, complete
 from .sources import Split
 
+__all__ = ["ImageFolder"]
+
 HIDDEN = ("__MACOSX", "@eaDir")  # what macOS and Synology put beside images; others begin with a dot
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 

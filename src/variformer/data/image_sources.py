@@ -15,6 +15,8 @@ from ..ranges import UnderHalf
 from .cache import cache_folder, make_folder, one_at_a_time
 from .sources import Split
 
+__all__ = ["CIFAR10", "CIFAR100", "MNIST", "Digits", "FashionMNIST", "ImageSource"]
+
 MANY = 100_000  # images, of which more take too long to compare at every start
 
 # Shapes: N images, C channels, H height, W width.

@@ -20,6 +20,8 @@ from .duplicate_images import Duplicates
 from .image_sources import BadImage, ImageSource, RawImages
 from .sources import OnDuplicate, Split
 
+__all__ = ["ImageData"]
+
 BAD_CURE = "Repair or remove these, correct data.classes, or leave them out by data.on_bad=skip."
 DUPLICATE_CURE = "Remove these, or leave them out by data.on_duplicate=drop."
 

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ..ranges import BelowOne, NotNegative
 
+__all__ = ["Lamb"]
+
 
 class Lamb(torch.optim.Optimizer):
     """Adam's step with decoupled weight decay, as long as `lr` times the matrix that it changes.

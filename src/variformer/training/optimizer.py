@@ -11,6 +11,8 @@ from ..layers import Block, PooledHead, TokenHead, Transformer
 from ..ranges import BelowOne, NotNegative
 from .sharding import like, whole
 
+__all__ = ["SGD", "AdamW", "Muon"]
+
 
 def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
     """Matrices decay; biases, norms and other vectors do not, nor what a part of the model names as `undecayed()`.

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from ..ranges import Probability, StepsOrShare
 
+__all__ = ["Constant", "Cosine", "InverseSquareRoot", "Linear", "Schedule", "WarmupStableDecay"]
+
 
 @dataclass(frozen=True)
 class Schedule(ABC):

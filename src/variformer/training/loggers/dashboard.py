@@ -62,6 +62,7 @@ class Dashboard(ABC):
 
 
 def show_samples(loggers: Iterable[Any], folder: Path, step: int) -> None:
+    """The texts that a model has written, on every dashboard."""
     for logger in loggers:
         if isinstance(logger, Dashboard):
             logger.log_samples(folder, step)
@@ -75,6 +76,7 @@ def show_figures(loggers: Iterable[Any], folder: Path, step: int) -> None:
 
 
 def show_end(loggers: Iterable[Any], line: str, facts: dict[str, Any], step: int) -> None:
+    """The end of training, on every dashboard."""
     for logger in loggers:
         if isinstance(logger, Dashboard):
             logger.log_end(line, facts, step)

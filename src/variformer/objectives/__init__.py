@@ -1,0 +1,34 @@
+"""The tasks that models learn: from samples to batches, losses and metrics. One in each file."""
+
+from .distillation import Distillation
+from .full_sentences import FullSentences
+from .image_classification import ImageClassification
+from .image_distillation import HardDistillation, SoftDistillation
+from .masked_tokens import MaskedTokens
+from .masked_tokens_and_order import MaskedTokensAndOrder
+from .masked_tokens_and_pairs import MaskedTokensAndPairs
+from .next_token import NextToken
+from .objective import Objective, Ratio, Scores
+from .span_corruption import SpanCorruption
+from .text_infilling import TextInfilling
+from .token_distillation import TokenDistillation
+from .vocabulary import Vocabulary
+
+__all__ = [
+    "Distillation",
+    "FullSentences",
+    "HardDistillation",
+    "ImageClassification",
+    "MaskedTokens",
+    "MaskedTokensAndOrder",
+    "MaskedTokensAndPairs",
+    "NextToken",
+    "Objective",
+    "Ratio",
+    "Scores",
+    "SoftDistillation",
+    "SpanCorruption",
+    "TextInfilling",
+    "TokenDistillation",
+    "Vocabulary",
+]
