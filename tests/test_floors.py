@@ -31,7 +31,7 @@ FOREIGN = {
     "models": {"torch"},
     "objectives": {"torch", "numpy"},
     "generation": {"torch"},
-    "weights": {"torch", "safetensors"},
+    "weights": {"torch", "safetensors", "onnxruntime", "onnxscript"},
     "config": {"hydra", "omegaconf", "pydantic", "annotated_types", "yaml"},
 }
 ONLY_IN = {

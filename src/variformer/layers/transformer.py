@@ -88,7 +88,7 @@ def attention_mask(
 ) -> tuple[Tensor | None, bool]:
     """Padding, order and causality as one mask, or as none where a flash kernel can do without."""
     queries = x.size(1)
-    causal = causal and queries > 1  # the newest token may see all the others
+    causal = causal and bool(queries > 1)  # the newest token may see all the others; symbolic in torch.export
     if allowed is None and bias is None and queries == keys:
         return None, causal
     allowed = None if allowed is None else per_head(allowed)

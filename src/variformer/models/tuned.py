@@ -155,4 +155,4 @@ class RereadSpanFinder(Rereading):
 def last(states: Tensor, where: Tensor) -> Tensor:
     """(B, T, D), (B, T) bool -> (B, D): the state of each row's last True position."""
     places = torch.arange(where.size(1), device=where.device) * where
-    return states[torch.arange(len(states), device=states.device), places.argmax(1)]
+    return states[torch.arange(states.size(0), device=states.device), places.argmax(1)]
