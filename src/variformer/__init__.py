@@ -1,20 +1,30 @@
-"""Variformer: variants of the transformer, trained, compared and exported from one config tree."""
+"""Variformer: variants of the transformer, trained, compared and exported from one config tree.
 
-from pathlib import Path
-from typing import Any
+    config = variformer.compose("experiment=gpt", "model/norm=rms")
+    run = variformer.train(config)
+    run.metrics, run.curves["val/loss"], variformer.evaluate(run, "test")
+    model, tokenizer = run.load("best")
 
-__all__ = ["load"]
+What stands in `__all__`, here and in the packages within, is public. Importing this package is cheap: what a name needs
+is imported when the name is used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .cli.interface import Config, ConfigError, Run, compose, evaluate, load, train
+
+__all__ = ["Config", "ConfigError", "Run", "__version__", "compose", "evaluate", "load", "train"]
+__version__: str
 
 
-def load(source: str | Path, checkpoint: str = "last") -> tuple[Any, Any]:
-    """A trained model, and what turns raw input into its own: `model, tokenizer = variformer.load("runs/gpt/...")`.
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .cli import interface
 
-    `source` is a run directory, a Hugging Face folder, or a name on its hub ("gpt2", or "gpt2@REVISION"). For images
-    the second is a torchvision transform of a PIL image or a tensor of bytes; it is None where a folder holds neither
-    tokenizer nor preprocessor_config.json. `checkpoint` (last, best or a file's name) is for run directories. The model
-    is on the CPU, in float32 and in evaluation mode: call `.train()` to tune it. Raises FileNotFoundError, saying where
-    it looked, and ValueError for weights that do not fit.
-    """
-    from .cli import loading  # imports torch
+    return getattr(interface, name)
 
-    return loading.load(source, checkpoint)
+
+def __dir__() -> list[str]:
+    return __all__

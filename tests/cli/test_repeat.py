@@ -16,7 +16,7 @@ from variformer.cli.train import train
 from variformer.config import ConfigError
 from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
-from variformer.training.run_directory import RunDirectory
+from variformer.training.run_directory import RunDirectory, code_state
 
 from .conftest import ROOT, command
 
@@ -229,6 +229,21 @@ def test_the_difference_from_the_commit_is_kept_and_can_be_applied(tmp_path, mon
     git(code, "checkout", "-q", "src/module.py")
     git(code, "apply", str(run.path / "code.2.diff"))
     assert file.read_bytes() == changed
+
+
+def test_an_installed_package_has_no_commit_of_the_repository_around_it(tmp_path, monkeypatch):
+    """As where a project, which is a repository, has its environment in itself."""
+    file = tmp_path / ".venv" / "site-packages" / "variformer" / "run_directory.py"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    (tmp_path / "theirs.py").touch()
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "theirs.py")
+    git(tmp_path, "commit", "-qm", "one")
+    monkeypatch.setattr("variformer.training.run_directory.__file__", str(file))
+    assert code_state() == {}
+    git(tmp_path, "add", str(file))
+    assert code_state().keys() >= {"commit"}
 
 
 @pytest.mark.slow

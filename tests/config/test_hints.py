@@ -25,10 +25,10 @@ CONF = Path(__file__).parents[2] / "conf"
 )
 def test_the_nearest_is_named_in_one_line(argument, words):
     register_resolvers()
-    (line,) = unknown_keys(CONF, "train", [argument])
+    (line,) = unknown_keys([CONF], "train", [argument])
     assert all(word in line for word in words), line
 
 
 def test_what_is_there_needs_no_hint():
     register_resolvers()
-    assert unknown_keys(CONF, "train", ["experiment=papers/bert_base", "callbacks=[default]", "max_steps=3"]) == []
+    assert unknown_keys([CONF], "train", ["experiment=papers/bert_base", "callbacks=[default]", "max_steps=3"]) == []

@@ -120,7 +120,7 @@ def test_a_run_validated_on_its_whole_split_goes_on_so(command, saved, tmp_path)
 def test_a_new_command_with_validation_batches_names_the_new_key(saved):
     with pytest.raises(ConfigError, match=r"trainer\.validation_batches: .* did you mean `validation_samples`"):
         variformer.config.check(saved | {"trainer": saved["trainer"] | {"validation_batches": 3}})
-    (line,) = unknown_keys(CONF, "train", ["trainer.validation_batches=3"])
+    (line,) = unknown_keys([CONF], "train", ["trainer.validation_batches=3"])
     assert "did you mean `validation_samples`" in line
 
 

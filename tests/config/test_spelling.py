@@ -25,7 +25,7 @@ CONF = Path(__file__).parents[2] / "conf"
     ],
 )
 def test_a_group_may_be_written_with_dots(argument, read_as):
-    assert spelled([argument], CONF) == [read_as]
+    assert spelled([argument], [CONF]) == [read_as]
 
 
 @pytest.mark.parametrize(
@@ -54,17 +54,17 @@ def test_a_group_may_be_written_with_dots(argument, read_as):
 def test_white_space_means_what_it_means_in_yaml(argument, value):
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    arguments = spelled([argument], CONF)
+    arguments = spelled([argument], [CONF])
     assert OverridesParser.create().parse_overrides(arguments)[0].value() == value
-    assert spelled(arguments, CONF) == arguments or "\\" in str(value)  # a trial's command line is read once more
+    assert spelled(arguments, [CONF]) == arguments or "\\" in str(value)  # a trial's command line is read once more
 
 
 def test_values_of_a_sweep_may_be_white_space():
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    (sweep,) = OverridesParser.create().parse_overrides(spelled([r'k="\t",";"'], CONF))
+    (sweep,) = OverridesParser.create().parse_overrides(spelled([r'k="\t",";"'], [CONF]))
     values = [
-        OverridesParser.create().parse_overrides(spelled([f"k={value}"], CONF))[0].value()
+        OverridesParser.create().parse_overrides(spelled([f"k={value}"], [CONF]))[0].value()
         for value in sweep.sweep_string_iterator()
     ]
     assert values == ["\t", ";"]
@@ -73,9 +73,9 @@ def test_values_of_a_sweep_may_be_white_space():
 @pytest.mark.parametrize("saved", ["repeat=runs/bert/1", "resume=true", "resume=True"])
 def test_a_saved_run_may_have_values_that_the_default_config_has_not(saved):
     arguments = ["objective.rate=0.2", saved, "seed=1", "hydra.job.chdir=false", "+a.b=1", "trainer=ddp", "-m"]
-    assert spelled(arguments, CONF) == ["++objective.rate=0.2", *arguments[1:]]
+    assert spelled(arguments, [CONF]) == ["++objective.rate=0.2", *arguments[1:]]
 
 
 @pytest.mark.parametrize("new", ["repeat=null", "resume=false", "resume=auto", "seed=1"])
 def test_a_new_run_has_no_others(new):
-    assert spelled(["objective.rate=0.2", new], CONF) == ["objective.rate=0.2", new]
+    assert spelled(["objective.rate=0.2", new], [CONF]) == ["objective.rate=0.2", new]

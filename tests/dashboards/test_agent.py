@@ -34,7 +34,7 @@ def agents_run(tmp_path_factory) -> Path:
     tiny = ["debug=fast", "tokenizer=bytes", "model.vocab_size=300", "name=tiny"]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "WANDB_MODE": "offline"}
     done = subprocess.run(
-        [sys.executable, "-c", AGENT, str(SWEEP), str(ROOT / "train.py"), json.dumps(ASSIGNED), *tiny],
+        [sys.executable, "-c", AGENT, str(SWEEP), "variformer", json.dumps(ASSIGNED), *tiny],
         cwd=folder,
         env=environment | {"OMP_NUM_THREADS": "1", "WANDB_DIR": str(folder)},
         capture_output=True,

@@ -55,8 +55,9 @@ def require_one_run(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_ddp_leaves_one_run_directory(tmp_path):
-    done = command(str(ROOT / "train.py"), "trainer=ddp", *SMALL, folder=tmp_path)
+@pytest.mark.parametrize("door", [(str(ROOT / "train.py"),), ("-m", "variformer", "train")], ids=["script", "module"])
+def test_ddp_leaves_one_run_directory(tmp_path, door):
+    done = command(*door, "trainer=ddp", *SMALL, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     require_one_run(tmp_path)
     assert done.stdout.count("run directory:") == 2  # when the run begins and when it ends

@@ -85,6 +85,24 @@ def test_commands_typed_into_one_slurm_shell_have_directories_of_their_own(start
     assert launch.stamp() == launch.stamp()  # but not the tasks of an srun
 
 
+def test_the_other_processes_run_the_same_command(started, monkeypatch, tmp_path):
+    from lightning.fabric.plugins.environments import LightningEnvironment
+    from lightning.pytorch.strategies.launchers import subprocess_script
+
+    from variformer.training.launcher import Launcher
+
+    started()
+    for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        monkeypatch.setenv(name, "0")  # the launcher sets them, and they must not outlive this test
+    program, commands = tmp_path / "variformer", []
+    program.touch()
+    monkeypatch.setattr(sys, "argv", [str(program), "seed=1"])
+    monkeypatch.setattr(subprocess_script.subprocess, "Popen", lambda command, **_: commands.append(command))
+    Launcher(LightningEnvironment(), num_processes=3, num_nodes=1)._call_children_scripts()
+    assert [command[-2:] for command in commands] == [["train", "seed=1"]] * 2
+    assert sys.argv == [str(program), "seed=1"]
+
+
 def test_two_launches_without_an_id_have_directories_of_their_own():
     """torchrun's static rendezvous names every run "none": the process that started the ranks tells them apart."""
     code = "import sys; from variformer.config import launch; print(launch.stamp())"

@@ -88,7 +88,7 @@ def until(told: Callable[[], Any], patience: float = 120) -> Any:
 
 def planned(*arguments: str) -> Plan:
     """What `python train.py -m` makes of them; Hydra keeps its own to itself."""
-    own = [each for each in spelled(arguments, CONF) if not each.startswith(("hydra.", "hydra/"))]
+    own = [each for each in spelled(arguments, [CONF]) if not each.startswith(("hydra.", "hydra/"))]
     return plan(own, config_of(*arguments))
 
 
@@ -100,7 +100,7 @@ def sweep_of(*arguments: str, launcher: Any = None) -> Sweep:
 
 def config_of(*arguments: str) -> DictConfig:
     register_resolvers()
-    fixed = [each for each in spelled(arguments, CONF) if "," not in each and "(" not in each]
+    fixed = [each for each in spelled(arguments, [CONF]) if "," not in each and "(" not in each]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", fixed, return_hydra_config=True)
 

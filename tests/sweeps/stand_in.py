@@ -27,11 +27,11 @@ def main():
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
     def job(config):
         assert is_trial()
-        run_trial(Path(__file__).resolve(), config)
+        run_trial([sys.executable, str(Path(__file__).resolve())], config)
 
     report.draw_figures = lambda *arguments: ([], [])  # takes seconds, and has tests of its own
     sys.argv.append(f"hydra.searchpath=['file://{PROJECT}']")
-    with hints(CONF, "train"):
+    with hints([CONF], "train"):
         job()
 
 

@@ -11,7 +11,7 @@ from variformer.sweeps.directory import SweepDirectory, subfolder
 from variformer.sweeps.trials import read_record
 from variformer.sweeps.watched import watched
 
-from .conftest import CONF, STAND_IN, planned, sweep_of
+from .conftest import CONF, planned, sweep_of
 
 
 def test_a_grid_runs_every_combination_in_a_folder_of_its_own(sweeping):
@@ -27,7 +27,7 @@ def test_a_grid_runs_every_combination_in_a_folder_of_its_own(sweeping):
     assert {path.name for path in (sweeping.path / "trials").iterdir()} == {trial.path.name for trial in trials}
     best = json.loads((sweeping.path / "best.json").read_text())
     assert shlex.split(best["command"]) == [
-        *("python", str(STAND_IN)),
+        *("variformer", "train"),
         f"hydra.searchpath=['file://{CONF}']",
         "max_steps=1",
         "~samples",

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -178,11 +177,11 @@ def test_a_leading_rank_that_fails_before_it_begins_keeps_nobody_waiting(tmp_pat
     folder, config = tmp_path / "trials" / "only", OmegaConf.create({"trainer": {"accelerator": "auto"}})
     update_record(folder, number=0, overrides={}, monitor="val/loss")
     with pytest.raises(ValueError, match="has 1 GPU"):
-        run_trial(Path("train.py"), config)
+        run_trial(["train"], config)
     (trial,) = read_trials(tmp_path)
     assert trial.status == "failed" and "has 1 GPU" in trial.error
     monkeypatch.setenv("SLURM_PROCID", "1")
-    run_trial(Path("train.py"), config)
+    run_trial(["train"], config)
     assert not list(folder.glob("output*"))
 
 

@@ -101,7 +101,7 @@ def ends(parameter: dict) -> list:
 @pytest.mark.parametrize("end", [0, 1])
 def test_a_run_accepts_what_a_file_proposes(name, end, composed):
     proposed = {key: ends(parameter)[end] for key, parameter in read(name)["parameters"].items()}
-    given = spelled([f"{key}={value}" for key, value in proposed.items()], CONF)
+    given = spelled([f"{key}={value}" for key, value in proposed.items()], [CONF])
     config = composed(f"sweep={name}", *given)
     assert config["optimizer"]["lr"] == proposed["optimizer.lr"]
 
@@ -133,6 +133,19 @@ def test_hyperband_counts_validations(pruner, every, told):
     """W&B's first rung is after so many logged values of the metric, Optuna's after so many optimizer steps."""
     found = early_end({"hydra": {"sweeper": {"pruner": pruner}}, "trainer": {"validate_every": every}})
     assert (found and (found["min_iter"], found["eta"])) == told
+
+
+def test_a_study_has_the_packages_searches_and_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["wandb-sweep", NAMES[0]])
+    written = tmp_path / "conf" / "sweep" / "wandb" / f"{NAMES[0]}.yaml"
+    assert done.exit_code == 0, done.output
+    assert written.read_text() == (CONF / "sweep" / "wandb" / f"{NAMES[0]}.yaml").read_text()
+    search = (CONF / "sweep" / f"{NAMES[0]}.yaml").read_text()
+    (tmp_path / "conf" / "sweep" / "mine.yaml").write_text(search.replace("max_steps: 300", "max_steps: 3"))
+    assert "sweep=mine" in sweep_text("mine", tmp_path / "conf")
+    with pytest.raises(ConfigError, match="did you mean `mine`"):
+        write_sweep("mime", tmp_path / "conf")
 
 
 def test_the_command_writes_the_file_and_names_unknown_searches(tmp_path):

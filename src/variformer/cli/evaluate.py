@@ -1,4 +1,4 @@
-"""What `python evaluate.py` does: rebuild a run from its directory and score it."""
+"""What `variformer evaluate` does: rebuild a run from its directory and score it."""
 
 import sys
 from pathlib import Path

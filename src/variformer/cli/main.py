@@ -13,14 +13,50 @@ from ..config import load
 from ..hub import locate
 
 app = typer.Typer(
-    help="Variants of the transformer: weights in from Hugging Face and out to it. (Training: `python train.py`.)",
+    help="Variants of the transformer: trained, evaluated, and exchanged with Hugging Face.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
+OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}  # which Hydra reads, its flags too
+
 Source = Annotated[str, typer.Argument(help="A Hugging Face folder, or a name on its hub: gpt2, or gpt2@REVISION.")]
+
 Checkpoint = Annotated[str, typer.Option(help="last, best, or the name of a file in the run's checkpoints/.")]
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("variformer"))
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """What is common to all commands."""
+
+
+@app.command("train", context_settings=OVERRIDES, add_help_option=False, options_metavar="KEY=VALUE ...")
+def train_(context: typer.Context) -> None:
+    """Train one experiment, or with -m several: `variformer train --help` lists keys and options."""
+    from .commands import train
+
+    train(context.args)
+
+
+@app.command("evaluate", context_settings=OVERRIDES, add_help_option=False, options_metavar="run_dir=RUN KEY=VALUE ...")
+def evaluate_(context: typer.Context) -> None:
+    """Score a run: `variformer evaluate run_dir=RUN split=test checkpoint=best`."""
+    from .commands import evaluate
+
+    evaluate(context.args)
 
 
 @app.command("import")
@@ -34,8 +70,8 @@ def import_(
 ) -> None:
     """Make a run directory of a published model.
 
-    It can then be evaluated (`python evaluate.py run_dir=RUN_DIR`), tuned (`python train.py init_from=RUN_DIR ...`) and
-    exported. Without --data it is evaluated on Python's own documentation, or on scikit-learn's digits.
+    It can then be evaluated (`variformer evaluate run_dir=RUN_DIR`), tuned (`variformer train init_from=RUN_DIR ...`)
+    and exported. Without --data it is evaluated on Python's own documentation, or on scikit-learn's digits.
     """
     with told():
         locate(source)
@@ -98,12 +134,14 @@ def info(
 
 @app.command()
 def wandb_sweep(
-    name: Annotated[str, typer.Argument(help="The name of a search: NAME.yaml in conf/sweep.")],
-    conf: Annotated[Path, typer.Option(help="The folder of configs.")] = Path("conf"),
+    name: Annotated[str, typer.Argument(help="A search: NAME.yaml in sweep/ of your or the package's configs.")],
+    conf: Annotated[Path, typer.Option(help="Your folder of configs; the file is written to its sweep/wandb.")] = Path(
+        "conf"
+    ),
 ) -> None:
     """Write a search as a file for Weights & Biases, whose server then proposes the values to its agents.
 
-    To search without a server: `python train.py -m sweep=NAME`.
+    To search without a server: `variformer train -m sweep=NAME`.
     """
     with told():
         from ..sweeps.wandb import write_sweep

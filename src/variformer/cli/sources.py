@@ -16,7 +16,7 @@ def find_teacher(config: dict[str, Any]) -> Path | None:
         return locate(source)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"objective.teacher={source}: {str(error).rstrip('.')}. To make a teacher, run `python train.py "
+            f"objective.teacher={source}: {str(error).rstrip('.')}. To make a teacher, run `variformer train "
             "experiment=bert` (for images experiment=vit), and give the run directory that its last lines name"
         ) from None
 

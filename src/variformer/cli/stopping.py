@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from ..command import shown
 from ..config import ConfigError
 from ..training.loggers import dashboards_closed
 from ..training.requeue import put_back_after_a_warning
@@ -56,7 +57,7 @@ def tell(text: str) -> None:
 def summary(run: RunDirectory, stop: BaseException) -> str:
     saved = sorted(run.checkpoints.glob("step-*.ckpt"))
     how = "true" if saved else "auto"
-    command = shlex.join(["python", sys.argv[0], f"run_dir={run.path}", f"resume={how}"])
+    command = shlex.join([*shown("train"), f"run_dir={run.path}", f"resume={how}"])
     if not saved:
         return f"{stop} before there was a checkpoint. To start over: {command}"
     return f"{stop}; newest checkpoint: {saved[-1]}\nTo continue: {command}"

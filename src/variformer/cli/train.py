@@ -1,4 +1,4 @@
-"""What `python train.py` does once the config is known to be good."""
+"""What `variformer train` does once the config is known to be good."""
 
 import logging
 import time

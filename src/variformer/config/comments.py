@@ -56,14 +56,16 @@ def comment_at(lines: list[str], line: int, column: int) -> str:
 
 def overview(name: str = "train") -> str:
     """The keys of a primary config and the options of its groups, each with what conf/ says of it."""
-    file = next((path for folder in config_folders() if (path := folder / f"{name}.yaml").is_file()), None)
+    folders = config_folders()
+    file = next((path for folder in folders if (path := folder / f"{name}.yaml").is_file()), None)
     if file is None:
         return ""
     said = comments(file)
     lines = ["== KEY=VALUE ==", *keys(file, said, experiment())]
-    for group in groups(file.parent):
+    for group in sorted({group for folder in folders for group in groups(folder)}):
         meaning = said.get(f"defaults.{group}")
-        lines += ["", f"== {group}=OPTION =={f' {meaning}' if meaning else ''}", *options(file.parent / group)]
+        lines += ["", f"== {group}=OPTION =={f' {meaning}' if meaning else ''}"]
+        lines += [line for folder in folders for line in options(folder / group)]
     return "\n".join(lines)
 
 
@@ -86,7 +88,7 @@ def keys(file: Path, said: dict[str, str], known: Signature, path: str = "") -> 
 def options(group: Path) -> Iterator[str]:
     for file in sorted(group.glob("*.yaml")):
         yield row(file.stem, heading(file))
-    for folder in sorted(each for each in group.iterdir() if each.is_dir()):
+    for folder in sorted(each for each in group.glob("*") if each.is_dir()):
         yield row(f"{folder.name}/", names(folder))
 
 

@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from ..command import shown
 from .check import ConfigError, check
 from .comments import overview
 from .consistency import leaves
@@ -18,7 +19,7 @@ from .repeating import name_of, repeated
 from .resuming import goes_on, has_checkpoints, is_done, require_steps_ahead, started_with
 from .schema import Experiment, TrainerSettings
 
-USAGE = """Train one experiment: python train.py experiment=NAME GROUP=OPTION GROUP/GROUP=OPTION KEY=VALUE ...
+USAGE = """Train one experiment: {command} experiment=NAME GROUP=OPTION GROUP/GROUP=OPTION KEY=VALUE ...
 
 validate_only=true shows the plan of a run, `--cfg job` its whole config, `-m` starts a sweep, and `--hydra-help` says
 what else Hydra takes."""
@@ -37,7 +38,8 @@ def register_resolvers() -> None:
     from omegaconf import OmegaConf
 
     def help_template() -> str:
-        return f"{USAGE}\n\n{overview()}\n".replace("$", "$$")
+        usage = USAGE.format(command=" ".join(shown("train")))
+        return f"{usage}\n\n{overview()}\n".replace("$", "$$")
 
     def hydra_folder(run_dir: str) -> str | None:
         if not leads() or is_done(Path(run_dir)):

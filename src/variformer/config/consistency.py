@@ -148,7 +148,7 @@ def a_student_has_a_teacher(config: Config) -> Iterator[str]:
     objective = at(config, "objective")
     if isinstance(objective, dict) and objective.get("teacher", "a run") in (None, "???"):
         yield (
-            "objective.teacher: needs a value, the directory of an earlier run; make one with `python train.py "
+            "objective.teacher: needs a value, the directory of an earlier run; make one with `variformer train "
             "experiment=bert` (for images experiment=vit) and give objective.teacher=RUN"
         )
 

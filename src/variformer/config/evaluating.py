@@ -1,4 +1,4 @@
-"""What a command of evaluate.py asks for, checked before anything slow is imported."""
+"""What a command of `variformer evaluate` asks for, checked before anything slow is imported."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ def evaluation(chosen: Any) -> dict[str, Any]:
 
     plain: Any = OmegaConf.to_container(chosen, resolve=True)
     if plain.get("run_dir") in (None, "???"):
-        raise ConfigError(["run_dir: needs a value, the directory of a run: python evaluate.py run_dir=RUN"])
+        raise ConfigError(["run_dir: needs a value, the directory of a run: variformer evaluate run_dir=RUN"])
     known = section("Evaluation")
     if problems := list(bound(plain, "", known)):
         raise ConfigError(problems)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .folders import unique
 from .signatures import bases
 from .targets import Definition, find
 
@@ -117,7 +118,7 @@ def config_folders() -> list[Path]:
         paths = [source.path for source in sources if source.scheme() == "file"]
     else:
         paths = []
-    return [Path(path) for path in paths]
+    return unique([Path(path) for path in paths])
 
 
 def class_of(node: Any) -> str:

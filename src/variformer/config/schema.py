@@ -68,7 +68,7 @@ class Experiment:
 
 @dataclass
 class Evaluation:
-    """One command of evaluate.py."""
+    """One command of `variformer evaluate`."""
 
     run_dir: str
     split: Literal["val", "test"] = "val"

@@ -14,9 +14,9 @@ PIECES = re.compile(
 )
 
 
-def spelled(arguments: Sequence[str], conf: Path) -> list[str]:
-    """The command line as Hydra takes it."""
-    arguments = [slashed(with_white_space(argument), conf) for argument in arguments]
+def spelled(arguments: Sequence[str], folders: Sequence[Path]) -> list[str]:
+    """The command line as Hydra takes it, where `folders` hold the configs."""
+    arguments = [slashed(with_white_space(argument), folders) for argument in arguments]
     of_a_saved_run = any(re.match(r"repeat=(?!null$)|resume=(?i:true)$", argument) for argument in arguments)
     return [added(argument) if of_a_saved_run else argument for argument in arguments]
 
@@ -27,15 +27,16 @@ def added(argument: str) -> str:
     return f"++{argument}" if is_value else argument
 
 
-def slashed(argument: str, conf: Path) -> str:
-    """`model.positions=rotary` -> `model/positions=rotary`, where conf/model/positions/rotary.yaml is; else unchanged.
+def slashed(argument: str, folders: Sequence[Path]) -> str:
+    """`model.positions=rotary` -> `model/positions=rotary`, where model/positions/rotary.yaml is; else unchanged.
 
     For those who cannot write a slash, as W&B's agents cannot. Without this it would be an error: what a group holds is
     never a text.
     """
     key, _, option = argument.partition("=")
     group = key.replace(".", "/")
-    options = (path.stem for path in (conf / group).glob("*.yaml")) if "." in key else ()
+    files = (path for folder in folders for path in (folder / group).glob("*.yaml"))
+    options = (path.stem for path in files) if "." in key else ()
     return f"{group}={option}" if option in options else argument
 
 

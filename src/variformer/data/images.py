@@ -70,6 +70,7 @@ class ImageView:
 
     def verify(self) -> None:
         """Decode every image once, and note those that are bad."""
+        from rich.console import Console
         from rich.progress import track
 
         def problem(index: int) -> str | None:
@@ -80,8 +81,9 @@ class ImageView:
             return None
 
         starts = range(0, len(self), 1024)  # at a time, because the pool would queue millions at once
+        console = Console(force_jupyter=False)  # in a notebook it would ask for ipywidgets
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in track(starts, "verifying images", transient=True):
+            for start in track(starts, "verifying images", console=console, transient=True):
                 some = range(start, min(start + 1024, len(self)))
                 reasons = zip(some, pool.map(problem, some), strict=True)
                 self.bad |= {index: reason for index, reason in reasons if reason}

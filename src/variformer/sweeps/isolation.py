@@ -2,8 +2,8 @@
 
 import os
 import signal
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,17 +41,18 @@ def is_trial() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def run_trial(script: Path, config: DictConfig) -> None:
-    """A job of Hydra's multirun: runs `script` with the job's overrides in the job's folder, and notes the outcome.
+def run_trial(words: Sequence[str], config: DictConfig) -> None:
+    """A job of Hydra's multirun: runs a command with the job's overrides in the job's folder, and notes the outcome.
 
-    Whatever launched the job, nothing but this starts the trial, and a folder's lock is held while one runs in it.
+    `words` start the command. Whatever launched the job, nothing but this starts the trial, and a folder's lock is held
+    while one runs in it.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a launcher's worker: the sweep will tell it
     hydra = HydraConfig.get()
     sweep = SweepDirectory(hydra.sweep.dir)
     folder = sweep.path / hydra.sweep.subdir
-    command = command_of(script, folder, sweep, hydra)
+    command = command_of(words, folder, sweep, hydra)
     if not leads():
         follow(command, folder, sweep, hydra.sweeper.grace)
         return
@@ -75,7 +76,7 @@ def lead(command: list[str], folder: Path, sweep: SweepDirectory, lock: int, con
             watch(command, folder, sweep, lock, devices, settings)
 
 
-def command_of(script: Path, folder: Path, sweep: SweepDirectory, hydra: Any) -> list[str]:
+def command_of(words: Sequence[str], folder: Path, sweep: SweepDirectory, hydra: Any) -> list[str]:
     arguments = [each for each in typed(hydra.overrides.task) if key_of(each) not in ELSEWHERE]
     own = [
         assigned("sweep_dir", sweep.path),
@@ -84,7 +85,7 @@ def command_of(script: Path, folder: Path, sweep: SweepDirectory, hydra: Any) ->
         "trainer.requeue=false",
         "hydra.mode=RUN",
     ]
-    return [sys.executable, str(script), *flags(hydra), *arguments, *own]
+    return [*words, *flags(hydra), *arguments, *own]
 
 
 def gpus(settings: Any, config: DictConfig) -> int | Literal["auto"] | None:

@@ -81,7 +81,7 @@ class Plan:
 
 
 def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
-    """From the arguments of `python train.py -m` and the config they compose to. Raises ConfigError."""
+    """From the arguments of `variformer train -m` and the config they compose to. Raises ConfigError."""
     overrides = OverridesParser.create().parse_overrides(list(arguments))
     given = [each.key_or_group for each in overrides if each.key_or_group in OWN]
     if given:

@@ -16,6 +16,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from ..command import shown
 from ..config import ConfigError
 from ..config.paths import anchored
 from .directory import SweepDirectory, assigned, in_use
@@ -207,7 +208,7 @@ class Sweep:
             read_trials(self.directory.path),
             monitor=self.monitor,
             mode=self.mode,
-            command=["python", sys.argv[0], *self.plan.fixed, *once],
+            command=[*shown("train"), *self.plan.fixed, *once],
             space=space,
         )
 

@@ -9,10 +9,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from ..config import ConfigError
 from ..config.nearest import hint
+from ..configs import packaged
 from .space import Space, space_of
 from .watched import watched
 
 METHODS = {"TPESampler": "bayes", "RandomSampler": "random", "GridSampler": "grid", "BruteForceSampler": "grid"}
+PROGRAM = "variformer"  # from any folder
 GOALS = {"min": "minimize", "max": "maximize"}
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")  # what W&B takes for the name of a parameter
 # A run that W&B starts again, after a preemption, has its old id: it finds its directory and goes on from there.
@@ -28,10 +30,13 @@ HEADER = """\
 
 
 def write_sweep(name: str, conf: Path) -> Path:
-    """conf/sweep/NAME.yaml -> conf/sweep/wandb/NAME.yaml. Raises ConfigError that says what W&B cannot do of it."""
+    """conf/sweep/NAME.yaml, or the package's search of this name -> conf/sweep/wandb/NAME.yaml.
+
+    Raises ConfigError that says what W&B cannot do of it.
+    """
     target = conf / "sweep" / "wandb" / f"{name}.yaml"
     text = sweep_text(name, conf)
-    target.parent.mkdir(exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     return target
 
@@ -44,18 +49,23 @@ def sweep_text(name: str, conf: Path) -> str:
 
 
 def composed(name: str, conf: Path) -> dict[str, Any]:
-    """The config that `python train.py sweep=NAME logger=wandb` composes to, Hydra's part included."""
+    """The config that `variformer train sweep=NAME logger=wandb` composes to, Hydra's part included.
+
+    A folder without a train.yaml joins the configs of the package.
+    """
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
     from ..config import register_resolvers
 
-    known = sorted(path.stem for path in (conf / "sweep").glob("*.yaml"))
+    main, own = (conf, []) if (conf / "train.yaml").is_file() else (packaged(), [f"'file://{conf.resolve()}'"])
+    known = sorted({path.stem for folder in (conf, main) for path in (folder / "sweep").glob("*.yaml")})
     if name not in known:
         raise ConfigError([f"{conf / 'sweep' / name}.yaml: there is no such sweep{hint(name, known)}"])
+    words = [f"sweep={name}", "logger=wandb", *(f"hydra.searchpath=[{place}]" for place in own if conf.is_dir())]
     register_resolvers()
-    with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        config = compose("train", [f"sweep={name}", "logger=wandb"], return_hydra_config=True)
+    with initialize_config_dir(str(main.resolve()), version_base="1.3"):
+        config = compose("train", words, return_hydra_config=True)
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
     return plain  # type: ignore[return-value]
@@ -68,14 +78,14 @@ def sweep_config(name: str, config: dict[str, Any]) -> dict[str, Any]:
     told = {
         "name": name,
         "project": config["logger"]["wandb"]["project"],
-        "program": "train.py",
+        "program": PROGRAM,
         "method": METHODS.get(class_name(sweeper["sampler"]), "bayes"),
         "metric": {"name": monitor, "goal": GOALS[mode]},
         "run_cap": sweeper["n_trials"],
         "parameters": parameters(space_of(sweeper["params"] or {})),
         "early_terminate": early_end(config),
         "command": [
-            *("${env}", "${interpreter}", "${program}"),
+            *("${env}", "${interpreter}", "-m", PROGRAM, "train"),
             *(f"sweep={name}", "logger=wandb", RUN_DIRECTORY, "resume=auto", "hydra.mode=RUN"),
             "${args_no_hyphens}",
         ],
@@ -84,7 +94,7 @@ def sweep_config(name: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def parameters(space: Space) -> dict[str, dict[str, Any]]:
-    """The same space in W&B's terms. A config group's slashes become dots, which train.py understands."""
+    """The same space in W&B's terms. A config group's slashes become dots, which the command understands."""
     names = {key: key.replace("/", ".") for key in space}
     problems = [f"{key}: W&B takes no such name for a parameter" for key in space if not NAME.fullmatch(names[key])]
     if problems or not space:

@@ -1,24 +1,28 @@
 """How the first process of a machine starts the others, and ends them."""
 
 import signal
+import sys
 from typing import Any
 
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
+from ..command import whole
 from .signals import Signals
 
 
 class Launcher(_SubprocessScriptLauncher):
     """Lightning's, whose children outlive a Ctrl-C to all processes while they start: the first one decides.
 
-    Until Signals watches in them, what it watches is held back; it is then noted there.
+    Until Signals watches in them, what it watches is held back; it is then noted there. They run the same command.
     """
 
     def _call_children_scripts(self) -> None:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, Signals.WATCHED)
+        before, arguments = signal.pthread_sigmask(signal.SIG_BLOCK, Signals.WATCHED), sys.argv
+        sys.argv = whole("train")  # from which Lightning takes the command
         try:
             super()._call_children_scripts()
         finally:
+            sys.argv = arguments
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def end(self) -> None:

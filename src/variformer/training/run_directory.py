@@ -60,7 +60,7 @@ class RunDirectory:
         return wanted
 
     def evaluation(self, split: str, checkpoint: str, note: str = "") -> Path:
-        """Where `evaluate.py` keeps the metrics of a split; a `note` sets apart what is no measure of this run."""
+        """Where an evaluation keeps the metrics of a split; a `note` sets apart what is no measure of this run."""
         name = Path(checkpoint).name
         return self.path / f"metrics_{split}_{name}{note and f'_{note}'}.json"
 
@@ -90,7 +90,7 @@ class RunDirectory:
         """
         earlier = self.facts()
         session: dict[str, Any] = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-        session |= {"command": [sys.executable, *sys.argv]} | ({"changed": list(changed)} if changed else {})
+        session |= {"command": [sys.executable, *sys.orig_argv[1:]]} | ({"changed": list(changed)} if changed else {})
         former = earlier.get("sessions", [])
         sessions = [*former, session | environment()]
         self.keep_code(former, sessions[-1]["code"].get("diff_sha256"))
@@ -146,9 +146,13 @@ def environment() -> dict[str, Any]:
 
 
 def code_state() -> dict[str, Any]:
-    """The commit of the code that runs and a digest of what differs from it, or nothing outside a repository."""
+    """The commit of the code that runs and a digest of what differs from it.
+
+    Nothing outside a repository, or where the package is installed into a folder of one that does not hold it.
+    """
     here = Path(__file__).parent
     try:
+        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
         commit = _git(here, "rev-parse", "HEAD").decode().strip()
         changes = difference()
         untracked = _git(here, "ls-files", "--others", "--exclude-standard", "--full-name", ":/src", ":/conf")

@@ -1,5 +1,6 @@
 """Progress bars: of a training, with the loss and the speed, and of an evaluation."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 import lightning as L
@@ -15,18 +16,19 @@ from rich.progress import (
 )
 
 from .curves import logs_now, steps_now
+from .notebook import NotebookProgress, in_notebook
 from .order import Order
 from .throughput import Throughput
 
 
 class Moving(ProgressBar):
-    """A bar on a terminal, nothing in a log file. Of several devices, rank zero has it."""
+    """A bar on a terminal and in a notebook, nothing in a log file. Of several devices, rank zero has it."""
 
     order: ClassVar[Order] = Order.SHOW
 
     def __init__(self, stderr: bool = False) -> None:
         super().__init__()
-        self.console = Console(highlight=False, soft_wrap=True, stderr=stderr)
+        self.console = Console(highlight=False, soft_wrap=True, stderr=stderr, force_jupyter=False)
         self.enabled = True
         self.bar: Progress | None = None
 
@@ -40,7 +42,7 @@ class Moving(ProgressBar):
         self.console.print(*args)
 
     def start(self, trainer: L.Trainer, unit: str, total: float, completed: int = 0) -> None:
-        if not (self.enabled and trainer.is_global_zero and self.console.is_terminal):
+        if not (self.enabled and trainer.is_global_zero and (in_notebook() or self.console.is_terminal)):
             return
         columns = [
             BarColumn(),
@@ -50,7 +52,8 @@ class Moving(ProgressBar):
             TextColumn("<"),
         ]
         columns += [TimeRemainingColumn(), TextColumn("{task.description}")]
-        self.bar = Progress(*columns, console=self.console, refresh_per_second=4)
+        on_terminal = partial(Progress, console=self.console, refresh_per_second=4)
+        self.bar = NotebookProgress(*columns) if in_notebook() else on_terminal(*columns)
         self.task = self.bar.add_task("", total=total, completed=completed)
         self.bar.start()
 
@@ -64,7 +67,7 @@ class Moving(ProgressBar):
 
 
 class Bar(Moving):
-    """On a terminal a moving bar; in a log file one line for each validation.
+    """On a terminal and in a notebook a moving bar; in a log file one line for each validation.
 
     The loss is that of the last logged step, so that the bar costs no synchronisation of its own.
     """

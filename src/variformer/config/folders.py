@@ -1,0 +1,50 @@
+"""The folders that configs come from: the package's, a study's, and those that a command line adds."""
+
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..configs import packaged, study
+
+NO_OPTIONS = "sweep/wandb"  # files for W&B's own command
+
+
+def folders_of(arguments: Sequence[str]) -> list[Path]:
+    """The package's folder first, then the study's, then those of --config-dir and hydra.searchpath.
+
+    An option is taken from the first folder that has it.
+    """
+    parser = ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--config-dir", "-cd", type=Path)
+    given = parser.parse_known_args(list(arguments))[0].config_dir
+    own = [each for each in (study(), given) if each is not None]
+    return unique([packaged(), *own, *searched(arguments)])
+
+
+def searched(arguments: Sequence[str]) -> list[Path]:
+    """The folders of `hydra.searchpath=[file://FOLDER,...]`. Hydra itself says where that cannot be read."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    words = [each for each in arguments if each.lstrip("+").startswith("hydra.searchpath=")]
+    try:
+        values = [each.value() for each in OverridesParser.create().parse_overrides(words)]
+    except HydraException:
+        return []
+    places = [str(place) for value in values if isinstance(value, list) for place in value]
+    return [Path(place.removeprefix("file://")) for place in places if "://" not in place.removeprefix("file://")]
+
+
+def unique(folders: Sequence[Path]) -> list[Path]:
+    """Each folder that is there once, at its first place."""
+    return list({folder.resolve(): folder for folder in reversed(folders) if folder.is_dir()}.values())[::-1]
+
+
+def clashes(folders: Sequence[Path]) -> Iterator[str]:
+    """A line for each file that would never be read, because an earlier folder has another one of its name."""
+    for index, folder in enumerate(folders):
+        for file in sorted(folder.rglob("*.yaml")) if index else ():
+            name = file.relative_to(folder)
+            first = next((each / name for each in folders[:index] if (each / name).is_file()), None)
+            if first and not name.is_relative_to(NO_OPTIONS) and first.read_bytes() != file.read_bytes():
+                yield f"{file}: {first} has this name already, and is taken; rename the file, and choose it by its name"
