@@ -3,10 +3,10 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
+from .. import portable
 from ..analysis.cost import parameter_count
 from ..hub import read_json
 from ..layers import TokenEmbedding
@@ -16,9 +16,9 @@ from .folders import require_writable
 from .loading import load_run, run_config, run_preprocessor, tokenizer_of
 from .measured import measured
 from .model_card import Card
-from .outgoing import Outgoing, imported, outgoing
+from .outgoing import REASON, Outgoing, imported, outgoing
 
-GENERATES = ("LMHeadModel", "ForCausalLM", "ForConditionalGeneration")  # how the names of their classes end that write texts
+GENERATES = ("LMHeadModel", "ForCausalLM", "ForConditionalGeneration")  # how the names of classes end that write texts
 GENERATION = (
     *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id"),
     "forced_eos_token_id",
@@ -88,9 +88,18 @@ def card(run: RunDirectory, model: nn.Module, out: Outgoing, checkpoint: str) ->
     return Card(config["name"], out.architecture, parameter_count(model), config, metrics, record, out.reason)
 
 
+def class_line(folder: Path) -> str:
+    """Which class of transformers reads an exported folder, and why it has its own code, if it has."""
+    settings = read_json(folder / "config.json")
+    line = f"class: {settings['architectures'][0]}"
+    reason = settings.get(REASON)
+    return f"{line}, with its own modelling code (trust_remote_code=True), because {reason}" if reason else line
+
+
 def move(source: Path, folder: Path) -> None:
-    """Everything in `source` into `folder`, in place of the weights of an earlier export."""
+    """Everything in `source` into `folder`, in place of the weights and the code of an earlier export."""
     folder.mkdir(exist_ok=True)
     remove_weights(folder)
+    portable.remove_code(folder)
     for file in source.iterdir():
         os.replace(file, folder / file.name)

@@ -3,6 +3,7 @@
 import importlib.metadata
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from .. import portable
@@ -11,37 +12,46 @@ from ..hub import read_json
 from ..models import T5, Bart
 from ..training.run_directory import RunDirectory, code_state
 from ..weights import huggingface
+from ..weights.destination import Destination, destination
 from .loading import run_config
 from .model_card import KINDS
 
 Json = dict[str, Any]
+REASON = "own_code_because"  # in config.json
 
 
 class Outgoing(NamedTuple):
     settings: Json  # config.json
     tensors: dict[str, Tensor]
     code: dict[str, str]  # files by name; none for a class of transformers
-    reason: str = ""  # why no class of transformers has the parts
 
     @property
     def architecture(self) -> str:
         return self.settings["architectures"][0]
 
+    @property
+    def reason(self) -> str:
+        """Why no class of transformers has the parts; empty where one has them."""
+        return self.settings.get(REASON, "")
+
 
 def outgoing(model: nn.Module, run: RunDirectory, tokenizer: Tokenizer | None) -> Outgoing:
-    """The files for a run's model. Raises ValueError where transformers has no class for it and its code cannot go."""
-    precisions = imported(run, run.precisions.name)
+    """The files for a run's model. Raises ValueError where no class has its parts and their code cannot go along."""
     came = imported(run, "config.json")
-    try:
-        tensors = as_they_came(huggingface.to_huggingface(model), precisions)
-        return Outgoing(settings_of(model, tokenizer, came), tensors, {})
-    except ValueError as error:
-        reason = str(error)
-    node = run_config(run.path)["model"]
-    ids = token_ids(model, tokenizer) | ids_of(came)
-    own = portable.contents(model, node, stamp(), ids)
-    settings = own.settings | {name: came[name] for name in (*LABELS, "dtype") if name in came}
-    return Outgoing(settings, as_they_came(own.tensors, precisions), own.code, reason)
+    own = came.get("model_type") == portable.MODEL_TYPE  # then it goes as it came
+    found = Destination(None, came.get(REASON, "")) if own else destination(model, came.get("model_type"))
+    if found.architecture is None:
+        out = with_own_code(model, run, token_ids(model, tokenizer), came, found.because)
+    else:
+        tensors = huggingface.to_huggingface(model, model_type=came.get("model_type"))
+        out = Outgoing(settings_of(model, tokenizer, came), tensors, {})
+    return out._replace(tensors=as_they_came(out.tensors, imported(run, run.precisions.name)))
+
+
+def with_own_code(model: nn.Module, run: RunDirectory, ids: Json, came: Json, reason: str) -> Outgoing:
+    own = portable.contents(model, run_config(run.path)["model"], stamp(), ids | ids_of(came))
+    kept = {name: came[name] for name in ("id2label", "label2id", "dtype") if name in came}
+    return Outgoing(own.settings | kept | {REASON: reason}, own.tensors, own.code)
 
 
 def stamp() -> str:
@@ -55,8 +65,8 @@ def settings_of(model: nn.Module, tokenizer: Tokenizer | None, came: Json) -> Js
 
     So does their class: one for masked tokens alone may come with a pooler, which our judge of pairs keeps.
     """
-    ids = {name: id for name, id in came.items() if name.endswith("_token_id") and id is not None}
-    ours = huggingface.config_of(model, **(token_ids(model, tokenizer) | ids))
+    ids = token_ids(model, tokenizer) | ids_of(came)
+    ours = huggingface.config_of(model, model_type=came.get("model_type"), **ids)
     settings = came | {name: value for name, value in ours.items() if value is not None or name not in came}
     settings |= {name: came[name] for name in ("id2label", "label2id") if name in came}
     if known := [name for name in came.get("architectures") or () if name.endswith(tuple(KINDS))]:

@@ -7,7 +7,8 @@ The code in a folder is our own source text (`sources`, `flattening`) under a fe
 It needs torch and transformers alone.
 """
 
-from .writing import Contents, contents
-from .reading import is_own, read
+from .reading import is_own, node_of, read
+from .spelling import MODEL_TYPE
+from .writing import Contents, contents, remove_code
 
-__all__ = ["Contents", "contents", "is_own", "read"]
+__all__ = ["MODEL_TYPE", "Contents", "contents", "is_own", "node_of", "read", "remove_code"]

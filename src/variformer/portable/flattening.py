@@ -3,16 +3,17 @@
 import ast
 from collections.abc import Iterable, Mapping
 
-from .sources import RANGES, file_of, own_imports, places, tree
+from ..config.targets import OWN
+from .sources import RANGES, file_of, own_imports, places, top, tree
 
 WIDTH = 120
 Edit = tuple[ast.AST, str]  # a piece of source text, and what takes its place
 
 
 def file_names(modules: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
-    """A file name without .py for each module: its last part, or all of them where another has that."""
+    """A file name without .py for each module: its last part, or all of them where another has that, ours first."""
     names: dict[str, str] = {}
-    for module in modules:
+    for module in sorted(modules, key=lambda each: top(each) != OWN):
         last = module.rpartition(".")[2]
         names[module] = module.replace(".", "_") if last in {*taken, *names.values()} else last
     return names
@@ -38,7 +39,9 @@ def imports(module: str, statement: ast.ImportFrom, names: Mapping[str, str]) ->
 
 def joined(origin: str, called: list[str]) -> str:
     line = f"from {origin} import {', '.join(called)}"
-    return line if len(line) <= WIDTH else "\n".join([f"from {origin} import (", *(f"    {each}," for each in called), ")"])
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([f"from {origin} import (", *(f"    {each}," for each in called), ")"])
 
 
 def plain_types(module: ast.Module) -> Iterable[Edit]:

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from hashlib import sha256
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ..config.check import with_defaults
+from ..config.targets import OWN
 from ..models import (
     EndTokenClassifier,
     LastTokenClassifier,
@@ -22,7 +24,10 @@ from .flattening import file_names, flattened
 from .sources import RANGES, class_of, collect, is_installed, targets, top, whole_modules
 from .spelling import MODEL_TYPE, tensors_of
 
+Node = dict[str, Any]  # of a config: `_target_` and arguments
 REMOTE = files(__package__) / "remote"
+MARK = "when this model was exported"  # in the first lines of every file of code
+CONFIGURATION = "configuration_variformer.py"
 PARTS = "parts"  # the file that says which class each `_target_` names
 
 
@@ -82,7 +87,7 @@ class Contents(NamedTuple):
     code: dict[str, str]  # by name of the file
 
 
-def contents(model: nn.Module, node: dict[str, Any], stamp: str, token_ids: Mapping[str, int] | None = None) -> Contents:
+def contents(model: nn.Module, node: Node, stamp: str, token_ids: Mapping[str, int] | None = None) -> Contents:
     """All that a folder holds of a model that was built from `node`; `stamp` says of which version the code is.
 
     `token_ids` are named as theirs: pad_token_id, decoder_start_token_id, ...
@@ -106,12 +111,11 @@ def head_of(model: nn.Module) -> Head:
     return head
 
 
-def settings_of(model: nn.Module, node: dict[str, Any], head: Head, token_ids: Mapping[str, int]) -> dict[str, Any]:
+def settings_of(model: nn.Module, node: Node, head: Head, token_ids: Mapping[str, int]) -> dict[str, Any]:
     described = with_defaults(node)
     body = described.get("body", described)  # of a model for a task
     architecture = next(iter(head.classes.values()))
-    classes = described.get("classes")
-    labels = [f"LABEL_{number}" for number in range(classes or 0)]
+    labels = {number: f"LABEL_{number}" for number in range(described.get("classes") or 0)}
     return {
         "architectures": [architecture],
         "model_type": MODEL_TYPE,
@@ -126,12 +130,12 @@ def settings_of(model: nn.Module, node: dict[str, Any], head: Head, token_ids: M
         **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
         **token_ids,
         **{theirs: body[ours] for ours, theirs in NAMES.items() if ours in body},
-        **({"id2label": dict(enumerate(labels)), "label2id": {each: n for n, each in enumerate(labels)}} if labels else {}),
+        **({"id2label": labels, "label2id": {name: number for number, name in labels.items()}} if labels else {}),
         "model": node,
     }
 
 
-def code_of(node: dict[str, Any], head: Head, stamp: str) -> dict[str, str]:
+def code_of(node: Node, head: Head, stamp: str) -> dict[str, str]:
     """The files of code, by name: our own and their parts', which import each other and nothing else but torch."""
     modules = collect(dict.fromkeys(targets(node)))
     names = file_names(modules, taken=[PARTS, *(file.name.removesuffix(".py") for file in REMOTE.iterdir())])
@@ -140,21 +144,38 @@ def code_of(node: dict[str, Any], head: Head, stamp: str) -> dict[str, str]:
     code |= {f"{names[module]}.py": flattened(module, names) for module in modules}
     origins = heads | {f"{name}.py": module for module, name in names.items()}
     code = {file: f"{header(origins[file], stamp)}\n{text}" for file, text in code.items()}
-    return code | {f"{PARTS}.py": parts_of(node, modules, names)}
+    code[f"{PARTS}.py"] = parts_of(node, modules, names)
+    return code | {CONFIGURATION: marked(code)}
+
+
+def marked(code: Mapping[str, str]) -> str:
+    """The file of the config's class with a sum of all files: transformers keeps classes of models by that class, and
+    would take those of another folder of the same name whose file is the same.
+    """
+    total = sha256("".join(code[file] for file in sorted(code)).encode()).hexdigest()
+    return f"# The code of this folder: {total}\n{code[CONFIGURATION]}"
 
 
 def header(module: str, stamp: str) -> str:
     """The first lines of a file: what it is and where it came from."""
-    if top(module) != top(__package__):
-        return f"# {module}, as it was when this model was exported with Variformer {stamp}.\n"
-    changed = "; ranges became plain types" if module == RANGES else ""
+    if top(module) != OWN:
+        return f"# {module}, but for imports as it was {MARK} with Variformer {stamp}.\n"
+    changed = "imports and types" if module == RANGES else "imports"
     return (
-        f"# {module} of Variformer {stamp}, licence Apache-2.0 (https://www.apache.org/licenses/LICENSE-2.0).\n"
-        f"# Only its imports were changed when this model was exported{changed}.\n"
+        f"# {module} of Variformer {stamp}.\n"
+        "# Licence: Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0\n"
+        f"# Only {changed} were changed {MARK}.\n"
     )
 
 
-def parts_of(node: dict[str, Any], modules: list[str], names: Mapping[str, str]) -> str:
+def remove_code(folder: Path) -> None:
+    """The files of code that an earlier export has written there."""
+    for file in folder.glob("*.py"):
+        if any(MARK in line for line in file.read_text(encoding="utf-8", errors="replace").splitlines()[:4]):
+            file.unlink()
+
+
+def parts_of(node: Node, modules: list[str], names: Mapping[str, str]) -> str:
     """The file that says which class each `_target_` of the config names."""
     classes = {target: class_of(target) for target in dict.fromkeys(targets(node)) if not is_installed(target)}
     often = Counter(place.name for place in set(classes.values()))
@@ -163,10 +184,12 @@ def parts_of(node: dict[str, Any], modules: list[str], names: Mapping[str, str])
         file = names[place.module]
         called[target] = place.name if often[place.name] == 1 else f"{file}_{place.name}"
         lines.append(f"from .{file} import {place.name}" + (f" as {called[target]}" if often[place.name] > 1 else ""))
-    text = ['"""The classes that the node in config.json names. Written by `variformer export`."""']
+    text = [f"# Written {MARK}.", '"""The classes that the node in config.json names."""']
     text += ["import torch"] if any(is_installed(target) for target in called) else []
     text.append("\n".join(sorted(set(lines))))
     if whole := whole_modules(modules):
-        copied = [f"from .{names[module]} import __name__ as _  # noqa: F401" for module in whole]
-        text.append("\n".join(["# transformers copies the files that such lines name, but not `from . import x`.", *copied]))
-    return "\n\n".join([*text, "\n".join(["PARTS = {", *(f'    "{t}": {c},' for t, c in called.items()), "}"])]) + "\n"
+        why = "# transformers copies the files that such lines name, but not that of `from . import x`."
+        lines = [f"from .{names[module]} import __name__ as _  # noqa: F401" for module in whole]
+        text.append("\n".join([why, *lines]))
+    rows = [f'    "{target}": {name},' for target, name in called.items()]
+    return "\n\n".join([*text, "\n".join(["PARTS = {", *rows, "}"])]) + "\n"

@@ -19,7 +19,7 @@ class VariformerForImageClassification(VariformerPreTrainedModel):
     """A class for each image; of two heads (DeiT) the mean is taken, as in timm and transformers."""
 
     main_input_name = "pixel_values"
-    input_modalities = ("image",)
+    input_modalities = "image"
 
     @can_return_tuple
     def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> ImageClassifierOutput:
@@ -78,11 +78,11 @@ class VariformerForQuestionAnswering(VariformerPreTrainedModel):
         loss = None
         if start_positions is not None and end_positions is not None:
             outside = start.size(1)
-            losses = [
+            first, last = (
                 F.cross_entropy(scores.float(), places.clamp(0, outside), ignore_index=outside)
                 for scores, places in ((start, start_positions), (end, end_positions))
-            ]
-            loss = sum(losses) / 2
+            )
+            loss = (first + last) / 2
         return QuestionAnsweringModelOutput(loss=loss, start_logits=start, end_logits=end)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class StepCache:
@@ -24,7 +24,7 @@ class StepCache:
                     each.keys, each.values = each.keys.index_select(0, beam_idx), each.values.index_select(0, beam_idx)
 
 
-def cache_of(decoder: nn.Module, past: StepCache | None, use_cache: bool) -> StepCache | None:
+def cache_of(decoder: Any, past: StepCache | None, use_cache: bool) -> StepCache | None:
     """The cache to go on with. Raises TypeError for one of another kind."""
     if past is None:
         return StepCache(decoder.new_cache()) if use_cache else None

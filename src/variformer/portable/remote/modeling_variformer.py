@@ -34,6 +34,8 @@ class VariformerPreTrainedModel(PreTrainedModel):
     _supports_sdpa = True
     _no_split_modules = ["PreNormBlock", "PostNormBlock"]  # noqa: RUF012
 
+    model: Any
+
     def __init__(self, config: VariformerConfig):
         super().__init__(config)
         self.model = build(config.model)
@@ -85,7 +87,7 @@ class VariformerImageModel(VariformerPreTrainedModel):
     """The states of special tokens and patches, without a head."""
 
     main_input_name = "pixel_values"
-    input_modalities = ("image",)
+    input_modalities = "image"
 
     @can_return_tuple
     def forward(self, pixel_values: Tensor) -> BaseModelOutput:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils import can_return_tuple
@@ -19,7 +19,7 @@ class Encoder:
 
     main_input_name = "input_ids"
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: Any):
         self.model = model
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, **_: Any) -> BaseModelOutput:
@@ -60,6 +60,8 @@ class VariformerForConditionalGeneration(VariformerPreTrainedModel, GenerationMi
                 raise ValueError("the decoder needs decoder_input_ids or labels")
             decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
         if encoder_outputs is None:
+            if input_ids is None:
+                raise ValueError("the encoder needs input_ids")
             encoder_outputs = self.get_encoder()(input_ids, attention_mask)
         past = cache_of(self.model.decoder, past_key_values, use_cache)
         memory, memory_mask = encoder_outputs[0], real_tokens(attention_mask)
