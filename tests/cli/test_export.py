@@ -204,11 +204,11 @@ def test_nothing_is_overwritten_without_force(exported, tmp_path):
 
 
 def test_parts_without_a_place_at_hugging_face(composed, tmp_path):
-    config = composed("experiment=gpt", "tokenizer=bytes", *COMMON)
+    config = composed("experiment=gpt", "tokenizer=bytes", "model/positions=relative", *COMMON)
     train(config)
     result = CliRunner().invoke(app, ["export", config["run_dir"], str(tmp_path / "model")])
     assert result.exit_code == 2
-    assert "positions" in result.stderr
+    assert "positions: RelativePositions; GPT2LMHeadModel has LearnedPositions" in result.stderr
     assert not list(tmp_path.iterdir())
 
 
