@@ -15,6 +15,8 @@ ENCODER = dict(
     intermediate_size=22,
     max_position_embeddings=35,
 )
+OWN = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)
+DECODER = ENCODER | OWN | dict(hidden_size=24, max_position_embeddings=33)
 CONFIGS = {
     "Bert": lambda **more: hf.BertConfig(**ENCODER, **more),
     "Roberta": lambda **more: hf.RobertaConfig(**ENCODER, type_vocab_size=1, hidden_act="relu", **more),
@@ -49,17 +51,28 @@ CONFIGS = {
         max_position_embeddings=33,
         **more,
     ),
+    "GPTNeoX": lambda **more: hf.GPTNeoXConfig(**DECODER, **more),
+    "Llama": lambda **more: hf.LlamaConfig(**DECODER, **more),
+    "Mistral": lambda **more: hf.MistralConfig(**DECODER, num_key_value_heads=1, sliding_window=4, **more),
+    "Qwen3": lambda **more: hf.Qwen3Config(**DECODER, num_key_value_heads=3, head_dim=6, **more),
+    "Bloom": lambda **more: hf.BloomConfig(vocab_size=VOCABULARY, hidden_size=24, n_layer=3, n_head=3, **OWN, **more),
+    "Mpt": lambda **more: hf.MptConfig(
+        vocab_size=VOCABULARY, d_model=24, n_layers=3, n_heads=3, max_seq_len=33, **OWN, **more
+    ),
 }
 TASKS = ["SequenceClassification", "TokenClassification", "QuestionAnswering"]
 CASES = [(family, task) for family in CONFIGS for task in TASKS if hasattr(hf, f"{family}For{task}")]
-# Padding on the left of GPT-2 sees nothing: it has no defined scores, which the loss of spans would read.
+# Padding on the left of a causal model sees nothing: it has no defined scores, which the loss of spans would read.
+CAUSAL = ("GPT2", "GPTNeoX", "Llama", "Mistral", "Qwen3", "Bloom", "Mpt")
 STEPS = [(*case, side) for case in CASES for side in ("right", "left")]
-STEPS.remove(("GPT2", "QuestionAnswering", "left"))
+STEPS = [case for case in STEPS if case[0] not in CAUSAL or case[1:] != ("QuestionAnswering", "left")]
 REREAD = ("T5", "Bart")
 
 # What is added to all positions alike changes no probability of a span.
-SAME_FOR_ALL = r"qa_outputs\.bias|layer\.2\.(output\.LayerNorm|output_layer_norm)\.bias|ln_f\.bias"
-SAME_FOR_ALL += r"|decoder\.layers\.2\.final_layer_norm\.bias"
+SAME_FOR_ALL = (
+    r"(\bkey|k_lin|k_proj)\.bias$|qa_outputs\.bias|layer\.2\.(output\.LayerNorm|output_layer_norm)\.bias|ln_f\.bias"
+)
+SAME_FOR_ALL += r"|(decoder\.layers\.2|gpt_neox)\.final_layer_norm\.bias"
 
 
 @pytest.fixture

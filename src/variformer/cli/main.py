@@ -96,8 +96,8 @@ def export_(
 ) -> None:
     """Write a run as a Hugging Face folder: weights, config, tokenizer or image processor, and a model card.
 
-    `AutoModelFor...from_pretrained(FOLDER)` of transformers reads it and gives the same scores. Models with parts that
-    transformers does not have, such as a BERT with rotary positions, are refused.
+    `AutoModelFor...from_pretrained(FOLDER)` of transformers reads it and gives the same scores. A model with parts that
+    no class of transformers has goes out with its own modelling code: there, give `trust_remote_code=True`, too.
 
     NAME.onnx in place of a folder is written for ONNX Runtime, whose scores are compared with the model's. That needs
     `pip install 'variformer[onnx]'`.
@@ -110,12 +110,12 @@ def export_(
 
             print(*export_onnx(run_dir, folder, checkpoint=checkpoint, force=force), sep="\n")
             return
-        from .exporting import export
+        from .exporting import class_line, export
 
         written = export(run_dir, folder, checkpoint=checkpoint, max_shard_bytes=size, force=force)
         for file in sorted(written.iterdir()):
             print(f"{file.stat().st_size:>14,}  {file.name}")
-        print(f"folder: {written}")
+        print(f"folder: {written}\n{class_line(written)}")
 
 
 @app.command()
