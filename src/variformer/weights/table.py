@@ -55,7 +55,7 @@ def computed(name: str, tensor: Tensor) -> Edit:
 
 
 class Row(NamedTuple):
-    """Tensors of theirs, and what they are of ours (none where ours computes it); {} stands for the number of a block."""
+    """Tensors of theirs, and what they are of ours: none where ours computes them. {} is the number of a block."""
 
     ours: tuple[str, ...]
     theirs: tuple[str, ...]
