@@ -53,8 +53,10 @@ def export(
     require_writable(folder)
     model = load_run(run.path, checkpoint)
     tokenizer, preprocessor = tokenizer_of(run.path), run_preprocessor(run.path)
-    tensors = as_they_came(huggingface.to_huggingface(model), imported(run, run.precisions.name))
-    settings = settings_of(model, tokenizer, imported(run, "config.json"))
+    came = imported(run, "config.json")
+    tensors = huggingface.to_huggingface(model, model_type=came.get("model_type"))
+    tensors = as_they_came(tensors, imported(run, run.precisions.name))
+    settings = settings_of(model, tokenizer, came)
     working = (folder if folder.is_dir() else folder.parent) / f".{folder.name}.{os.getpid()}.tmp"
     working.mkdir(parents=True)
     try:
@@ -80,7 +82,7 @@ def settings_of(model: nn.Module, tokenizer: Tokenizer | None, came: Json) -> Js
     So does their class: one for masked tokens alone may come with a pooler, which our judge of pairs keeps.
     """
     ids = {name: id for name, id in came.items() if name.endswith("_token_id") and id is not None}
-    ours = huggingface.config_of(model, **(token_ids(model, tokenizer) | ids))
+    ours = huggingface.config_of(model, model_type=came.get("model_type"), **(token_ids(model, tokenizer) | ids))
     settings = came | {name: value for name, value in ours.items() if value is not None or name not in came}
     settings |= {name: came[name] for name in ("id2label", "label2id") if name in came}
     if known := [name for name in came.get("architectures") or () if name.endswith(tuple(KINDS))]:

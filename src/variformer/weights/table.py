@@ -1,6 +1,6 @@
 """What a table of names is made of: rows that say which of our tensors are which of theirs, both ways."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,6 +14,14 @@ from .settings import Settings
 Config = Mapping[str, Any]  # the contents of a config.json that we write
 Tensors = Mapping[str, Tensor]
 NOTHING = r"(?!)"  # matches no name
+
+
+class Difference(NamedTuple):
+    """A part of a model of ours for which a class of theirs has no place."""
+
+    part: str  # "positions"
+    ours: str  # "RotaryPositions"
+    theirs: str  # "LearnedPositions"
 
 
 class Edit(NamedTuple):
@@ -68,9 +76,8 @@ class Row(NamedTuple):
     def names_any(self, tensors: Tensors) -> bool:
         return any(name in tensors for name in self.theirs)
 
-    def below(self, ours: str, theirs: str) -> "Row":
-        """The same row with prefixes."""
-        return Row(tuple(ours + name for name in self.ours), tuple(theirs + name for name in self.theirs), self.edit)
+    def renamed(self, ours: Callable[[str], str], theirs: Callable[[str], str]) -> "Row":
+        return Row(tuple(map(ours, self.ours)), tuple(map(theirs, self.theirs)), self.edit)
 
 
 def rows(names: Mapping[str, str], *kinds: str, edit: Edit = SAME) -> list[Row]:
@@ -98,7 +105,8 @@ class Task:
     config: Callable[[Any], Config] = lambda model: {}  # what theirs says of the head, `id2label` excepted
     labelled: bool = True  # whether it has classes that have names
     kinds: tuple[str, ...] = ("weight", "bias")
-    prefix: str = ""  # before their names of the body
+    prefix: str | None = None  # before their names of the body, where it is not the family's
+    differences: Callable[[Any], Iterable[Difference]] = lambda model: ()  # from theirs, for a model of ours
 
     @property
     def rows(self) -> list[Row]:
@@ -120,7 +128,8 @@ class Family:
     models: tuple[type[nn.Module], ...]
     build: Callable[[Settings, Tensors], nn.Module]  # from their config and tensors
     table: Callable[[Any], Sequence[Row]]  # for a model of ours, with its heads or as a body without
-    config: Callable[[Any], Config]  # theirs, for such a model
+    differences: Callable[[Any], Iterable[Difference]]  # of such a model's parts from theirs
+    config: Callable[[Any], Config]  # theirs, for such a model without differences
     architecture: Callable[[Any], str]  # their class, for a model with its own heads
     prefix: str  # that a model saved without its heads leaves out
     tasks: Sequence[Task] = ()

@@ -3,13 +3,14 @@
 It stores its linear layers transposed, and query, key and value as one.
 """
 
+from collections.abc import Iterator
 from functools import partial
 
 from torch import nn
 
 from ...layers import FeedForward, LearnedPositions, PreNormBlock
 from ...models import GPT, LastTokenClassifier
-from ..describe import describe, learned_length
+from ..describe import Parts, facts_of, learned_length, positions_from
 from ..settings import Settings
 from ..table import (
     ACTIVATIONS,
@@ -17,6 +18,7 @@ from ..table import (
     MERGED_AND_TRANSPOSED,
     TRANSPOSED,
     Config,
+    Difference,
     Family,
     Row,
     Task,
@@ -72,17 +74,23 @@ def build(config: Settings, tensors: Tensors) -> GPT:
     )
 
 
+PARTS = Parts(positions=LearnedPositions, norm=nn.LayerNorm, block=(PreNormBlock,), feed_forward=(FeedForward,))
+
+
+def differences(model: GPT) -> Iterator[Difference]:
+    yield from PARTS.differences(model.decoder)
+    yield from positions_from(model.decoder.positions, 0)
+
+
 def config(model: GPT) -> Config:
-    facts = describe(
-        model.decoder, positions=LearnedPositions, norm=nn.LayerNorm, block=PreNormBlock, feed_forward=[FeedForward]
-    )
+    facts = facts_of(model.decoder)
     return {
         "vocab_size": facts.embedding.tokens.num_embeddings,
         "n_embd": facts.width,
         "n_layer": facts.depth,
         "n_head": facts.heads,
         "n_inner": facts.hidden,
-        "n_positions": learned_length(facts.positions, offset=0),
+        "n_positions": learned_length(facts.positions),
         "activation_function": facts.activation,
         "resid_pdrop": facts.dropout,
         "embd_pdrop": facts.dropout,
@@ -99,6 +107,7 @@ GPT2 = Family(
     models=(GPT,),
     build=build,
     table=lambda model: TABLE,
+    differences=differences,
     config=config,
     architecture=lambda model: "GPT2LMHeadModel",
     prefix="transformer.",
