@@ -109,7 +109,7 @@ class RotaryPositions(Positions):
         super().__init__(sizes)
         if sizes.head_width % 2:
             raise ValueError(f"rotary positions turn pairs, but heads are {sizes.head_width} wide (an odd number)")
-        self.head_width, self.base = sizes.head_width, base
+        self.head_width, self.base, self.max_length = sizes.head_width, base, sizes.max_length
 
     def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         return Order(rotation=rotation_of(length, start, self.head_width, self.base, device))

@@ -7,7 +7,9 @@ from .bert import BERT
 from .deit import DEIT
 from .distilbert import DISTILBERT
 from .gpt2 import GPT2
+from .modernbert import MODERNBERT
 from .roberta import ROBERTA
+from .roformer import ROFORMER
 from .t5 import T5
 from .vit import VIT
 
@@ -18,7 +20,9 @@ FAMILIES: dict[str, Family] = {
     "deit": DEIT,
     "distilbert": DISTILBERT,
     "gpt2": GPT2,
+    "modernbert": MODERNBERT,
     "roberta": ROBERTA,
+    "roformer": ROFORMER,
     "t5": T5,
     "vit": VIT,
 }  # by `model_type` in config.json
