@@ -39,6 +39,7 @@ SCHEMES = [
     SinusoidalPositions,
     RotaryPositions,
     LocalRotaryPositions,
+    partial(RotaryPositions, share=0.34),
     RelativePositions,
     LinearBiasPositions,
 ]
@@ -99,6 +100,17 @@ def test_local_rotary_turns_what_is_near_by_a_base_of_its_own():
 def test_rotary_needs_pairs():
     with pytest.raises(ValueError, match="heads are 5 wide"):
         RotaryPositions(sizes(head_width=5))
+    for share, turned in (0.5, 3), (0.1, 0):
+        with pytest.raises(ValueError, match=f"heads are 6 wide and {turned} of it turn"):
+            RotaryPositions(sizes(head_width=6), share=share)
+
+
+def test_a_share_of_each_head_turns_as_a_narrower_head_does():
+    """Black et al., 2022, section 2.1: the frequencies are those of the part that turns."""
+    x = torch.randn(2, 3, 9, 16)
+    turned = rotate(x, RotaryPositions(sizes(head_width=16), share=0.25)(9, 4, CPU).rotation)
+    assert torch.equal(turned[..., 4:], x[..., 4:])
+    assert torch.equal(turned[..., :4], rotate(x[..., :4], RotaryPositions(sizes(head_width=4))(9, 4, CPU).rotation))
 
 
 def slopes_of_the_paper(heads: int) -> list[float]:

@@ -2,7 +2,7 @@
 
 from . import initialise
 from .attention import Attention, KeyValues, record_attention
-from .block import Block, PostNormBlock, PreNormBlock
+from .block import Block, ParallelBlock, PostNormBlock, PreNormBlock
 from .embedding import PatchEmbedding, TokenEmbedding
 from .feed_forward import ACTIVATIONS, Activation, FeedForward, GatedFeedForward
 from .heads import PooledHead, TokenHead
@@ -35,6 +35,7 @@ __all__ = [
     "LinearBiasPositions",
     "LocalRotaryPositions",
     "Order",
+    "ParallelBlock",
     "PatchEmbedding",
     "PooledHead",
     "Positions",

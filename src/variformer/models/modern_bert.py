@@ -58,7 +58,7 @@ class ModernBert(nn.Module):
         attention: Callable[..., Attention] = partial(Attention, window=64),
     ):
         super().__init__()
-        self.width = width
+        self.width, self.max_length = width, max_length
         embedding = TokenEmbedding(vocab_size, width)
         local_attention = partial(attention, width, heads, bias=False, dropout=dropout)
         global_attention = partial(local_attention, window=None)

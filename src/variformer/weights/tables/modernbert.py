@@ -153,7 +153,7 @@ def config(model: ModernBert) -> Config:
         "hidden_activation": facts.activation,
         "classifier_activation": activation_name(model.transform[1]),
         **dict.fromkeys(("embedding_dropout", "attention_dropout", "mlp_dropout"), facts.dropout),
-        "max_position_embeddings": facts.positions.max_length,
+        "max_position_embeddings": model.max_length,
         "layer_types": [GLOBAL if window is None else LOCAL for window in by_block(model)],
         "local_attention": 2 * max(windows(model), default=64),
         "rope_parameters": {kind: {"rope_type": "default", "rope_theta": base} for kind, base in bases.items()},

@@ -30,7 +30,7 @@ def table(model: Bert) -> list[Row]:
     renamed = [row.renamed(str, lambda name: name.replace("bert.", "roformer.", 1)) for row in bert.BODY]
     kept = [row for row in renamed if "encoder.positions.table.weight" not in row.ours]
     return [
-        Row((), (WAVES,), computed(WAVES, waves(model.encoder.positions))),
+        Row((), (WAVES,), computed(WAVES, waves(attention.head_width, model.max_length))),
         *(row._replace(edit=turned_pairs(attention.heads)) if turns(row) else row for row in kept),
         *heads,
     ]
@@ -40,12 +40,10 @@ def turns(row: Row) -> bool:
     return any(f"self_attention.{part}." in name for name in row.ours for part in ("query", "key"))
 
 
-def waves(positions: Any) -> Tensor:
-    """(positions, W): the sines of a head's angles, then the cosines."""
-    if not isinstance(positions, RotaryPositions):
-        return torch.empty(0)
-    pairs = torch.arange(0, positions.head_width, 2, dtype=torch.float64) / positions.head_width
-    angles = torch.arange(positions.max_length, dtype=torch.float64)[:, None] * BASE**-pairs
+def waves(width: int, length: int) -> Tensor:
+    """(length, width): the sines of a head's angles at each position, then the cosines."""
+    pairs = torch.arange(0, width, 2, dtype=torch.float64, device="cpu") / width
+    angles = torch.arange(length, dtype=torch.float64, device="cpu")[:, None] * BASE**-pairs
     return torch.cat([angles.sin(), angles.cos()], 1).float()
 
 
@@ -82,8 +80,8 @@ def differences(model: Bert) -> Iterator[Difference]:
     if (judge := getattr(model, "pair_head", None)) is not None:
         yield Difference("pair_classes", str(judge.scores.out_features), "none")
     positions: Any = model.encoder.positions
-    if type(positions) is RotaryPositions and positions.base != BASE:
-        yield Difference("positions", f"base={positions.base}", f"base={BASE}")
+    if type(positions) is RotaryPositions and (positions.base, positions.share) != (BASE, 1.0):
+        yield Difference("positions", f"base={positions.base}, share={positions.share}", f"base={BASE}, share=1.0")
 
 
 def config(model: Bert) -> Config:
@@ -98,7 +96,7 @@ def config(model: Bert) -> Config:
         "hidden_act": facts.activation,
         "hidden_dropout_prob": facts.dropout,
         "attention_probs_dropout_prob": facts.dropout,
-        "max_position_embeddings": facts.positions.max_length,
+        "max_position_embeddings": model.max_length,
         "type_vocab_size": facts.embedding.segments.num_embeddings,
         "layer_norm_eps": facts.eps,
         "rotary_value": False,
