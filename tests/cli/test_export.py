@@ -203,13 +203,23 @@ def test_nothing_is_overwritten_without_force(exported, tmp_path):
     assert "None were measured" in (tmp_path / "README.md").read_text()
 
 
-def test_parts_without_a_place_at_hugging_face(composed, tmp_path):
-    config = composed("experiment=gpt", "tokenizer=bytes", *COMMON)
+def test_parts_that_no_class_has_go_out_with_their_code(composed, tmp_path):
+    config = composed("experiment=bert", "model/positions=relative", "tokenizer=bytes", *COMMON)
     train(config)
     result = CliRunner().invoke(app, ["export", config["run_dir"], str(tmp_path / "model")])
-    assert result.exit_code == 2
-    assert "positions" in result.stderr
-    assert not list(tmp_path.iterdir())
+    assert result.exit_code == 0, result.stderr
+    line = result.stdout.splitlines()[-1]
+    assert line.startswith("class: VariformerForPreTraining, with its own modelling code (trust_remote_code=True)")
+    assert "because positions: RelativePositions" in line
+    text = (tmp_path / "model" / "README.md").read_text()
+    assert 'from_pretrained("PATH", trust_remote_code=True)' in text and "runs that code on your machine" in text
+    assert "positions: RelativePositions" in text
+    published = composed("experiment=bert", *PUBLISHED, "tokenizer=bytes", *COMMON)
+    train(published)
+    arguments = ["export", published["run_dir"], str(tmp_path / "model"), "--force"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.stdout.splitlines()[-1] == "class: BertForPreTraining"
+    assert not list((tmp_path / "model").glob("*.py")) and "trust" not in (tmp_path / "model" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("wrong", ["nowhere", "."])

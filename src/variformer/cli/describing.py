@@ -10,8 +10,8 @@ from ..data import Tokenizer
 from ..hub import locate
 from ..layers import Transformer
 from ..training.run_directory import RunDirectory
-from .exporting import measured
 from .loading import is_run, load, run_config
+from .measured import measured
 
 
 def description(source: str | Path, checkpoint: str = "last") -> dict[str, Any]:
