@@ -35,6 +35,7 @@ OBJECTIVES: tuple[tuple[type[nn.Module], str], ...] = (
     (models.Roberta, "full_sentences.FullSentences"),
     (models.DistilBert, "masked_tokens.MaskedTokens"),
     (models.Albert, "masked_tokens_and_order.MaskedTokensAndOrder"),
+    (models.ModernBert, "masked_tokens.MaskedTokens"),
     (models.Bert, "masked_tokens_and_pairs.MaskedTokensAndPairs"),
     (models.GPT, "next_token.NextToken"),
     (models.T5, "span_corruption.SpanCorruption"),
