@@ -26,11 +26,16 @@ from .model_card import KINDS, Card
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-GENERATES = ("LMHeadModel", "ForConditionalGeneration")  # how the names of their classes end that write texts
+GENERATES = (
+    "LMHeadModel",
+    "ForCausalLM",
+    "ForConditionalGeneration",
+)  # how the names of their classes end that write texts
 GENERATION = (
     *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id"),
     "forced_eos_token_id",
 )  # what generation needs to know of config.json
+SECTIONS = ("attn_config",)  # settings within config.json, of which ours says a part
 ENDLESS = int(1e30)  # transformers' way to say that a tokenizer knows no limit
 
 
@@ -84,6 +89,9 @@ def settings_of(model: nn.Module, tokenizer: Tokenizer | None, came: Json) -> Js
     ids = {name: id for name, id in came.items() if name.endswith("_token_id") and id is not None}
     ours = huggingface.config_of(model, model_type=came.get("model_type"), **(token_ids(model, tokenizer) | ids))
     settings = came | {name: value for name, value in ours.items() if value is not None or name not in came}
+    settings |= {
+        name: came[name] | ours[name] for name in SECTIONS if isinstance(came.get(name), dict) and name in ours
+    }
     settings |= {name: came[name] for name in ("id2label", "label2id") if name in came}
     if known := [name for name in came.get("architectures") or () if name.endswith(tuple(KINDS))]:
         settings["architectures"] = known
