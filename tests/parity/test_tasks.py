@@ -77,7 +77,8 @@ STEPS = [case for case in STEPS if case[0] not in CAUSAL or case[1:] != ("Questi
 REREAD = ("T5", "Bart")
 
 # What is added to all positions alike changes no probability of a span.
-SAME_FOR_ALL = r"^(?!roformer\.).*(\bkey|k_lin|k_proj)\.bias$|qa_outputs\.bias|layer\.2\.(output\.LayerNorm|output_layer_norm)\.bias"
+SAME_FOR_ALL = r"^(?!roformer\.).*(\bkey|k_lin|k_proj)\.bias$|qa_outputs\.bias"
+SAME_FOR_ALL += r"|layer\.2\.(output\.LayerNorm|output_layer_norm)\.bias"
 SAME_FOR_ALL += r"|ln_f\.bias|(decoder\.layers\.2|gpt_neox)\.final_layer_norm\.bias"
 
 
