@@ -1,6 +1,7 @@
 """What `variformer export` writes is what transformers reads: the same scores, token ids and pixels."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -271,6 +272,8 @@ def test_info_of_a_run_and_of_a_folder(exported):
         assert result.exit_code == 0, result.stderr
         parameters = json.loads((run / "run.json").read_text())["parameters"]
         assert f"{parameters:,}" in result.stdout
+        architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
+        assert re.search(rf"exports:? +as {architecture}\n", result.stdout)
     told = CliRunner().invoke(app, ["info", str(run)]).stdout
     assert "val " in told and "loss" in told
 

@@ -17,6 +17,7 @@ from variformer.layers import (
 from variformer.models import (
     GPT,
     T5,
+    Bart,
     Bert,
     FirstTokenClassifier,
     ModernBert,
@@ -24,10 +25,12 @@ from variformer.models import (
     SequenceClassifier,
     SpanFinder,
     TokenClassifier,
+    ViT,
 )
 from variformer.weights.huggingface import destination
 
 SMALL = dict(vocab_size=31, width=8, depth=2, heads=2, hidden=32, max_length=9)
+IMAGES = dict(image_size=4, patch_size=2, width=8, depth=2, heads=2, hidden=32)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,7 @@ SMALL = dict(vocab_size=31, width=8, depth=2, heads=2, hidden=32, max_length=9)
         (lambda: ModernBert(**SMALL), "ModernBertForMaskedLM"),
         (lambda: ModernBert(**SMALL, attention=Attention), "ModernBertForMaskedLM"),
         (lambda: FirstTokenClassifier(ModernBert(**SMALL), 3), "ModernBertForSequenceClassification"),
+        (lambda: ViT(**IMAGES, stochastic_depth=0.1), "ViTForImageClassification"),
         (lambda: SpanFinder(ModernBert(**SMALL)), "ModernBertForQuestionAnswering"),
     ],
 )
@@ -97,6 +101,11 @@ def test_a_class_is_found_without_values_of_tensors(model, architecture):
             lambda: ModernBert(**SMALL, attention=partial(Attention, window=0)),
             "attention: windows of [0] positions; ModernBertForMaskedLM has one of at least 1",
         ),
+        (
+            lambda: Bart(**SMALL, block=PreNormBlock),
+            "block: PreNormBlock; BartForConditionalGeneration has PostNormBlock",
+        ),
+        (lambda: Bert(**SMALL, feed_forward=Own), "feed_forward: Own; BertForPreTraining has FeedForward"),
         (lambda: nn.Linear(2, 2), "transformers has no class for a Linear, only for Albert"),
         (lambda: TokenClassifier(T5(**SMALL, head_width=4, norm=nn.LayerNorm), 3), "norm: LayerNorm; T5ForTokenClass"),
     ],
@@ -105,6 +114,13 @@ def test_all_differences_are_named_in_one_line(model, because):
     found = destination(model())
     assert found.architecture is None
     assert found.because.startswith(because) and "\n" not in found.because
+
+
+class Own(nn.Linear):
+    """A feed-forward layer without the layers that another has."""
+
+    def __init__(self, width, hidden, *, activation):
+        super().__init__(width, width)
 
 
 class Reversed(PreNormBlock):

@@ -39,14 +39,20 @@ class Outgoing(NamedTuple):
 def outgoing(model: nn.Module, run: RunDirectory, tokenizer: Tokenizer | None) -> Outgoing:
     """The files for a run's model. Raises ValueError where no class has its parts and their code cannot go along."""
     came = imported(run, "config.json")
-    own = came.get("model_type") == portable.MODEL_TYPE  # then it goes as it came
-    found = Destination(None, came.get(REASON, "")) if own else destination(model, came.get("model_type"))
+    found = destination_of(model, came)
     if found.architecture is None:
         out = with_own_code(model, run, token_ids(model, tokenizer), came, found.because)
     else:
         tensors = huggingface.to_huggingface(model, model_type=came.get("model_type"))
         out = Outgoing(settings_of(model, tokenizer, came), tensors, {})
     return out._replace(tensors=as_they_came(out.tensors, imported(run, run.precisions.name)))
+
+
+def destination_of(model: nn.Module, came: Json) -> Destination:
+    """The class of transformers for a model that came with this config.json, if with any; own code goes as it came."""
+    if came.get("model_type") == portable.MODEL_TYPE:
+        return Destination(None, came.get(REASON, ""))
+    return destination(model, came.get("model_type"))
 
 
 def with_own_code(model: nn.Module, run: RunDirectory, ids: Json, came: Json, reason: str) -> Outgoing:
