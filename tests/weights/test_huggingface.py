@@ -46,6 +46,10 @@ BART = dict(vocab_size=31, d_model=8, max_position_embeddings=9) | {
     for half in ("encoder", "decoder")
     for name, size in {"layers": 2, "attention_heads": 2, "ffn_dim": 12}.items()
 }
+DECODER = BERT | dict(bos_token_id=0, eos_token_id=0, pad_token_id=0)
+BLOOM = dict(vocab_size=31, hidden_size=8, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0, pad_token_id=0)
+MPT = dict(vocab_size=31, d_model=8, n_layers=2, n_heads=2, max_seq_len=9, pad_token_id=0)
+SEQUENTIAL = dict(use_parallel_residual=False, tie_word_embeddings=True, attention_bias=False)
 SHALLOW, DEEP = {"decoder_layers": 1}, {"decoder_layers": 3}
 VIT = dict(
     hidden_size=8,
@@ -67,10 +71,17 @@ SIZES = {
     "Bart": BART,
     "ViT": VIT,
     "DeiT": VIT,
+    "GPTNeoX": DECODER | dict(num_attention_heads=1),
+    "Llama": DECODER,
+    "Mistral": DECODER | dict(num_key_value_heads=1, sliding_window=3),
+    "Qwen3": DECODER | dict(num_key_value_heads=1, head_dim=6),
+    "Bloom": BLOOM,
+    "Mpt": MPT,
 }
 HEADS = [
     "PreTraining",
     "MaskedLM",
+    "CausalLM",
     "ConditionalGeneration",
     "ImageClassification",
     "ImageClassificationWithTeacher",
@@ -97,8 +108,15 @@ THEIRS = {
     for family in SIZES
     for head in HEADS
     if hasattr(hf, f"{family}For{head}")
+    and (head != "CausalLM" or SIZES[family].keys() & {"bos_token_id", "max_seq_len"})
 } | {
     "GPT2LMHeadModel": lambda: hf.GPT2LMHeadModel(hf.GPT2Config(**GPT2)),
+    "GPT2 with a head of its own": lambda: hf.GPT2LMHeadModel(hf.GPT2Config(**GPT2, tie_word_embeddings=False)),
+    "GPTNeoX of sequential residuals": lambda: hf.GPTNeoXForCausalLM(
+        hf.GPTNeoXConfig(**SIZES["GPTNeoX"], **SEQUENTIAL)
+    ),
+    "Llama with biases": lambda: hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER, attention_bias=True, mlp_bias=True)),
+    "Mpt with a head of its own": lambda: hf.MptForCausalLM(hf.MptConfig(**MPT, tie_word_embeddings=False)),
     "T5 1.1": version_1_1,
     "T5 with a shallow decoder": lambda: hf.T5ForConditionalGeneration(hf.T5Config(**T5, num_decoder_layers=1)),
     "Bart with a shallow decoder": lambda: hf.BartForConditionalGeneration(hf.BartConfig(**BART | SHALLOW)),
@@ -321,7 +339,7 @@ def test_models_without_a_table():
     [
         (
             dict(model_type="mamba"),
-            "model_type 'mamba'; known are albert, bart, bert, deit, ",
+            "model_type 'mamba'; known are albert, bart, bert, deit, distilbert, gpt2, gpt_neox, llama, mistral, ",
         ),
         (
             dict(scale_attn_by_inverse_layer_idx=True),

@@ -28,7 +28,7 @@ from ..ranges import BelowOne, Count
 
 
 class GPT(nn.Module):
-    """The defaults are GPT-2 small (124M); with other parts it is a GPT-NeoX, a Llama, a Mistral, a Qwen3, a Bloom or an MPT.
+    """The defaults are GPT-2 small (124M); other parts make it a GPT-NeoX, Llama, Mistral, Qwen3, Bloom or MPT.
 
     `head_width` defaults to width / heads. `tied_head` scores with the embedding's weights, and `embedding_norm` is a
     norm before the first block (Bloom, Le Scao et al., 2022, section 3.2.2).

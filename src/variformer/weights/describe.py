@@ -73,10 +73,13 @@ class Parts:
     feed_forward_bias: bool | None = True
     norm_bias: bool = True  # of a LayerNorm; an RMSNorm has none
     by_block: tuple[str, ...] = ()  # those of `variants` that their config says for each block
+    embedding_norm: bool | None = None  # of a GPT; others have theirs as a matter of course
 
     def differences(self, transformer: Transformer) -> Iterator[Difference]:
         """Where a transformer of ours has another part, each once."""
         yield from kinds("positions", transformer.positions, (self.positions,))
+        if self.embedding_norm not in (None, there := not isinstance(transformer.entry, nn.Dropout)):
+            yield Difference("entry", f"embedding_norm={there}", f"embedding_norm={self.embedding_norm}")
         found: dict[Difference, None] = {}
         for block in transformer.blocks:
             found |= dict.fromkeys(self.differences_of_block(block))

@@ -202,7 +202,7 @@ def tidy(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
 def settle(
     tensors: Mapping[str, Tensor], model: nn.Module, format: Format, shapes: Mapping[str, torch.Size]
 ) -> dict[str, Tensor]:
-    """The same tensors with one name for a tied one, or with both where our model holds two of them.
+    """The same tensors with one name for a tied one.
 
     What may be left over is left out. Raises ValueError where our model ties what differs in the file.
     """
@@ -214,9 +214,9 @@ def settle(
     }
     for copy, original in family.copies.items():
         copy, original = format.named(copy), format.named(original)
-        if copy in shapes and original in settled:
+        if family.fills_copies and copy in shapes and original in settled:
             settled.setdefault(copy, settled[original])
-        elif copy in settled:
+        elif copy in settled and copy not in shapes:
             value = settled.pop(copy)
             if not torch.equal(settled.setdefault(original, value), value):
                 raise ValueError(f"{copy} differs from {original}, but our {type(model).__name__} ties them")

@@ -63,6 +63,18 @@ def computed(name: str, tensor: Tensor) -> Edit:
     return Edit(read, lambda ours: [tensor])
 
 
+def merged_by_head(heads: int) -> Edit:
+    """(H * 3 * W, ...) of theirs: queries, keys and values of one head after those of another."""
+
+    def read(theirs: Sequence[Tensor]) -> Sequence[Tensor]:
+        return [part.flatten(0, 1) for part in theirs[0].unflatten(0, (heads, 3, -1)).unbind(1)]
+
+    def write(ours: Sequence[Tensor]) -> Sequence[Tensor]:
+        return [torch.stack([part.unflatten(0, (heads, -1)) for part in ours], 1).flatten(0, 2)]
+
+    return Edit(read, write)
+
+
 class Row(NamedTuple):
     """Tensors of theirs, and what they are of ours: none where ours computes them. {} is the number of a block."""
 
@@ -137,6 +149,7 @@ class Family:
     tokens: Config = field(default_factory=dict)  # the ids of a config that does not say
     our_scores: str | None = None  # our weights of the own head's classes, where these have names
     copies: Mapping[str, str] = field(default_factory=dict)  # tied: some files hold it under both names
+    fills_copies: bool = False  # where our model holds both and files one: the copy starts as the other
     unused: str = NOTHING  # names, as a regular expression, that files may hold though our model does not
     zeros: str = NOTHING  # names that files may lack where all is zero
     heads: tuple[str, ...] = ()  # parts of ours that files may lack as a whole, because they are of a model without

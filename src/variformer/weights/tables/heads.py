@@ -5,7 +5,14 @@ from typing import Any
 
 from torch import nn
 
-from ...models import EndTokenClassifier, RereadSpanFinder, SequenceClassifier, SpanFinder, TokenClassifier
+from ...models import (
+    EndTokenClassifier,
+    LastTokenClassifier,
+    RereadSpanFinder,
+    SequenceClassifier,
+    SpanFinder,
+    TokenClassifier,
+)
 from ..describe import kinds
 from ..settings import Settings
 from ..table import Config, Difference, Task
@@ -15,6 +22,7 @@ DROPOUT = {
     "t5": 0.0,
     "bart": 0.0,
     "modernbert": 0.0,
+    "bloom": 0.0,
 }  # their defaults, which config.json leaves out
 
 
@@ -41,19 +49,28 @@ def sequence_classification(
     return Task(theirs, SequenceClassifier, names, build, describe, differences=differences)
 
 
-def token_classification(theirs: str, *, dropout: str = "classifier_dropout", prefix: str | None = None) -> Task:
+def last_token_classification(theirs: str) -> Task:
+    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
+        return LastTokenClassifier(body, classes)
+
+    return Task(theirs, LastTokenClassifier, {"head": "score"}, build, kinds=("weight",))
+
+
+def token_classification(
+    theirs: str, *, scores: str = "classifier", dropout: str = "classifier_dropout", prefix: str | None = None
+) -> Task:
     def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
         return TokenClassifier(body, classes, head_dropout(config, dropout))
 
     def describe(model: Any) -> Config:
         return {dropout: model.dropout.p}
 
-    return Task(theirs, TokenClassifier, {"head": "classifier"}, build, describe, prefix=prefix)
+    return Task(theirs, TokenClassifier, {"head": scores}, build, describe, prefix=prefix)
 
 
-def question_answering(theirs: str) -> Task:
+def question_answering(theirs: str, *, prefix: str | None = None) -> Task:
     names = {"head": "qa_outputs"}
-    return Task(theirs, SpanFinder, names, lambda body, config, classes: SpanFinder(body), labelled=False)
+    return Task(theirs, SpanFinder, names, lambda body, config, n: SpanFinder(body), labelled=False, prefix=prefix)
 
 
 def end_token_classification(theirs: str, start: int, end: int, prefix: str | None = None) -> Task:

@@ -154,6 +154,7 @@ T5 = Family(
         "decoder.embed_tokens.weight": "shared.weight",
         "lm_head.weight": "shared.weight",
     },
+    fills_copies=True,
     # A leftover of the first release: cross-attention has no relative positions.
     unused=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",
     heads=("decoder", "head"),
