@@ -38,8 +38,9 @@ PARTS = [
     "experiment=gpt model/block=parallel",
     "experiment=gpt model/positions=learned",
     "experiment=gpt model/positions=linear_bias model.embedding_norm=true",
-    "experiment=gpt model/positions=linear_bias model/norm=layer +model.norm.bias=false model/feed_forward=plain "
-    "+model.feed_forward.bias=false '+model.attention={_target_:variformer.layers.Attention,_partial_:true,bias:false}' "
+    "experiment=gpt model/positions=linear_bias model/norm=layer +model.norm.bias=false "
+    "model/feed_forward=plain +model.feed_forward.bias=false "
+    "'+model.attention={_target_:variformer.layers.Attention,_partial_:true,bias:false}' "
     "model.activation=gelu",
     "experiment=variants/gpt_llama",
     "experiment=variants/gpt_llama +model.attention.window=16",
