@@ -95,11 +95,12 @@ class Card:
     def use(self) -> str:
         reader = "AutoImageProcessor" if self.reads_images else "AutoTokenizer"
         model = kind_of(self.architecture).reader
+        trust = ", trust_remote_code=True" if self.own_code else ""
         lines = [
             f"from transformers import {reader}, {model}",
             "",
-            f'{"processor" if self.reads_images else "tokenizer"} = {reader}.from_pretrained("PATH")',
-            f'model = {model}.from_pretrained("PATH"{", trust_remote_code=True" if self.own_code else ""})',
+            f'{"processor" if self.reads_images else "tokenizer"} = {reader}.from_pretrained("PATH"{trust})',
+            f'model = {model}.from_pretrained("PATH"{trust})',
         ]
         code = "\n".join(lines)
         loads = '`variformer.load("PATH")` gives the same model as Variformer\'s own.'
