@@ -5,7 +5,6 @@
 
 import json
 import re
-import shlex
 import textwrap
 from functools import cache
 from pathlib import Path
@@ -38,13 +37,11 @@ PARTS = [
     "experiment=gpt model/block=parallel",
     "experiment=gpt model/positions=learned",
     "experiment=gpt model/positions=linear_bias model.embedding_norm=true",
-    "experiment=gpt model/positions=linear_bias model/norm=layer +model.norm.bias=false "
-    "model/feed_forward=plain +model.feed_forward.bias=false "
-    "'+model.attention={_target_:variformer.layers.Attention,_partial_:true,bias:false}' "
-    "model.activation=gelu",
+    "experiment=gpt model/positions=linear_bias model/norm=layer +model.norm.bias=false model/feed_forward=plain "
+    "+model.feed_forward.bias=false model/attention=plain +model.attention.bias=false model.activation=gelu",
     "experiment=variants/gpt_llama",
     "experiment=variants/gpt_llama +model.attention.window=16",
-    "experiment=variants/gpt_llama model/attention=query_key_norm",
+    "experiment=variants/gpt_llama model/attention=query_key_norm model.norm.eps=1e-6",
     "experiment=gpt model/norm=rms",
     "experiment=gpt model/positions=linear_bias",
     "experiment=bert model/positions=learned model/block=post_norm",
@@ -94,7 +91,7 @@ def test_the_head_says_as_what_an_experiment_is_exported(name):
 @cache
 def chosen(parts: str) -> str:
     """The class in the README's table."""
-    return destination(on_meta(model_node(*shlex.split(parts)))).architecture or "its own code"
+    return destination(on_meta(model_node(*parts.split()))).architecture or "its own code"
 
 
 def table() -> str:
@@ -127,7 +124,7 @@ def modules_of_their_own(tmp_path_factory):
 def test_the_class_in_the_table_gives_the_same_scores(parts, tmp_path, modules_of_their_own):
     import transformers as hf
 
-    node = model_node(*shlex.split(parts), *TINY)
+    node = model_node(*parts.split(), *TINY)
     model = random_model(node)
     folder = tmp_path / "model"
     architecture = write(model, node, folder)
