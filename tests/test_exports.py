@@ -6,6 +6,7 @@
 import json
 import re
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,27 +31,26 @@ SAID = re.compile(r"^# Exports .*?\.\n", re.MULTILINE | re.DOTALL)  # a sentence
 BEGIN, END = "<!-- parts: written by tests/test_exports.py -->", "<!-- parts: end -->"
 REFRESH = "`python tests/test_exports.py` writes it anew"
 
-TINY = [
-    "model.width=16",
-    "model.depth=2",
-    "model.heads=2",
-    "model.hidden=64",
-    "model.vocab_size=31",
-    "model.max_length=12",
-]
-BERT = "experiment=bert objective=masked_tokens +model.pair_classes=0"
+TINY = [f"model.{name}" for name in ("width=16", "depth=3", "heads=2", "hidden=64", "vocab_size=31", "max_length=24")]
 PARTS = [
     "experiment=gpt",
+    "experiment=gpt model/block=parallel",
     "experiment=gpt model/positions=learned",
-    "experiment=gpt model/positions=linear_bias",
+    "experiment=gpt model/positions=linear_bias model.embedding_norm=true",
+    "experiment=gpt model/positions=linear_bias model/norm=layer +model.norm.bias=false model/feed_forward=plain "
+    "+model.feed_forward.bias=false model/attention=plain +model.attention.bias=false model.activation=gelu",
+    "experiment=variants/gpt_llama",
+    "experiment=variants/gpt_llama +model.attention.window=16",
+    "experiment=variants/gpt_llama model/attention=query_key_norm model.norm.eps=1e-6",
     "experiment=gpt model/norm=rms",
-    "experiment=bert",
+    "experiment=gpt model/positions=linear_bias",
     "experiment=bert model/positions=learned model/block=post_norm",
-    f"{BERT} model/positions=learned model/block=post_norm",
-    f"{BERT} model/block=post_norm",
+    "experiment=bert model/positions=learned model/block=post_norm objective=masked_tokens +model.pair_classes=0",
+    "experiment=bert model/block=post_norm objective=masked_tokens +model.pair_classes=0",
+    "experiment=roberta model/block=post_norm",
     "experiment=modern_bert",
     "experiment=modern_bert model/norm=rms",
-    "experiment=roberta model/block=post_norm",
+    "experiment=bert",
 ]
 
 
@@ -88,6 +88,7 @@ def test_the_head_says_as_what_an_experiment_is_exported(name):
     assert text == with_sentence(name, text), REFRESH
 
 
+@cache
 def chosen(parts: str) -> str:
     """The class in the README's table."""
     return destination(on_meta(model_node(*parts.split()))).architecture or "its own code"
@@ -133,7 +134,7 @@ def test_the_class_in_the_table_gives_the_same_scores(parts, tmp_path, modules_o
     reader = readers[0] if causal or "PreTraining" in architecture else readers[1]
     theirs, report = reader.from_pretrained(folder, trust_remote_code=True, output_loading_info=True)
     assert not any(report.values()), report
-    tokens = torch.randint(31, (2, 11))
+    tokens = torch.randint(31, (2, 23))  # more than a window of 16
     said, found = theirs.eval()(input_ids=tokens), model(tokens)
     expected = said.logits if "logits" in said else said.prediction_logits
     scores = found if causal else found.tokens

@@ -152,7 +152,7 @@ def built(model: str, size: str, **changes: Any) -> torch.nn.Module:
         return instantiate(node)
 
 
-def count(model: str, size: str, **changes: int) -> int:
+def count(model: str, size: str, **changes: Any) -> int:
     return sum(parameter.numel() for parameter in built(model, size, **changes).parameters())
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from variformer.weights.huggingface import load, to_huggingface
 
 # A bias of keys adds the same to all scores of a query, which softmax takes away: its gradient is rounding alone.
-# Where keys turn with their positions (RoFormer), or are normed, it is not the same for all, and has one.
-KEY_BIAS = r"^(?!roformer\.).*(\bkey|k_lin|k_proj)\.bias$"
+# Where keys turn with their positions, or are normed, it is not the same for all, and has one.
+KEY_BIAS = r"(\bkey|k_lin|k_proj)\.bias$"
 
 
 class Twins(NamedTuple):

@@ -128,6 +128,7 @@ def test_losses_are_those_of_our_objectives(written):
 TASKS = {
     "SequenceClassifier": ("bert", hf.AutoModelForSequenceClassification, {"classes": 3}),
     "LastTokenClassifier": ("gpt", hf.AutoModelForSequenceClassification, {"classes": 3}),
+    "FirstTokenClassifier": ("bert", hf.AutoModelForSequenceClassification, {"classes": 3}),
     "EndTokenClassifier": ("bart", hf.AutoModelForSequenceClassification, {"classes": 3, "start": 2, "end": 1}),
     "TokenClassifier": ("albert", hf.AutoModelForTokenClassification, {"classes": 3}),
     "SpanFinder": ("roberta", hf.AutoModelForQuestionAnswering, {}),

@@ -23,7 +23,6 @@ GENERATION = (
     *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id"),
     "forced_eos_token_id",
 )  # what generation needs to know of config.json
-SECTIONS = ("attn_config",)  # settings within config.json, of which ours says a part
 ENDLESS = int(1e30)  # transformers' way to say that a tokenizer knows no limit
 
 

@@ -13,6 +13,7 @@ from ..config.check import with_defaults
 from ..config.targets import OWN
 from ..models import (
     EndTokenClassifier,
+    FirstTokenClassifier,
     LastTokenClassifier,
     RereadSpanFinder,
     SequenceClassifier,
@@ -62,6 +63,7 @@ KINDS = {  # by `kind` of a model's class
 }
 TASKS: dict[type[nn.Module], str] = {
     SequenceClassifier: "SequenceClassification",
+    FirstTokenClassifier: "SequenceClassification",
     LastTokenClassifier: "SequenceClassification",
     EndTokenClassifier: "SequenceClassification",
     TokenClassifier: "TokenClassification",

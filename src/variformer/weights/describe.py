@@ -72,8 +72,8 @@ class Parts:
     attention_bias: bool | None = True
     feed_forward_bias: bool | None = True
     norm_bias: bool = True  # of a LayerNorm; an RMSNorm has none
-    embedding_norm: bool | None = None  # of a GPT; others have theirs as a matter of course
     by_block: tuple[str, ...] = ()  # those of `variants` that their config says for each block
+    embedding_norm: bool | None = None  # of a GPT; others have theirs as a matter of course
 
     def differences(self, transformer: Transformer) -> Iterator[Difference]:
         """Where a transformer of ours has another part, each once."""

@@ -43,18 +43,6 @@ STACKED = Edit(  # (1, 1, D) each, the rows of ours
 )
 
 
-def merged_by_head(heads: int) -> Edit:
-    """(H * 3 * W, ...) of theirs: queries, keys and values of one head after those of another."""
-
-    def read(theirs: Sequence[Tensor]) -> Sequence[Tensor]:
-        return [part.flatten(0, 1) for part in theirs[0].unflatten(0, (heads, 3, -1)).unbind(1)]
-
-    def write(ours: Sequence[Tensor]) -> Sequence[Tensor]:
-        return [torch.stack([part.unflatten(0, (heads, -1)) for part in ours], 1).flatten(0, 2)]
-
-    return Edit(read, write)
-
-
 def turned_pairs(heads: int) -> Edit:
     """Rows of queries or keys: theirs turns the neighbours (2i, 2i + 1) of each head, ours (i, i + half its width)."""
     return Edit(
@@ -73,6 +61,18 @@ def computed(name: str, tensor: Tensor) -> Edit:
         return []
 
     return Edit(read, lambda ours: [tensor])
+
+
+def merged_by_head(heads: int) -> Edit:
+    """(H * 3 * W, ...) of theirs: queries, keys and values of one head after those of another."""
+
+    def read(theirs: Sequence[Tensor]) -> Sequence[Tensor]:
+        return [part.flatten(0, 1) for part in theirs[0].unflatten(0, (heads, 3, -1)).unbind(1)]
+
+    def write(ours: Sequence[Tensor]) -> Sequence[Tensor]:
+        return [torch.stack([part.unflatten(0, (heads, -1)) for part in ours], 1).flatten(0, 2)]
+
+    return Edit(read, write)
 
 
 class Row(NamedTuple):
