@@ -60,9 +60,16 @@ def short(count: int) -> str:
 
 
 def objectives_of(name: str) -> list[str]:
-    """Those of the experiments that train the system."""
+    """Those of the experiments that train the system's class."""
     found = [choices(path) for path in sorted((CONF / "experiment").rglob("*.yaml"))]
-    return sorted({each["/objective"] for each in found if each.get("/model") == name})
+    return sorted({each["/objective"] for each in found if target_of(each["/model"]) == target_of(name)})
+
+
+@cache
+def target_of(name: str) -> str:
+    """The class of a file of conf/model, or of the one that it builds on."""
+    node = yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return node.get("_target_") or target_of(node["defaults"][0])
 
 
 def choices(experiment: Path) -> dict[str, str]:
@@ -86,8 +93,8 @@ def formats(name: str) -> tuple[str, list[str]]:
     from variformer.weights.tables import FAMILIES
 
     register_resolvers()
-    small = ["model/size=nano", "model.image_size=32", "model.channels=3", "model.classes=10"]
-    overrides = ["~experiment", f"model={name}", *(small if name in ("vit", "deit") else small[:1])]
+    small = ["model/size=nano", "model.hidden=128", "model.image_size=32", "model.channels=3", "model.classes=10"]
+    overrides = ["~experiment", f"model={name}", *(small if name in ("vit", "deit") else small[:2])]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         node: Any = OmegaConf.to_container(compose("train", overrides).model, resolve=True)
     with torch.device("meta"):

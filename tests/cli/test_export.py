@@ -26,6 +26,8 @@ SMALL = ["model.vocab_size=600", "length=48"]
 PUBLISHED = ["~model/positions", "~model/block"]  # the paper's parts, in place of what short runs learn sooner with
 RUNS = {
     "gpt": ["experiment=gpt", *PUBLISHED, *SMALL, "tokenizer.vocab_size=600", "model.vocab_size=608"],
+    "gpt_neox": ["experiment=gpt", *SMALL, "tokenizer.vocab_size=600"],
+    "llama": ["experiment=variants/gpt_llama", *SMALL, "tokenizer.vocab_size=600"],
     "bert": ["experiment=bert", *PUBLISHED, *SMALL],
     "roberta": ["experiment=roberta", *PUBLISHED, *SMALL],
     "distilbert": ["experiment=bert", "model=distilbert", "objective=masked_tokens", *PUBLISHED, *SMALL],
@@ -37,6 +39,8 @@ RUNS = {
 }
 READERS = {
     "gpt": hf.AutoModelForCausalLM,
+    "gpt_neox": hf.AutoModelForCausalLM,
+    "llama": hf.AutoModelForCausalLM,
     "bert": hf.AutoModelForPreTraining,
     "roberta": hf.AutoModelForMaskedLM,
     "distilbert": hf.AutoModelForMaskedLM,
@@ -46,7 +50,7 @@ READERS = {
     "vit": hf.AutoModelForImageClassification,
     "deit": hf.AutoModelForImageClassification,
 }
-WRITES = {"gpt", "t5", "bart"}
+WRITES = {"gpt", "gpt_neox", "llama", "t5", "bart"}
 SEES = {"vit", "deit"}
 ODD_TEXTS = [
     "The quick brown fox.",

@@ -10,6 +10,7 @@ from torch import nn
 from variformer import layers
 from variformer.cli.train import train
 from variformer.config import instantiate
+from variformer.weights.huggingface import destination
 
 FOLDER = Path(__file__).parents[2] / "conf" / "experiment" / "variants"
 PARTS = {
@@ -51,6 +52,27 @@ def test_the_llama_like_one_has_no_bias_and_fewer_keys(composed):
     attention = model.decoder.blocks[0].self_attention
     assert attention.query.out_features == 2 * attention.key.out_features
     assert isinstance(model.decoder.blocks[0].feed_forward.activation, nn.SiLU)
+    assert destination(model) == ("LlamaForCausalLM", "")
+
+
+DESTINATIONS = {
+    (): "GPTNeoXForCausalLM",
+    ("model/positions=learned",): "GPT2LMHeadModel",
+    ("model/block=parallel",): "GPTNeoXForCausalLM",
+    ("model=gpt_neox",): "GPTNeoXForCausalLM",
+    ("model=llama", "model.attention.key_value_heads=2"): "LlamaForCausalLM",
+    ("model=mistral", "model.attention.key_value_heads=2"): "MistralForCausalLM",
+    ("model=qwen3", "model.attention.key_value_heads=2", "model.head_width=32"): "Qwen3ForCausalLM",
+    ("model=bloom", "model/positions=linear_bias"): "BloomForCausalLM",
+    ("model=mpt", "model/positions=linear_bias"): "MptForCausalLM",
+}
+
+
+@pytest.mark.parametrize("choices", DESTINATIONS)
+def test_a_class_of_theirs_is_chosen_on_the_command_line(composed, choices):
+    with torch.device("meta"):
+        model = instantiate(composed("experiment=gpt", *choices)["model"])
+    assert destination(model) == (DESTINATIONS[choices], "")
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -15,6 +15,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from variformer.config import instantiate, register_resolvers
+from variformer.weights.huggingface import config_of
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -56,6 +57,27 @@ PUBLISHED: dict[str, dict[str, int]] = {
         "gpt3_6.7b": 6_658_404_352,
         "gpt3_13b": 12_853_386_240,
         "gpt3_175b": 174_604_259_328,
+    },
+    "gpt_neox": {
+        "pythia_160m": 162_322_944,
+        "pythia_1b": 1_011_781_632,
+    },
+    "llama": {
+        "llama2_7b": 6_738_415_616,
+        "llama3_8b": 8_030_261_248,
+    },
+    "mistral": {
+        "mistral_7b": 7_241_732_096,
+    },
+    "qwen3": {
+        "qwen3_0.6b": 596_049_920,
+        "qwen3_8b": 8_190_735_360,
+    },
+    "bloom": {
+        "bloom_560m": 559_214_592,
+    },
+    "mpt": {
+        "mpt_7b": 6_649_286_656,
     },
     "t5": {
         "t5_small": 60_506_624,
@@ -114,20 +136,41 @@ def node_of(model: str) -> dict[str, Any]:
     return OmegaConf.to_container(config.model, resolve=True)  # type: ignore[return-value]
 
 
-def count(model: str, size: str, **changes: int) -> int:
+def built(model: str, size: str, **changes: int) -> torch.nn.Module:
     size, _, patch_size = size.partition("/")
-    node = node_of(model) | yaml.safe_load((CONF / "model" / "size" / f"{size}.yaml").read_text()) | changes
+    sizes = yaml.safe_load((CONF / "model" / "size" / f"{size}.yaml").read_text())
+    node: Any = OmegaConf.to_container(OmegaConf.merge(node_of(model), sizes, changes))
     if patch_size:
         node["patch_size"] = int(patch_size)
     else:
         node["max_length"] = 2048 if size.startswith("gpt3") else LENGTHS.get(model, 512)
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in instantiate(node).parameters())
+        return instantiate(node)
+
+
+def count(model: str, size: str, **changes: int) -> int:
+    return sum(parameter.numel() for parameter in built(model, size, **changes).parameters())
 
 
 @pytest.mark.parametrize(("model", "size"), [(model, size) for model, sizes in PUBLISHED.items() for size in sizes])
 def test_published(model, size):
     assert count(model, size) == PUBLISHED[model][size]
+
+
+DECODERS = [
+    (model, size) for model in ("gpt_neox", "llama", "mistral", "qwen3", "bloom", "mpt") for size in PUBLISHED[model]
+]
+
+
+@pytest.mark.parametrize(("model", "size"), DECODERS)
+def test_a_decoder_is_the_class_that_its_name_says(model, size):
+    """Which has as many parameters, by the config.json that we write for it."""
+    written = config_of(built(model, size))
+    with torch.device("meta"):
+        config = hf.AutoConfig.for_model(**written)
+        theirs = hf.AutoModelForCausalLM.from_config(config)
+    assert type(theirs).__name__ == written["architectures"][0] and written["model_type"] == model
+    assert sum(parameter.numel() for parameter in theirs.parameters()) == PUBLISHED[model][size]
 
 
 @pytest.mark.parametrize(("size", "parameters"), [("tiny", 4_416_698), ("base", 109_514_298), ("large", 335_174_458)])

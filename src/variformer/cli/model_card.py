@@ -15,12 +15,13 @@ class Kind(NamedTuple):
     reader: str  # the class of transformers that reads such a model whatever its family
 
 
+WRITES = Kind("text-generation", "AutoModelForCausalLM")
 CLASSIFIES_IMAGES = Kind("image-classification", "AutoModelForImageClassification")
 KINDS = {  # by how the name of their class ends
     "ForPreTraining": Kind("fill-mask", "AutoModelForPreTraining"),
     "ForMaskedLM": Kind("fill-mask", "AutoModelForMaskedLM"),
-    "LMHeadModel": Kind("text-generation", "AutoModelForCausalLM"),
-    "ForCausalLM": Kind("text-generation", "AutoModelForCausalLM"),
+    "LMHeadModel": WRITES,
+    "ForCausalLM": WRITES,
     "ForConditionalGeneration": Kind("text2text-generation", "AutoModelForSeq2SeqLM"),
     "ForSequenceClassification": Kind("text-classification", "AutoModelForSequenceClassification"),
     "ForTokenClassification": Kind("token-classification", "AutoModelForTokenClassification"),

@@ -18,6 +18,7 @@ from .model_card import KINDS
 
 Json = dict[str, Any]
 REASON = "own_code_because"  # in config.json
+SECTIONS = ("attn_config",)  # settings within config.json, of which ours says a part
 
 
 class Outgoing(NamedTuple):
@@ -68,6 +69,9 @@ def settings_of(model: nn.Module, tokenizer: Tokenizer | None, came: Json) -> Js
     ids = token_ids(model, tokenizer) | ids_of(came)
     ours = huggingface.config_of(model, model_type=came.get("model_type"), **ids)
     settings = came | {name: value for name, value in ours.items() if value is not None or name not in came}
+    settings |= {
+        name: came[name] | ours[name] for name in SECTIONS if isinstance(came.get(name), dict) and name in ours
+    }
     settings |= {name: came[name] for name in ("id2label", "label2id") if name in came}
     if known := [name for name in came.get("architectures") or () if name.endswith(tuple(KINDS))]:
         settings["architectures"] = known

@@ -87,7 +87,6 @@ def config(model: GPT) -> Config:
         "layer_norm_epsilon": facts.eps,
         "tie_word_embeddings": is_tied(model),
         "no_bias": True,
-        "learned_pos_emb": False,
         "attn_config": {"alibi": True, "alibi_bias_max": 8},
     }
 
