@@ -1,5 +1,6 @@
 """Tiny models with any parts, and their folders."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -25,6 +26,7 @@ SYSTEMS = {
     "vit": {"_target_": "variformer.models.ViT", **IMAGES},
     "deit": {"_target_": "variformer.models.DeiT", **IMAGES},
 }
+NUMBERS = itertools.count()  # of folders: transformers 5.0 keeps one module for a name
 TOKENS = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2, "decoder_start_token_id": 0}
 
 
@@ -62,7 +64,7 @@ def written(tmp_path):
     """node -> (the model, its folder)."""
 
     def write(node: dict, max_shard_bytes: int = 10**9) -> tuple[nn.Module, Path]:
-        model, folder = built(node), tmp_path / f"model{len(list(tmp_path.iterdir()))}"
+        model, folder = built(node), tmp_path / f"model{next(NUMBERS)}"
         made = portable.contents(model, node, "1.2.3 (commit abc)", TOKENS)
         write_tensors(made.tensors, folder, max_shard_bytes)
         (folder / "config.json").write_text(json.dumps(made.settings))

@@ -79,6 +79,12 @@ def test_another_cache_is_refused(written):
         loaded(folder, hf.AutoModelForCausalLM)(torch.ones(1, 2, dtype=torch.long), past_key_values=hf.DynamicCache())
 
 
+def test_an_unknown_argument_of_generate_is_refused(written):
+    _, folder = written(SYSTEMS["gpt"])
+    with pytest.raises(ValueError, match="beems"):
+        generate(loaded(folder, hf.AutoModelForCausalLM), torch.ones(1, 2, dtype=torch.long), beems=3)
+
+
 def test_a_decoder_needs_its_target(written):
     _, folder = written(SYSTEMS["t5"])
     with pytest.raises(ValueError, match="decoder_input_ids or labels"):

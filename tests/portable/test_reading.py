@@ -8,10 +8,12 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 import variformer
 from variformer.cli.exporting import export
 from variformer.cli.importing import import_model
+from variformer.cli.main import app
 from variformer.cli.train import train
 from variformer.config import ConfigError
 
@@ -58,6 +60,11 @@ def test_it_loads_as_the_run(run, folder):
     (model, tokenizer), (expected, other) = variformer.load(folder), variformer.load(run)
     assert equal(model, expected) and str(model) == str(expected) and not model.training
     assert tokenizer.fingerprint == other.fingerprint
+
+
+def test_info_tells_what_it_is(folder):
+    result = CliRunner().invoke(app, ["info", str(folder)])
+    assert result.exit_code == 0 and "Bert" in result.stdout, result.stderr
 
 
 def test_import_and_export_give_the_same_files(folder, tmp_path):

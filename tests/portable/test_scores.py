@@ -98,6 +98,16 @@ def test_the_same_scores_and_gradients(written, system, parts):
         assert (gradient is None) == (found[name] is None) and (gradient is None or torch.equal(gradient, found[name]))
 
 
+def test_two_folders_of_one_name_in_one_process(written, tmp_path):
+    """Which transformers tells apart by the file of the config's class alone."""
+    tokens = torch.randint(3, 17, (2, 6))
+    for number, name in enumerate(("RelativePositions", "RotaryPositions")):
+        ours, folder = written({**SYSTEMS["gpt"], "positions": part(name)})
+        (tmp_path / str(number)).mkdir()
+        theirs = loaded(folder.rename(tmp_path / str(number) / "model"), READERS["gpt"])
+        assert torch.equal(theirs(tokens).logits, ours(tokens))
+
+
 def test_losses_are_those_of_our_objectives(written):
     tokens, labels = torch.randint(3, 17, (2, 6)), torch.randint(3, 17, (2, 6))
     labels[0, 2:4] = -100

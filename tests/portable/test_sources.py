@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from variformer.config import targets as allowed
+from variformer.portable.code import code_of, remove_code
+from variformer.portable.heads import head_of
 from variformer.portable.sources import collect
-from variformer.portable.writing import CONFIGURATION, code_of, head_of, remove_code
 
 from .conftest import SYSTEMS, built, part
 
@@ -58,7 +59,9 @@ def test_sources_of_papers_go_along():
 
 def test_the_sum_of_all_code_is_in_the_config_of_each_folder():
     one, other = code(SYSTEMS["gpt"]), code({**SYSTEMS["gpt"], "norm": part("RMSNorm")})
-    assert one["gpt.py"] == other["gpt.py"] and one[CONFIGURATION] != other[CONFIGURATION]
+    assert (
+        one["gpt.py"] == other["gpt.py"] and one["configuration_variformer.py"] != other["configuration_variformer.py"]
+    )
 
 
 def test_code_of_an_earlier_export_is_removed_and_nothing_else(tmp_path):
@@ -119,7 +122,7 @@ def test_a_users_module_goes_along_with_what_it_imports(package):
     assert expected in files["model.py"] and "        from .numbers import TWO\n" in files["model.py"]
     assert "from .numbers import TWO" in files["somebodys_sub_positions.py"]
     assert (
-        "from .numbers import __name__ as _" in files["parts.py"]
+        "from .numbers import __name__ as _" in files["causal_language_modeling.py"]
         and "somebodys.model, but for imports as it was" in files["model.py"]
     )
 

@@ -7,8 +7,9 @@ The code in a folder is our own source text (`sources`, `flattening`) under a fe
 It needs torch and transformers alone.
 """
 
+from .code import remove_code
 from .reading import is_own, node_of, read
 from .spelling import MODEL_TYPE
-from .writing import Contents, contents, remove_code
+from .writing import Contents, contents
 
 __all__ = ["MODEL_TYPE", "Contents", "contents", "is_own", "node_of", "read", "remove_code"]

@@ -89,12 +89,6 @@ def refuse(module: str, statement: ast.stmt, what: str, cure: str) -> None:
     raise ValueError(f"{file_of(module)}:{statement.lineno} imports {what}, which cannot go along: {cure}")
 
 
-def whole_modules(modules: Iterable[str]) -> list[str]:
-    """Those that another of these modules imports as a whole: `from . import initialise`."""
-    found = [place for module in modules for each in own_imports(module) for place in places(module, each)]
-    return list(dict.fromkeys(place.module for place in found if not place.name))
-
-
 def places(module: str, statement: ast.ImportFrom) -> list[Place]:
     """Where each name that a statement imports is defined."""
     origin = absolute(module, statement)

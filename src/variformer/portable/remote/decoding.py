@@ -1,8 +1,10 @@
 """Step-by-step decoding: the cache of Variformer's models, as `generate` handles one."""
 
+import inspect
 from typing import Any
 
 from torch import Tensor
+from transformers import GenerationMixin
 
 
 class StepCache:
@@ -22,6 +24,20 @@ class StepCache:
             for each in (block.self_attention, block.cross_attention):
                 if each.keys is not None:
                     each.keys, each.values = each.keys.index_select(0, beam_idx), each.values.index_select(0, beam_idx)
+
+
+class StepwiseGenerationMixin(GenerationMixin):
+    """`generate` over a cache that `forward` makes by itself."""
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        return False
+
+    def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Those that `forward` takes: versions of transformers differ in what else they prepare."""
+        inputs = super().prepare_inputs_for_generation(*args, **kwargs)
+        taken = inspect.signature(self.forward).parameters
+        return {name: value for name, value in inputs.items() if name in taken}
 
 
 def cache_of(decoder: Any, past: StepCache | None, use_cache: bool) -> StepCache | None:

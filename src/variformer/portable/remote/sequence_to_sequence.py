@@ -4,11 +4,10 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils import can_return_tuple
 
-from .decoding import StepCache, cache_of
+from .decoding import StepCache, StepwiseGenerationMixin, cache_of
 from .modeling_variformer import VariformerPreTrainedModel, real_tokens
 
 # Shapes: B batch, S source tokens, T target tokens, D model width, V vocabulary.
@@ -29,12 +28,8 @@ class Encoder:
     __call__ = forward
 
 
-class VariformerForConditionalGeneration(VariformerPreTrainedModel, GenerationMixin):
+class VariformerForConditionalGeneration(VariformerPreTrainedModel, StepwiseGenerationMixin):
     """Scores of the next token of the target."""
-
-    @classmethod
-    def _supports_default_dynamic_cache(cls) -> bool:
-        return False  # `forward` makes its own
 
     def get_encoder(self, modality: str | None = None) -> Encoder:
         return Encoder(self.model)
