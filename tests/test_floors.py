@@ -54,7 +54,11 @@ SLOW = {
     "huggingface_hub",
 }  # imported by the functions that use them
 
-MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+STUDY = Path("study")  # the templates of `variformer new`, which are a user's own
+
+MODULES = sorted(
+    path for file in PACKAGE.rglob("*.py") if not (path := file.relative_to(PACKAGE)).is_relative_to(STUDY)
+)
 
 
 def imports(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
