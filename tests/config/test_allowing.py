@@ -88,6 +88,14 @@ def test_a_folder_of_configs_that_is_named_allows_packages(place, monkeypatch):
     assert allow([], [configs]) == [] and targets.find("my_study.Plain")
 
 
+def test_a_study_is_found_where_a_folder_above_has_its_name(place, monkeypatch):
+    """`python -m pytest my_other`, from the folder above, has that folder where Python looks for modules."""
+    write(place / "my_other" / "my_other" / "__init__.py", "class Thing: ...\n")
+    sys.path.insert(0, str(place))
+    monkeypatch.chdir(place / "my_other")
+    assert allow("my_other") == [] and targets.find("my_other.Thing")
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

@@ -115,8 +115,11 @@ def places() -> Iterator[Path]:
 
 
 def make_importable(package: str) -> None:
-    """Let Python find a package of the study, where none of its name is installed."""
-    if source_file(package) is not None:
+    """Let Python find a package of the study, where none of its name is installed.
+
+    A plain folder of that name, such as the study's own seen from the folder above, is no package.
+    """
+    if (found := source_file(package)) is not None and found.is_file():
         return
     for place in places():
         file = next((f for f in (place / package / "__init__.py", place / f"{package}.py") if f.is_file()), None)
