@@ -1,6 +1,7 @@
 """Shared by all tests."""
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two test processes share the cores
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -70,3 +71,24 @@ def composed(tmp_path_factory):
             return variformer.config.compose(compose("train", overrides=[*overrides, f"run_dir={folder}"]))
 
     return compose_overrides
+
+
+@pytest.fixture
+def nothing_allowed(tmp_path, monkeypatch):
+    """An empty working directory, and as in a new process no package allowed; what was imported is forgotten."""
+    from variformer.config import allowing, installed, modules, targets
+
+    cached = (allowing.found, installed.installed, installed.objections, modules.source_file)
+    cached += (targets.bindings, targets.stars, targets.statements)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(allowing.VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(allowing, "given", {})
+    monkeypatch.setattr(allowing, "folders", {})
+    for each in cached:
+        each.cache_clear()
+    yield tmp_path
+    for each in cached:
+        each.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("my_study", "my_other", "evil")]:
+        del sys.modules[name]

@@ -58,7 +58,11 @@ SLOW = {
 REMOTE = ("variformer", "portable", "remote")
 INSTALLED_THERE = {"torch", "transformers"}
 
-MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+STUDY = Path("study")  # the templates of `variformer new`, which are a user's own
+
+MODULES = sorted(
+    path for file in PACKAGE.rglob("*.py") if not (path := file.relative_to(PACKAGE)).is_relative_to(STUDY)
+)
 
 
 def imports(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

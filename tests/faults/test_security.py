@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,66 @@ def rewritten(run: RunDirectory, change) -> None:
     config = yaml.safe_load(run.config.read_text())
     change(config)
     run.config.write_text(yaml.safe_dump(config))
+
+
+def evaluated(run, bert):
+    evaluate_run(str(run.path))
+
+
+def loaded(run, bert):
+    variformer.load(run.path)
+
+
+def exported(run, bert):
+    from variformer.cli.exporting import export
+
+    export(run.path, run.path.parent / "out")
+
+
+def resumed(run, bert):
+    variformer.compose(f"run_dir={run.path}", "resume=true", "max_steps=4")
+
+
+def repeated(run, bert):
+    variformer.compose(f"repeat={run.path}")
+
+
+def started_from(run, bert):
+    train(bert | {"run_dir": str(run.path.parent / "new"), "init_from": str(run.path)})
+
+
+def taught_by(run, bert):
+    task = {"_target_": "variformer.objectives.masked_tokens.MaskedTokens", "_partial_": True}
+    objective = {"_target_": "variformer.objectives.token_distillation.TokenDistillation", "_partial_": True}
+    objective |= {"teacher": str(run.path), "task": task}
+    train(bert | {"objective": objective, "run_dir": str(run.path.parent / "new")})
+
+
+DOORS = [evaluated, loaded, exported, resumed, repeated, started_from, taught_by]
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+def test_a_sent_run_imports_no_class_that_it_brings(nothing_allowed, run, bert, monkeypatch, door):
+    """It has a package, a conf/ that allows it, a record of installation that does, and is the working directory."""
+    node = {"_target_": "evil.Model", "size": 3}
+    rewritten(run, lambda config: config.update(model=node))
+    record = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps(record | {"config": record["config"] | {"model": node}}))
+    for name, text in {
+        "evil/__init__.py": "from pathlib import Path\nPath('exploded').touch()\nclass Model: ...\n",
+        "conf/study.yaml": "allow: [evil]\n",
+        "evil-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: evil\nVersion: 1\nRequires-Dist: variformer\n",
+        "evil-1.dist-info/entry_points.txt": "[variformer.targets]\nevil = evil\n",
+        "evil-1.dist-info/RECORD": "evil/__init__.py,,\n",
+    }.items():
+        (run.path / name).parent.mkdir(exist_ok=True)
+        (run.path / name).write_text(text)
+    monkeypatch.chdir(run.path)
+    monkeypatch.syspath_prepend(run.path)  # as `python -m variformer` has it
+    with pytest.raises(ValueError, match=r"model\._target_: `evil\.Model` is not allowed: .*allow=evil") as refused:
+        door(run, bert)
+    assert "\n" not in str(refused.value) and "VARIFORMER_ALLOW=evil" in str(refused.value)
+    assert not exploded() and "evil" not in sys.modules
 
 
 @pytest.mark.parametrize("target", FORBIDDEN)

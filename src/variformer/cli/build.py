@@ -11,8 +11,10 @@ import lightning as L
 from torch import nn
 
 from ..config import ConfigError, instantiate
+from ..config.check import needs_folder
 from ..config.schema import TrainerSettings
 from ..data import Pretrained
+from ..layers import Block, Transformer
 from ..objectives.objective import Objective
 from ..training.callbacks import NonFinite, Preemption, Pruning, RandomState, Resumption
 from ..training.callbacks.order import in_order
@@ -54,8 +56,8 @@ def build_task(config: Config, tokenizer_folder: Path | None = None) -> Task:
     with refusals("data"):
         data.prepare()
     tokenizer = None if recipe is None else data.tokenizer
-    if tokenizer is not None and tokenizer.size > config["model"]["vocab_size"]:
-        size = config["model"]["vocab_size"]
+    size = config["model"].get("vocab_size")  # a model of one's own may have none
+    if tokenizer is not None and size is not None and tokenizer.size > size:
         cure = "raise it, or train a smaller tokenizer"
         raise ConfigError([f"model.vocab_size: {size} is less than the tokenizer's {tokenizer.size} tokens; {cure}"])
     described = data if tokenizer is None else tokenizer
@@ -75,10 +77,13 @@ def refusals(key: str) -> Iterator[None]:
         raise ConfigError([f"{key}: {error}"]) from error
 
 
-def build_module(config: Config, task: Task, model: nn.Module | None = None) -> Training:
-    """With `model` in place of the config's own, which is built otherwise."""
+def build_module(config: Config, task: Task) -> Training:
+    """What trains. Raises ConfigError where the model has no blocks, and a setting needs them."""
+    model = instantiate(config["model"], "model")
+    if problems := list(block_needs(config, model)):
+        raise ConfigError(problems)
     return Training(
-        model or instantiate(config["model"], "model"),
+        model,
         task.objective,
         instantiate(config["optimizer"], "optimizer"),
         instantiate(config["schedule"], "schedule"),
@@ -87,6 +92,18 @@ def build_module(config: Config, task: Task, model: nn.Module | None = None) -> 
         compile=config["compile"],
         checkpointing=config["checkpointing"],
     )
+
+
+def block_needs(config: Config, model: nn.Module) -> Iterator[str]:
+    """What of a config works block by block, for a model that is made of none."""
+    cure = f"but {type(model).__name__} has none; see the contract in variformer.models"
+    if not any(isinstance(part, Block) for part in model.modules()):
+        if config["compile"] != "none":
+            yield f"compile: is done to each variformer.layers.Block, {cure}; set compile=none"
+        if config["trainer"]["strategy"] == "fsdp":
+            yield f"trainer.strategy: fsdp splits each variformer.layers.Block, {cure}; set trainer=ddp"
+    if config["checkpointing"] and not any(isinstance(part, Transformer) for part in model.modules()):
+        yield f"checkpointing: is done by variformer.layers.Transformer, {cure}; set checkpointing=false"
 
 
 def build_data_module(config: Config, task: Task, devices: int) -> DataModule:
@@ -147,13 +164,17 @@ def build_trainer(
 
 
 def build_loggers(config: Config, run: RunDirectory, resume_step: int | None) -> list[Any]:
-    """metrics.csv and the dashboards, which know at what step the run goes on and how far an earlier session came."""
+    """metrics.csv and the dashboards. One that is `_partial_`, as ours are, gets the run's directory, at what step the
+    run goes on and how far an earlier session came; any other, as Lightning's, is built with its own arguments.
+    """
     curves = CSV(run.curves, resume_step)
-    wanted = {name: node for name, node in config["logger"].items() if node}
-    dashboards = [
-        instantiate(node, f"logger.{name}")(str(run.path), resume_step, curves.last_step)
-        for name, node in wanted.items()
-    ]
+    dashboards = []
+    for name, node in config["logger"].items():
+        if node and node.get("_partial_"):
+            dashboards.append(instantiate(node, f"logger.{name}")(str(run.path), resume_step, curves.last_step))
+        elif node:
+            place = {"save_dir": str(run.path)} if needs_folder(node) else {}
+            dashboards.append(instantiate(node, f"logger.{name}", **place))
     return [curves, *dashboards]
 
 

@@ -14,8 +14,9 @@ from ..hub import locate
 from ..training.callbacks import EvaluationBar
 from ..training.checkpoint_io import digest_of
 from ..training.memory import OutOfMemory
+from ..training.module import Training
 from ..training.run_directory import RunDirectory, write_json
-from .build import Config, Task, build_data_module, build_module, build_task
+from .build import Config, Task, build_data_module, build_task
 from .identity import data_facts, difference
 from .loading import load_run, run_config
 from .memory import explained
@@ -119,7 +120,7 @@ def note_of_data(run: RunDirectory, config: Config, task: Task, anyway: bool) ->
 
 
 def score(config: Config, task: Task, model: nn.Module, split: str, eval_batch: int | None) -> dict[str, float]:
-    module = build_module(config, task, model)
+    module = Training(model, task.objective)
     bars: list[L.Callback] = [EvaluationBar()] if config["trainer"].get("progress", True) else []
     trainer = L.Trainer(
         accelerator=config["trainer"]["accelerator"],

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ..config import load
+from ..config import ConfigError, folders_of, load
+from ..config.allowing import allow
 from ..hub import locate
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}  # which 
 
 Source = Annotated[str, typer.Argument(help="A Hugging Face folder, or a name on its hub: gpt2, or gpt2@REVISION.")]
 
+ALLOW = typer.Option("--allow", help="A package whose classes the run may name: your own, or one that you trust.")
 Checkpoint = Annotated[str, typer.Option(help="last, best, or the name of a file in the run's checkpoints/.")]
 
 
@@ -93,6 +95,7 @@ def export_(
         str, typer.Option(help="Files of weights above this size are split, such as 500MB.")
     ] = "5GB",
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds something already.")] = False,
+    allow_: Annotated[list[str] | None, ALLOW] = None,
 ) -> None:
     """Write a run as a Hugging Face folder: weights, config, tokenizer or image processor, and a model card.
 
@@ -103,6 +106,7 @@ def export_(
     `pip install 'variformer[onnx]'`.
     """
     with told():
+        permit(allow_)
         size = bytes_of(max_shard_size)
         load(run_dir)  # a wrong directory is answered before the heavy imports
         if folder.suffix == ".onnx":
@@ -122,9 +126,11 @@ def export_(
 def info(
     source: Annotated[str, typer.Argument(help="A run directory, a Hugging Face folder, or a name on its hub.")],
     checkpoint: Checkpoint = "last",
+    allow_: Annotated[list[str] | None, ALLOW] = None,
 ) -> None:
     """Tell what a model is: its class, sizes, parameters, and for a run its metrics."""
     with told():
+        permit(allow_)
         locate(source)
         from .describing import description
 
@@ -149,6 +155,30 @@ def wandb_sweep(
         print(f"now run: wandb sweep {write_sweep(name, conf)}")
 
 
+@app.command("help")
+def help_(
+    key: Annotated[str, typer.Argument(help="A key with dots, or a group: optimizer.lr, model/positions, experiment.")],
+) -> None:
+    """Say what a key of a config means, takes and is by default, or what the options of a group are."""
+    from ..config.explaining import explained
+
+    try:
+        print(explained(key, folders_of([])))
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+@app.command("new")
+def new_(name: Annotated[str, typer.Argument(help="The package to write, and the folder: my_study.")]) -> None:
+    """Write a small project of your own: an experiment, a model, an objective, a callback, and a test that passes."""
+    with told():
+        from .studies import write_study
+
+        folder = write_study(name)
+        print(f"{folder}: now `cd {folder.name}`, then `variformer train experiment={name}` and `pytest`")
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Errors that a user can mend, as their message alone."""
@@ -157,6 +187,12 @@ def told() -> Iterator[None]:
     except (OSError, ValueError, ImportError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
+
+
+def permit(packages: list[str] | None) -> None:
+    """Raises ConfigError for what cannot be allowed."""
+    if problems := allow(packages):
+        raise ConfigError(problems)
 
 
 def bytes_of(size: str) -> int:

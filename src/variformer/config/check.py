@@ -12,7 +12,7 @@ from .consistency import inconsistencies
 from .fitting import misfits
 from .nearest import hint
 from .signatures import COMPUTED, REQUIRED, Parameter, Signature, signature
-from .targets import find, resolve
+from .targets import find, misplaced, resolve
 from .values import dataclass_of, misfit
 
 # Hydra's other keys are not needed, and `_args_` would escape the check.
@@ -117,8 +117,16 @@ def node_problems(node: dict[str, Any], key: str, given: Collection[str] = ()) -
         yield f"{join(key, '_target_')}: {error}"
         yield from inside(arguments, key)
         return
+    if problem := misplaced(target, key):
+        yield f"{join(key, '_target_')}: {problem}"
     waits = node.get("_partial_", False) is not False
+    given = [*given, "save_dir"] if key.startswith("logger.") and needs_folder(node) else given
     yield from bound(arguments, key, known, target, given=known.parameters if waits else given)
+
+
+def needs_folder(logger: dict[str, Any]) -> bool:
+    """Whether a logger takes a folder to write to and the config gives none: it is then the run's own."""
+    return "save_dir" not in logger and "save_dir" in signature_of(logger).parameters
 
 
 def with_defaults(value: Any, known: Signature | None = None) -> Any:

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ..command import shown
+from .allowing import allow
 from .check import ConfigError, check
 from .comments import overview
 from .consistency import leaves
 from .earlier import renewed
-from .fitting import misfits
+from .fitting import config_folders, misfits
 from .launch import leads, stamp
 from .overrides import change, given
 from .paths import anchored
-from .repeating import name_of, repeated
+from .repeating import name_of, refuse_permission, repeated
 from .resuming import goes_on, has_checkpoints, is_done, require_steps_ahead, started_with
 from .schema import Experiment, TrainerSettings
 
@@ -24,7 +25,7 @@ USAGE = """Train one experiment: {command} experiment=NAME GROUP=OPTION GROUP/GR
 validate_only=true shows the plan of a run, `--cfg job` its whole config, `-m` starts a sweep, and `--hydra-help` says
 what else Hydra takes."""
 HYDRAS_OWN = {".hydra", ".hydra_resumed", "train.log"}
-ALWAYS_NEW = ("run_dir", "resume", "repeat")  # what a resumed run's command line says about itself
+ALWAYS_NEW = ("allow", "run_dir", "resume", "repeat")  # what a resumed run's command line says about itself
 
 
 def register_resolvers() -> None:
@@ -65,6 +66,7 @@ def compose(config: Any) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
 
     complete(config)
+    allow_packages(config)
     share_directory(config)
     if config.resume is True and not any(override.key_or_group == "run_dir" for override in given()):
         raise ConfigError(["resume: needs run_dir=, the directory of the run to continue"])
@@ -87,6 +89,19 @@ def compose(config: Any) -> dict[str, Any]:
     if plain["objective"] is None:
         raise ConfigError(["objective: a run that trains needs one; conf/objective/ holds those there are"])
     return anchored(plain)  # type: ignore[arg-type]
+
+
+def allow_packages(config: Any) -> None:
+    """Take `allow` out of what a command line and the user's own files have composed, and do it.
+
+    Raises ConfigError for what cannot be allowed.
+    """
+    from omegaconf import OmegaConf, open_dict
+
+    with open_dict(config):
+        names = config.pop("allow", None)
+    if problems := allow(OmegaConf.to_container(names) if OmegaConf.is_config(names) else names, config_folders()):
+        raise ConfigError(problems)
 
 
 def complete(config: Any) -> None:
@@ -158,6 +173,7 @@ def load(run_dir: Path) -> Any:
     saved = read_yaml(path)
     if "${" in repr(OmegaConf.to_container(saved, resolve=False)):  # ${oc.env:TOKEN}, in a run that somebody sent
         raise ConfigError([f"{path}: has an interpolation (${{...}}), and a run's config holds plain values alone"])
+    refuse_permission(saved, path)
     return renewed(saved, path)
 
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from .allowing import allow
 from .check import ConfigError, bound, section
 from .compose import load
+from .fitting import config_folders
 from .paths import anchored
 
 
@@ -20,6 +22,8 @@ def evaluation(chosen: Any) -> dict[str, Any]:
         raise ConfigError(["run_dir: needs a value, the directory of a run: variformer evaluate run_dir=RUN"])
     known = section("Evaluation")
     if problems := list(bound(plain, "", known)):
+        raise ConfigError(problems)
+    if problems := allow(plain.pop("allow", None), config_folders()):
         raise ConfigError(problems)
     load(Path(plain["run_dir"]))
     return anchored(plain, known)

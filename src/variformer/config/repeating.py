@@ -21,7 +21,7 @@ def repeated(config: Any) -> Any:
     source = Path(config.repeat)
     saved = OmegaConf.create(config_of(source))
     for override in given():
-        if override.key_or_group not in OWN:
+        if override.key_or_group not in (*OWN, "allow"):
             change(saved, override, source)
     for name in OWN:
         saved[name] = config[name]
@@ -35,7 +35,14 @@ def config_of(source: Path) -> dict[str, Any]:
         raise ConfigError([f"repeat: {path} holds no config, because an earlier version of the code wrote it"])
     if "${" in json.dumps(record["config"]):  # ${oc.env:TOKEN}, in a record that somebody sent
         raise ConfigError([f"repeat: {path} has an interpolation (${{...}}), where a run's config has plain values"])
+    refuse_permission(record["config"], path)
     return renewed(record["config"], path)
+
+
+def refuse_permission(saved: Any, source: Path) -> None:
+    """Raises ConfigError where the config of a run, which somebody else may have written, would allow packages."""
+    if "allow" in saved:
+        raise ConfigError([f"{source}: has `allow`, which no config of a run may say; remove it"])
 
 
 def record_of(source: Path) -> tuple[Path, dict[str, Any]]:

@@ -45,6 +45,7 @@ class Experiment:
     name: str = "run"
     run_dir: str = "runs/run"  # as given: a run is where it lies, and nothing reads this one later
     sweep_dir: LocalPath | None = None  # of a run that is a trial
+    allow: str | list[str] = field(default_factory=list)  # packages whose classes may be named; no run keeps this
     validate_only: bool = False  # check and build everything, tell what the run will be and take, and stop
     resume: bool | Literal["auto"] = False
     repeat: LocalPath | None = None  # a run directory, or the run.json of one
@@ -77,3 +78,4 @@ class Evaluation:
     other_model: FolderOrName | None = None  # scored in place of the run's own model
     data: dict[str, Any] = field(default_factory=dict)  # in place of values of the run's own
     data_anyway: bool = False  # whether or not the data are those of the run
+    allow: str | list[str] = field(default_factory=list)  # packages whose classes the run may name

@@ -4,9 +4,10 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
-from .targets import Definition, resolve
+from .targets import Definition, is_foreign, resolve_expression
 
 REQUIRED = object()  # the default of a parameter that has none
+EMPTY = ("ABC", "Callback", "Dataset", "Generic", "Module", "Objective", "Protocol", "object")  # take nothing
 COMPUTED = object()  # a default that is more than a literal, such as a class
 
 
@@ -46,12 +47,12 @@ def signature(definition: Definition) -> Signature:
 
 
 def of_bases(definition: Definition) -> Signature:
-    """Of the first base class that takes anything. A base outside of the allowed packages takes nothing."""
+    """Of the first base class that takes anything. A base of ours outside of the allowed packages takes nothing."""
     for base in bases(definition):
         inherited = signature(base)
         if inherited.parameters or inherited.is_open:
             return inherited
-    return Signature()
+    return Signature(is_open=has_unread_bases(definition))
 
 
 def of_function(module: str, node: ast.FunctionDef) -> Signature:
@@ -78,10 +79,19 @@ def of_dataclass(definition: Definition) -> Signature:
 
 
 def bases(definition: Definition) -> list[Definition]:
+    """Those that are read; `nn.Module` takes nothing, though its signature takes all."""
     assert isinstance(definition.node, ast.ClassDef)
-    names = [base.id for base in definition.node.bases if isinstance(base, ast.Name)]
-    found = [resolve(definition.module, name) for name in names]
-    return [base for base in found if base is not None and isinstance(base.node, ast.ClassDef)]
+    found = [resolve_expression(definition.module, base) for base in definition.node.bases]
+    classes = [base for base in found if base is not None and isinstance(base.node, ast.ClassDef)]
+    return [base for base in classes if base.module != "torch.nn.modules.module"]
+
+
+def has_unread_bases(definition: Definition) -> bool:
+    """Whether a user's own class may take arguments that only a class outside of the allowed packages names."""
+    assert isinstance(definition.node, ast.ClassDef)
+    names = [ast.unparse(base).partition("[")[0] for base in definition.node.bases]
+    unread = [base for base in definition.node.bases if resolve_expression(definition.module, base) is None]
+    return bool(unread) and is_foreign(definition.module) and not all(n.split(".")[-1] in EMPTY for n in names)
 
 
 def is_dataclass(node: ast.AST) -> bool:

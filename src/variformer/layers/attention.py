@@ -32,7 +32,7 @@ class Attention(nn.Module):
     """Multi-head attention of `x` over `source`, or over itself when there is no source.
 
     Vaswani et al., 2017, section 3.2. `scale` defaults to 1/sqrt(head_width); T5 uses 1. `head_width` defaults to
-    width / heads. Three variants, each by an argument:
+    width / heads. `bias`: whether its matrices have one. Three variants, each by an argument:
 
     `key_value_heads`: fewer heads of keys and values, each for a group of neighbouring query heads (grouped-query
     attention, Ainslie et al., 2023, section 2.2; with one head it is multi-query attention, Shazeer, 2019).

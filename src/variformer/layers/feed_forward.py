@@ -28,7 +28,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class FeedForward(nn.Module):
-    """Widen, activate, narrow (Vaswani et al., 2017, section 3.3)."""
+    """Widen, activate, narrow (Vaswani et al., 2017, section 3.3). `bias`: whether both matrices have one."""
 
     def __init__(
         self, width: Count, hidden: Count, *, activation: Activation, bias: bool = True, dropout: BelowOne = 0.0

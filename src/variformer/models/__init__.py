@@ -1,4 +1,23 @@
-"""The variants. Each file shows one whole model; its arguments are the paper's numbers and the parts to swap."""
+"""The variants. Each file shows one whole model; its arguments are the paper's numbers and the parts to swap.
+
+The contract of a model, also of one in a package of your own. Any `nn.Module` trains, resumes, sweeps and is evaluated
+and loaded, on one device or with DDP, if its `forward` takes what the objective gives and returns what it reads:
+
+- `NextToken`: `model(tokens, mask=None)`, (B, T) -> (B, T, V) scores
+- `MaskedTokens`: `model(tokens=, mask=, segments=, predict=)` -> an object with `.tokens`, (N, V)
+- `ImageClassification`: `model(images)`, (B, C, S, S) -> (B, K) scores
+
+What more it may have, and what that gives:
+
+- `kind`, a class variable such as "causal decoder": a config that gives it another objective is refused before it runs
+- annotated arguments, with the types of `variformer.ranges`: values are checked before anything is imported
+- arguments called vocab_size, max_length, image_size, channels or classes: they are compared with the data's
+- `variformer.layers.Block`s in it: compile, trainer=fsdp, and Muon's update of hidden matrices
+- a `variformer.layers.Transformer` in it: checkpointing, and its sizes in `variformer info`
+- `undecayed()` of a part: its parameters that weight decay leaves out
+
+Export is for the variants here: transformers has no class for others.
+"""
 
 from .albert import Albert
 from .bart import Bart

@@ -11,11 +11,11 @@ from ..layers import Block, Transformer
 from ..objectives.objective import Batch, Objective, Scores
 from .compiling import usable_mode
 from .non_finite import StepSkipped
-from .optimizer import decay_groups_of_before, group_sizes, keep_own
+from .optimizer import decay_groups, decay_groups_of_before, group_sizes, keep_own
 from .rates import Rates
 from .ratios import RatioMetric
 from .record import record
-from .schedules import Schedule
+from .schedules import Constant, Schedule
 from .sharding import ShardedStrategy, whole
 from .weighting import Weighting
 
@@ -23,7 +23,7 @@ Compile = Literal["none", "default", "reduce-overhead", "max-autotune", "max-aut
 
 
 class Training(L.LightningModule):
-    """A model and the objective that trains it.
+    """A model and the objective that trains it; without an optimizer, one that is evaluated alone.
 
     `latest` are the last training batch's scores, and `results` the metrics of each evaluated split, by name.
     """
@@ -32,17 +32,17 @@ class Training(L.LightningModule):
         self,
         model: nn.Module,
         objective: Objective,
-        optimizer: Callable[..., torch.optim.Optimizer],
-        schedule: Schedule,
+        optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        schedule: Schedule | None = None,
         *,
-        parameter_groups: Callable[[nn.Module], list[dict[str, Any]]],
+        parameter_groups: Callable[[nn.Module], list[dict[str, Any]]] = decay_groups,
         clip: float | None = None,
         compile: Compile = "none",
         checkpointing: bool = False,
     ):
         super().__init__()
         self.model, self.objective = model, objective
-        self.optimizer, self.schedule, self.parameter_groups = optimizer, schedule, parameter_groups
+        self.optimizer, self.schedule, self.parameter_groups = optimizer, schedule or Constant(), parameter_groups
         self.clip, self.compile_mode, self.checkpointing = clip, compile, checkpointing
         self.sums: dict[str, RatioMetric] = {}
         self.results: dict[str, dict[str, float]] = {}
@@ -104,6 +104,7 @@ class Training(L.LightningModule):
         record(self.trainer, named)
 
     def new_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        assert self.optimizer is not None
         return self.optimizer(self.parameter_groups(model))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

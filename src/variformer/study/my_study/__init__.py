@@ -1,0 +1,1 @@
+"""A study of its own: what it adds to Variformer. Configs in conf/ name these classes."""
