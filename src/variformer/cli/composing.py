@@ -97,6 +97,8 @@ def hydra_aside() -> Iterator[None]:
 def ready(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config as training takes it, checked once more, with a directory that can be written. Raises ConfigError."""
     plain = default_values(Experiment) | deepcopy(dict(config))
+    if plain.pop("allow"):  # no config of a run says it
+        raise ConfigError(["allow: is for compose alone, as in compose('allow=my_study', ...)"])
     check(plain)
     if plain["validate_only"]:
         raise ConfigError(["validate_only: the command shows the plan of a run; leave it out here"])
