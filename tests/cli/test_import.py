@@ -62,6 +62,13 @@ def vit(folder):
     )
 
 
+def modernbert(folder):
+    tokens = dict(pad_token_id=0, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3)
+    config = hf.ModernBertConfig(**BERT, **tokens, max_position_embeddings=33, local_attention=4)
+    hf.ModernBertForMaskedLM(config).save_pretrained(folder)
+    WordPiece(VOCABULARY).train(documents()).save(folder)
+
+
 def causal(family: str, **sizes):
     """A writer of a tiny model of one of their families that are a GPT of other parts."""
 
@@ -75,6 +82,7 @@ def causal(family: str, **sizes):
 
 LLAMA = {name: size for name, size in BERT.items() if name != "vocab_size"} | dict(max_position_embeddings=33)
 PUBLISHED = {
+    "modernbert": modernbert,
     "bert": bert,
     "gpt2": gpt2,
     "t5": t5,
@@ -158,6 +166,7 @@ def test_the_run_is_evaluated_as_it_is(imported):
 OVERRIDES = {
     "bert": ["experiment=bert", "model/positions=learned", "model/block=post_norm", "length=33"],
     "gpt2": ["experiment=gpt", "model/positions=learned", "length=33"],
+    "modernbert": ["experiment=modern_bert", "model.attention.window=2", "length=33"],
     "t5": ["experiment=t5", "model=t5_v1_1", "model.head_width=3", "model.attention_scale=1.0", "length=64"],
     "vit": [
         "experiment=vit",
@@ -366,6 +375,10 @@ TUNED = {
     "Bert": BERT,
     "Roberta": BERT | dict(type_vocab_size=1),
     "Albert": BERT | dict(embedding_size=8),
+    "RoFormer": BERT | dict(max_position_embeddings=33),
+    "ModernBert": BERT
+    | dict(max_position_embeddings=33, local_attention=4, pad_token_id=0, bos_token_id=1)
+    | dict(eos_token_id=2, cls_token_id=1, sep_token_id=2),
     "DistilBert": dict(dim=8, n_layers=2, n_heads=2, hidden_dim=12, vocab_size=VOCABULARY),
     "GPT2": dict(n_embd=8, n_layer=2, n_head=2, n_positions=33, vocab_size=VOCABULARY, eos_token_id=0, pad_token_id=0),
     "T5": T5 | dict(decoder_start_token_id=0),

@@ -44,6 +44,10 @@ PUBLISHED: dict[str, dict[str, int]] = {
         "albert_xlarge": 59_021_490,
         "albert_xxlarge": 223_158_450,
     },
+    "modern_bert": {
+        "modern_bert_base": 149_655_232,
+        "modern_bert_large": 395_881_664,
+    },
     "gpt": {
         "gpt2_small": 124_439_808,
         "gpt2_medium": 354_823_168,
@@ -136,7 +140,7 @@ def node_of(model: str) -> dict[str, Any]:
     return OmegaConf.to_container(config.model, resolve=True)  # type: ignore[return-value]
 
 
-def built(model: str, size: str, **changes: int) -> torch.nn.Module:
+def built(model: str, size: str, **changes: Any) -> torch.nn.Module:
     size, _, patch_size = size.partition("/")
     sizes = yaml.safe_load((CONF / "model" / "size" / f"{size}.yaml").read_text())
     node: Any = OmegaConf.to_container(OmegaConf.merge(node_of(model), sizes, changes))
@@ -148,7 +152,7 @@ def built(model: str, size: str, **changes: int) -> torch.nn.Module:
         return instantiate(node)
 
 
-def count(model: str, size: str, **changes: int) -> int:
+def count(model: str, size: str, **changes: Any) -> int:
     return sum(parameter.numel() for parameter in built(model, size, **changes).parameters())
 
 
@@ -176,6 +180,15 @@ def test_a_decoder_is_the_class_that_its_name_says(model, size):
 @pytest.mark.parametrize(("size", "parameters"), [("tiny", 4_416_698), ("base", 109_514_298), ("large", 335_174_458)])
 def test_bert_without_the_pair_head(size, parameters):
     assert count("bert", size, pair_classes=0) == parameters
+
+
+def test_roformer_is_as_large_as_transformers_own():
+    """junnyu/roformer_chinese_base's config: BERT base, 50,000 words, no table of positions that learns."""
+    with torch.device("meta"):
+        theirs = hf.RoFormerForMaskedLM(hf.RoFormerConfig())
+    parameters = sum(parameter.numel() for parameter in theirs.parameters() if parameter.requires_grad)
+    rotary = dict(positions=dict(_target_="variformer.layers.RotaryPositions", _partial_=True))
+    assert count("bert", "base", pair_classes=0, vocab_size=50000, **rotary) == parameters == 124_099_664
 
 
 TWO_DEPTHS = {  # published models, by the sizes in their config.json

@@ -49,6 +49,8 @@ def twins(tmp_path) -> Callable[[nn.Module], Twins]:
         torch.manual_seed(1)
         with torch.no_grad():
             for name, parameter in theirs.named_parameters():
+                if not parameter.requires_grad:  # it is computed
+                    continue
                 centre = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
                 parameter.normal_(centre, 0.3)
             for name, buffer in theirs.named_buffers():
@@ -125,6 +127,7 @@ def with_gradients(model: nn.Module) -> nn.Module:
     """A copy whose parameters are the gradients: its checkpoint then names them."""
     clone = copy.deepcopy(model)
     for target, source in zip(clone.parameters(), model.parameters(), strict=True):
-        assert source.grad is not None
-        target.data = source.grad.clone()
+        if source.requires_grad:
+            assert source.grad is not None
+            target.data = source.grad.clone()
     return clone

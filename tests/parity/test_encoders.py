@@ -1,4 +1,4 @@
-"""BERT, RoBERTa, DistilBERT and ALBERT with the heads of their pre-training."""
+"""BERT, RoBERTa, DistilBERT, ALBERT, RoFormer and ModernBERT with the heads of their pre-training."""
 
 import pytest
 import torch
@@ -8,6 +8,7 @@ import transformers as hf
 from variformer.weights.huggingface import load
 
 VOCABULARY = 53
+NOTHING = r"(?!)"  # keys turn: the gradient of their bias is one
 SIZES = dict(
     vocab_size=VOCABULARY,
     hidden_size=15,
@@ -21,6 +22,13 @@ DISTILBERT = dict(
 )
 ALBERT = SIZES | dict(embedding_size=7, num_attention_heads=5, max_position_embeddings=33)
 ROBERTA = SIZES | dict(type_vocab_size=1, pad_token_id=1)
+ROFORMER = SIZES | dict(hidden_size=24, num_attention_heads=3)
+# Lengths up to 33 are beyond a window of 4 positions on each side.
+MODERN = SIZES | dict(hidden_size=18, num_hidden_layers=4, num_attention_heads=3, local_attention=8)
+MODERN |= dict(pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2)
+LAYERS = ["full_attention", "sliding_attention"] * 2
+BASES = {"full_attention": 300.0, "sliding_attention": 20.0}
+BASES = {kind: {"rope_type": "default", "rope_theta": base} for kind, base in BASES.items()}
 MODELS = {
     "bert": lambda: hf.BertForPreTraining(hf.BertConfig(**SIZES)),
     "bert, relu": lambda: hf.BertForPreTraining(hf.BertConfig(**SIZES, hidden_act="relu", layer_norm_eps=1e-3)),
@@ -32,6 +40,17 @@ MODELS = {
     "albert": lambda: hf.AlbertForPreTraining(hf.AlbertConfig(**ALBERT)),
     "albert, two groups": lambda: hf.AlbertForPreTraining(hf.AlbertConfig(**ALBERT, num_hidden_groups=2)),
     "albert without pairs": lambda: hf.AlbertForMaskedLM(hf.AlbertConfig(**ALBERT, hidden_act="relu")),
+    "roformer": lambda: hf.RoFormerForMaskedLM(hf.RoFormerConfig(**ROFORMER)),
+    "roformer, relu": lambda: hf.RoFormerForMaskedLM(
+        hf.RoFormerConfig(**ROFORMER, hidden_act="relu", layer_norm_eps=1e-3, type_vocab_size=1)
+    ),
+    "modernbert": lambda: hf.ModernBertForMaskedLM(hf.ModernBertConfig(**MODERN)),
+    "modernbert, other bases": lambda: hf.ModernBertForMaskedLM(
+        hf.ModernBertConfig(**MODERN, layer_types=LAYERS, rope_parameters=BASES, norm_eps=1e-3)
+    ),
+    "modernbert, silu": lambda: hf.ModernBertForMaskedLM(
+        hf.ModernBertConfig(**MODERN | dict(local_attention=2), hidden_activation="silu", classifier_activation="silu")
+    ),
 }
 
 
@@ -85,7 +104,8 @@ def test_a_step(pair, same_step, name):
     if predicted.pair is not None:
         ours = ours + F.cross_entropy(predicted.pair, judged)
         labels["sentence_order_label" if "albert" in name else "next_sentence_label"] = judged
-    same_step(made, ours, made.theirs(**inputs, **labels).loss)
+    turned = dict(zero=NOTHING) if name.startswith("roformer") else {}
+    same_step(made, ours, made.theirs(**inputs, **labels).loss, **turned)
 
 
 def test_positions_that_are_asked_for_are_those_of_all_scores(pair, close):

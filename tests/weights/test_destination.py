@@ -6,11 +6,31 @@ import pytest
 import torch
 from torch import nn
 
-from variformer.layers import Attention, FeedForward, GatedFeedForward, PreNormBlock, RelativePositions
-from variformer.models import GPT, T5, Bert, SequenceClassifier, TokenClassifier
+from variformer.layers import (
+    Attention,
+    FeedForward,
+    GatedFeedForward,
+    PreNormBlock,
+    RelativePositions,
+    RotaryPositions,
+)
+from variformer.models import (
+    GPT,
+    T5,
+    Bart,
+    Bert,
+    FirstTokenClassifier,
+    ModernBert,
+    Roberta,
+    SequenceClassifier,
+    SpanFinder,
+    TokenClassifier,
+    ViT,
+)
 from variformer.weights.huggingface import destination
 
 SMALL = dict(vocab_size=31, width=8, depth=2, heads=2, hidden=32, max_length=9)
+IMAGES = dict(image_size=4, patch_size=2, width=8, depth=2, heads=2, hidden=32)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +39,14 @@ SMALL = dict(vocab_size=31, width=8, depth=2, heads=2, hidden=32, max_length=9)
         (lambda: GPT(**SMALL), "GPT2LMHeadModel"),
         (lambda: Bert(**SMALL, pair_classes=0), "BertForMaskedLM"),
         (lambda: SequenceClassifier(Bert(**SMALL), 3), "BertForSequenceClassification"),
+        (lambda: Bert(**SMALL, pair_classes=0, positions=RotaryPositions), "RoFormerForMaskedLM"),
+        (lambda: Roberta(**SMALL, positions=RotaryPositions, activation="relu"), "RoFormerForMaskedLM"),
+        (lambda: TokenClassifier(Bert(**SMALL, positions=RotaryPositions), 3), "RoFormerForTokenClassification"),
+        (lambda: ModernBert(**SMALL), "ModernBertForMaskedLM"),
+        (lambda: ModernBert(**SMALL, attention=Attention), "ModernBertForMaskedLM"),
+        (lambda: FirstTokenClassifier(ModernBert(**SMALL), 3), "ModernBertForSequenceClassification"),
+        (lambda: ViT(**IMAGES, stochastic_depth=0.1), "ViTForImageClassification"),
+        (lambda: SpanFinder(ModernBert(**SMALL)), "ModernBertForQuestionAnswering"),
     ],
 )
 def test_a_class_is_found_without_values_of_tensors(model, architecture):
@@ -49,6 +77,35 @@ def test_a_class_is_found_without_values_of_tensors(model, architecture):
             lambda: T5(**SMALL, head_width=4, positions=partial(RelativePositions), block=Reversed),
             "block: Reversed; T5ForConditionalGeneration has PreNormBlock",
         ),
+        (
+            lambda: Bert(**SMALL, pair_classes=0, positions=partial(RotaryPositions, base=5.0)),
+            "positions: RotaryPositions; BertForMaskedLM has LearnedPositions",
+        ),
+        (
+            lambda: Bert(**SMALL, positions=RotaryPositions),
+            "pair_classes: 2; RoFormerForMaskedLM has none",
+        ),
+        (
+            lambda: Roberta(**SMALL, positions=RotaryPositions, block=PreNormBlock),
+            "block: PreNormBlock; RoFormerForMaskedLM has PostNormBlock",
+        ),
+        (
+            lambda: ModernBert(**SMALL, positions=RotaryPositions, norm=nn.RMSNorm),
+            "positions: RotaryPositions, norm: RMSNorm; ModernBertForMaskedLM has LocalRotaryPositions, LayerNorm",
+        ),
+        (
+            lambda: ModernBert(**SMALL, norm=nn.LayerNorm, attention=partial(Attention, query_key_norm=nn.RMSNorm)),
+            "norm: bias=True, attention: query_key_norm=RMSNorm; ModernBertForMaskedLM has bias=False, no query_key_",
+        ),
+        (
+            lambda: ModernBert(**SMALL, attention=partial(Attention, window=0)),
+            "attention: windows of [0] positions; ModernBertForMaskedLM has one of at least 1",
+        ),
+        (
+            lambda: Bart(**SMALL, block=PreNormBlock),
+            "block: PreNormBlock; BartForConditionalGeneration has PostNormBlock",
+        ),
+        (lambda: Bert(**SMALL, feed_forward=Own), "feed_forward: Own; BertForPreTraining has FeedForward"),
         (lambda: nn.Linear(2, 2), "transformers has no class for a Linear, only for Albert"),
         (lambda: TokenClassifier(T5(**SMALL, head_width=4, norm=nn.LayerNorm), 3), "norm: LayerNorm; T5ForTokenClass"),
     ],
@@ -57,6 +114,13 @@ def test_all_differences_are_named_in_one_line(model, because):
     found = destination(model())
     assert found.architecture is None
     assert found.because.startswith(because) and "\n" not in found.because
+
+
+class Own(nn.Linear):
+    """A feed-forward layer without the layers that another has."""
+
+    def __init__(self, width, hidden, *, activation):
+        super().__init__(width, width)
 
 
 class Reversed(PreNormBlock):

@@ -7,7 +7,7 @@ import pytest
 import torch
 import transformers as hf
 
-from variformer.weights.huggingface import build, load
+from variformer.weights.huggingface import build, config_of, load
 from variformer.weights.settings import SPELLINGS, Settings
 from variformer.weights.tables import FAMILIES
 
@@ -28,7 +28,9 @@ CONFIGS = {
     "deit": hf.DeiTConfig(**IMAGE),
     "distilbert": hf.DistilBertConfig(vocab_size=31, dim=8, n_layers=1, n_heads=2, hidden_dim=12),
     "gpt2": hf.GPT2Config(vocab_size=31, n_embd=8, n_layer=1, n_head=2, n_positions=9, n_inner=12),
+    "modernbert": hf.ModernBertConfig(**ENCODER),
     "roberta": hf.RobertaConfig(**ENCODER, pad_token_id=1),
+    "roformer": hf.RoFormerConfig(**ENCODER),
     "t5": hf.T5Config(vocab_size=31, d_model=8, d_kv=4, d_ff=12, num_layers=1, num_heads=2),
     "vit": hf.ViTConfig(**IMAGE),
     "gpt_neox": hf.GPTNeoXConfig(**ENCODER | dict(num_attention_heads=1)),
@@ -38,7 +40,16 @@ CONFIGS = {
     "bloom": hf.BloomConfig(vocab_size=31, hidden_size=8, n_layer=1, n_head=2),
     "mpt": hf.MptConfig(vocab_size=31, d_model=8, n_layers=1, n_heads=2),
 }
-HEADS = {"bart": "Bart", "t5": "T5", "distilbert": "DistilBert"}  # whose head for a task reads more of the config
+HEADS = {
+    "bart": "Bart",
+    "t5": "T5",
+    "distilbert": "DistilBert",
+    "modernbert": "ModernBert",
+    "roformer": "RoFormer",
+}  # whose head for a task reads more of the config
+
+
+MEAN = {"classifier_pooling": "mean", "architectures": ["ModernBertForSequenceClassification"]}
 
 
 def built(name: str, values: dict, tensors=()):
@@ -129,6 +140,30 @@ def test_sizes_as_lists_are_squares(name):
         ("bart", {"normalize_before": True}, "normalize_before=True is not supported, only False"),
         ("t5", {"feed_forward_proj": "wide-relu"}, "feed_forward_proj is 'wide-relu', which is unknown here"),
         ("t5", {"num_layers": 768.0}, "num_layers is 768.0, but must be a whole number from 1 on"),
+        ("roformer", {"rotary_value": True}, "rotary_value=True is not supported, only False"),
+        ("roformer", {"embedding_size": 4}, "embedding_size=4 is not supported, only 8"),
+        ("roformer", {"is_decoder": True}, "is_decoder=True is not supported, only False"),
+        ("modernbert", {"attention_bias": True}, "attention_bias=True is not supported, only False"),
+        ("modernbert", {"norm_bias": True}, "norm_bias=True is not supported, only False"),
+        ("modernbert", {"local_attention": 5}, "local_attention is 5, but must be even"),
+        ("modernbert", {"classifier_activation": "relu"}, "classifier_activation differs from hidden_activation"),
+        ("modernbert", {"layer_types": ["sliding_attention"]}, "layer_types is ['sliding_attention'], but must have"),
+        ("modernbert", {"rope_scaling": {"factor": 2}}, "rope_scaling={'factor': 2} is not supported, only None"),
+        (
+            "modernbert",
+            {"rope_parameters": {"full_attention": {"rope_type": "yarn"}}},
+            "rope_parameters: rope_type='yarn' in full_attention is not supported, only 'default'",
+        ),
+        (
+            "modernbert",
+            {"rope_parameters": None, "local_rope_theta": -1},
+            "local_rope_theta is -1, but must be positive",
+        ),
+        (
+            "modernbert",
+            MEAN,
+            "classifier_pooling='mean' is not supported, only 'cls'",
+        ),
         ("gpt_neox", {"rope_parameters": {"rope_type": "yarn"}}, "rope_parameters.rope_type='yarn' is not supported"),
         (
             "gpt_neox",
@@ -171,6 +206,18 @@ def test_sizes_as_lists_are_squares(name):
 def test_what_does_not_do_is_named(name, change, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         built(name, CONFIGS[name].to_dict() | change)
+
+
+def test_modernbert_as_its_first_files_say_it():
+    """answerdotai/ModernBERT-base's config.json of 2024 has a distance and two bases, no lists."""
+    values = CONFIGS["modernbert"].to_dict() | {"num_hidden_layers": 5, "global_attn_every_n_layers": 2}
+    values |= {"global_rope_theta": 300.0, "local_rope_theta": 20.0, "layer_types": None, "rope_parameters": None}
+    model = built("modernbert", values)
+    assert [block.self_attention.window for block in model.encoder.blocks] == [None, 64, None, 64, None]
+    assert (model.encoder.positions.base, model.encoder.positions.local_base) == (300.0, 20.0)
+    said = config_of(model)
+    assert said["local_attention"] == 128
+    assert sizes(built("modernbert", said)) == sizes(model)
 
 
 @pytest.mark.parametrize("dtype", [{"torch_dtype": "float16"}, {"dtype": None}, {"torch_dtype": None}])

@@ -60,18 +60,18 @@ def export_(
 ) -> None:
     """Write a run as a Hugging Face folder: weights, config, tokenizer or image processor, and a model card.
 
-    `AutoModelFor...from_pretrained(FOLDER)` of transformers reads it and gives the same scores. Models with parts that
-    transformers does not have, such as a BERT with rotary positions, are refused.
+    `AutoModelFor...from_pretrained(FOLDER)` of transformers reads it and gives the same scores. A model with parts that
+    no class of transformers has goes out with its own modelling code: there, give `trust_remote_code=True`, too.
     """
     with told():
         size = bytes_of(max_shard_size)
         load(run_dir)  # a wrong directory is answered before the heavy imports
-        from .exporting import export
+        from .exporting import class_line, export
 
         written = export(run_dir, folder, checkpoint=checkpoint, max_shard_bytes=size, force=force)
         for file in sorted(written.iterdir()):
             print(f"{file.stat().st_size:>14,}  {file.name}")
-        print(f"folder: {written}")
+        print(f"folder: {written}\n{class_line(written)}")
 
 
 @app.command()

@@ -19,8 +19,13 @@ class Context(NamedTuple):
     mask: Tensor | None = None  # for self-attention: bool, or added to the scores
     causal: bool = False
     rotation: Tensor | None = None  # (2, T, R)
+    local_rotation: Tensor | None = None  # instead of it where attention has a window
     memory: Tensor | None = None  # (B, M, D), the encoder's output
     memory_mask: Tensor | None = None
+
+    def rotation_of(self, attention: Attention) -> Tensor | None:
+        is_local = attention.window is not None and self.local_rotation is not None
+        return self.local_rotation if is_local else self.rotation
 
 
 @dataclass
@@ -57,7 +62,8 @@ class Block(nn.Module):
 
     def attend(self, x: Tensor, context: Context, cache: BlockCache | None) -> Tensor:
         kv = cache.self_attention if cache else None
-        y = self.self_attention(x, mask=context.mask, causal=context.causal, rotation=context.rotation, cache=kv)
+        rotation = context.rotation_of(self.self_attention)
+        y = self.self_attention(x, mask=context.mask, causal=context.causal, rotation=rotation, cache=kv)
         return self.dropout(y)
 
     def attend_memory(self, x: Tensor, context: Context, cache: BlockCache | None) -> Tensor:

@@ -33,6 +33,7 @@ class Order(NamedTuple):
     added: Tensor | None = None  # (T, E), or (B, T, E) where rows differ, added to the embeddings
     rotation: Tensor | None = None  # (2, T, R) cosines and sines that turn queries and keys, R <= W
     bias: Tensor | None = None  # (H, T, K) added to the attention scores
+    local_rotation: Tensor | None = None  # instead of `rotation` in blocks that attend within a window
 
 
 class Positions(nn.Module):
@@ -118,8 +119,22 @@ class RotaryPositions(Positions):
             raise ValueError(f"rotary positions turn pairs, but heads are {sizes.head_width} wide {turned}")
 
     def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
-        angles = angles_of(length, start, self.turned, self.base, device).repeat(1, 2)
-        return Order(rotation=torch.stack([angles.cos(), angles.sin()]))
+        return Order(rotation=rotation_of(length, start, self.turned, self.base, device))
+
+
+class LocalRotaryPositions(RotaryPositions):
+    """Rotary positions with another base, `local_base`, in blocks that attend within a window.
+
+    Far positions need slow turns, near ones do not (ModernBERT, Warner et al., 2024, section 2.1.2).
+    """
+
+    def __init__(self, sizes: Sizes, *, base: Positive = 160000.0, local_base: Positive = 10000.0):
+        super().__init__(sizes, base=base)
+        self.local_base = local_base
+
+    def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
+        near = rotation_of(length, start, self.turned, self.local_base, device)
+        return super().forward(length, start, device)._replace(local_rotation=near)
 
 
 class RelativePositions(Positions):
@@ -178,6 +193,12 @@ def angles_of(length: int, start: int, width: int, base: float, device: torch.de
     """(T, ceil(width / 2)): the angle of each position at each frequency."""
     frequencies = base ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
     return torch.arange(start, start + length, device=device)[:, None] * frequencies
+
+
+def rotation_of(length: int, start: int, width: int, base: float, device: torch.device) -> Tensor:
+    """(2, T, width): the cosine and the sine of the angle of each position."""
+    angles = angles_of(length, start, width, base, device).repeat(1, 2)
+    return torch.stack([angles.cos(), angles.sin()])
 
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:

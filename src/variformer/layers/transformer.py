@@ -67,7 +67,7 @@ class Transformer(nn.Module):
 
         self_mask, causal = attention_mask(mask, order.bias, self.causal, x, keys=start + x.size(1))
         memory_mask = None if memory_mask is None else per_head(memory_mask)
-        context = Context(self_mask, causal, order.rotation, memory, memory_mask)
+        context = Context(self_mask, causal, order.rotation, order.local_rotation, memory, memory_mask)
 
         for layer in range(self.depth):
             block = self.blocks[layer * len(self.blocks) // self.depth]

@@ -46,7 +46,7 @@ def facts_of(transformer: Transformer) -> Facts:
         hidden=first.feed_forward.widen.out_features,
         dropout=first.dropout.p if isinstance(first.dropout, nn.Dropout) else first.dropout[0].p,
         activation=activation_name(first.feed_forward.activation),
-        eps=eps_of(first.self_norm, attention.query.weight.dtype),
+        eps=eps_of(first.feed_forward_norm, attention.query.weight.dtype),
         attention_bias=attention.query.bias is not None,
         feed_forward_bias=first.feed_forward.widen.bias is not None,
     )
@@ -72,6 +72,7 @@ class Parts:
     attention_bias: bool | None = True
     feed_forward_bias: bool | None = True
     norm_bias: bool = True  # of a LayerNorm; an RMSNorm has none
+    by_block: tuple[str, ...] = ()  # those of `variants` that their config says for each block
     embedding_norm: bool | None = None  # of a GPT; others have theirs as a matter of course
 
     def differences(self, transformer: Transformer) -> Iterator[Difference]:
@@ -83,22 +84,22 @@ class Parts:
         for block in transformer.blocks:
             found |= dict.fromkeys(self.differences_of_block(block))
         yield from found
-        if not found and len({numbers(block) for block in transformer.blocks}) > 1:
+        if not found and len({numbers(block, self.by_block) for block in transformer.blocks}) > 1:
             yield Difference("blocks", "blocks with other numbers than the first", "equal ones")
 
     def differences_of_block(self, block: Any) -> Iterator[Difference]:
         yield from kinds("block", block, self.block)
-        yield from kinds("norm", block.self_norm, (self.norm,))
-        if type(block.self_norm) is nn.LayerNorm and self.norm is nn.LayerNorm:
-            yield from bias("norm", block.self_norm, self.norm_bias)
+        yield from kinds("norm", block.feed_forward_norm, (self.norm,))
+        if type(block.feed_forward_norm) is nn.LayerNorm and self.norm is nn.LayerNorm:
+            yield from bias("norm", block.feed_forward_norm, self.norm_bias)
         for attention in attentions(block):
             yield from kinds("attention", attention, (Attention,))
             for name, value in variants(attention).items():
                 if name not in self.variants:
                     yield Difference("attention", f"{name}={value}", f"no {name}")
-            yield from bias("attention", attention.query, self.attention_bias)
+            yield from bias("attention", getattr(attention, "query", None), self.attention_bias)
         yield from kinds("feed_forward", block.feed_forward, self.feed_forward)
-        yield from bias("feed_forward", block.feed_forward.widen, self.feed_forward_bias)
+        yield from bias("feed_forward", getattr(block.feed_forward, "widen", None), self.feed_forward_bias)
 
 
 def kinds(part: str, module: nn.Module, expected: Kinds) -> Iterator[Difference]:
@@ -107,8 +108,9 @@ def kinds(part: str, module: nn.Module, expected: Kinds) -> Iterator[Difference]
 
 
 def bias(part: str, module: Any, expected: bool | None) -> Iterator[Difference]:
-    there = module.bias is not None
-    if expected is not None and there != expected:
+    """Nothing of a module that is not there: an own part is another one already."""
+    there = getattr(module, "bias", None) is not None
+    if module is not None and expected is not None and there != expected:
         yield Difference(part, f"bias={there}", f"bias={expected}")
 
 
@@ -132,11 +134,13 @@ def variants(attention: Attention) -> dict[str, Any]:
     return found
 
 
-def numbers(block: Any) -> tuple[Any, ...]:
+def numbers(block: Any, by_block: tuple[str, ...]) -> tuple[Any, ...]:
     """What their config says once for all blocks, and the shapes of tensors do not."""
     dtype = block.self_attention.query.weight.dtype
-    attention = [(each.heads, *sorted(variants(each).items())) for each in attentions(block)]
-    return (*attention, repr(block.feed_forward.activation), eps_of(block.self_norm, dtype))
+    attention: list[Any] = []
+    for each in attentions(block):
+        attention += [each.heads, *(item for item in sorted(variants(each).items()) if item[0] not in by_block)]
+    return (*attention, repr(block.feed_forward.activation), eps_of(block.feed_forward_norm, dtype))
 
 
 def positions_from(positions: nn.Module, offset: int) -> Iterator[Difference]:
@@ -147,7 +151,7 @@ def positions_from(positions: nn.Module, offset: int) -> Iterator[Difference]:
 
 def fixed_eps(transformer: Transformer, expected: float) -> Iterator[Difference]:
     """Whether the norms have another eps than theirs, for which their config has no word."""
-    norm: Any = transformer.blocks[0].self_norm
+    norm: Any = transformer.blocks[0].feed_forward_norm
     if hasattr(norm, "eps") and (eps := eps_of(norm, torch.get_default_dtype())) != expected:
         yield Difference("norm", f"eps={eps}", f"eps={expected}")
 

@@ -20,6 +20,10 @@ class Destination(NamedTuple):
     architecture: str | None  # "GPTNeoXForCausalLM"; None where no class has the model's parts
     because: str = ""  # how the model differs from the nearest class, in one line; empty where a class has its parts
 
+    def __str__(self) -> str:
+        """As in "as GPTNeoXForCausalLM" or "with its own code, because ..."; before it stands "exports"."""
+        return f"as {self.architecture}" if self.architecture else f"with its own code, because {self.because}"
+
 
 def destination(model: nn.Module, model_type: str | None = None) -> Destination:
     """The class of transformers that has the parts of a model, or how the model differs from the nearest class.
@@ -90,7 +94,7 @@ def differences_of(model: nn.Module, format: Format) -> list[Difference]:
     found = [*family.differences(body), *(task.differences(model) if task else ())]
     if type(body).forward is not kind.forward:
         found.append(Difference("forward", f"{type(body).__name__}'s own", f"{kind.__name__}'s"))
-    return found or list(unmatched(model, format))
+    return list(dict.fromkeys(found)) or list(unmatched(model, format))
 
 
 def unmatched(model: nn.Module, format: Format) -> Iterator[Difference]:

@@ -38,8 +38,10 @@ def body_of(model: nn.Module) -> nn.Module:
 
 
 def tensors_of(model: nn.Module) -> dict[str, Tensor]:
-    """By name, a tied one once."""
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    """Those that a checkpoint holds, by name; a tied one once."""
+    named = [*model.named_parameters(), *model.named_buffers()]
+    kept = model.state_dict().keys()  # without buffers that are no state, such as a rate of stochastic depth
+    return {name: tensor for name, tensor in named if name in kept}
 
 
 def table_of(model: nn.Module, format: Format) -> list[Row]:

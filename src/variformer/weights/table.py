@@ -35,11 +35,32 @@ SAME = Edit(lambda theirs: theirs, lambda ours: ours)
 TRANSPOSED = Edit(lambda theirs: [theirs[0].t()], lambda ours: [ours[0].t()])
 UNSQUEEZED = Edit(lambda theirs: [theirs[0].squeeze(0)], lambda ours: [ours[0].unsqueeze(0)])
 MERGED = Edit(lambda theirs: theirs[0].chunk(3), lambda ours: [torch.cat(list(ours))])
+MERGED_PAIR = Edit(lambda theirs: theirs[0].chunk(2), lambda ours: [torch.cat(list(ours))])
 MERGED_AND_TRANSPOSED = Edit(lambda theirs: theirs[0].t().chunk(3), lambda ours: [torch.cat(list(ours)).t()])
 STACKED = Edit(  # (1, 1, D) each, the rows of ours
     lambda theirs: [torch.cat([row.squeeze(0) for row in theirs])],
     lambda ours: [row.clone().unsqueeze(0) for row in ours[0].split(1)],
 )
+
+
+def turned_pairs(heads: int) -> Edit:
+    """Rows of queries or keys: theirs turns the neighbours (2i, 2i + 1) of each head, ours (i, i + half its width)."""
+    return Edit(
+        lambda theirs: [each.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2) for each in theirs],
+        lambda ours: [each.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2) for each in ours],
+    )
+
+
+def computed(name: str, tensor: Tensor) -> Edit:
+    """A tensor that theirs stores and ours computes. Reading other values raises ValueError."""
+
+    def read(theirs: Sequence[Tensor]) -> Sequence[Tensor]:
+        (stored,) = theirs
+        if not torch.allclose(stored.float(), tensor, atol=max(1e-3, torch.finfo(stored.dtype).eps)):
+            raise ValueError(f"{name} holds other values than its formula gives, which ours computes")
+        return []
+
+    return Edit(read, lambda ours: [tensor])
 
 
 def merged_by_head(heads: int) -> Edit:
@@ -55,7 +76,7 @@ def merged_by_head(heads: int) -> Edit:
 
 
 class Row(NamedTuple):
-    """Tensors of theirs, and what they are of ours; {} stands for the number of a block."""
+    """Tensors of theirs, and what they are of ours: none where ours computes them. {} is the number of a block."""
 
     ours: tuple[str, ...]
     theirs: tuple[str, ...]
@@ -63,7 +84,7 @@ class Row(NamedTuple):
 
     def is_below(self, part: str) -> bool:
         """Whether it speaks of a part of our model alone."""
-        return all(name.startswith(f"{part}.") for name in self.ours)
+        return bool(self.ours) and all(name.startswith(f"{part}.") for name in self.ours)
 
     def names_any(self, tensors: Tensors) -> bool:
         return any(name in tensors for name in self.theirs)
@@ -80,7 +101,7 @@ def rows(names: Mapping[str, str], *kinds: str, edit: Edit = SAME) -> list[Row]:
 def expand(table: Sequence[Row], model: nn.Module) -> Iterator[Row]:
     """Rows without {}: one for each block of the transformer that a row speaks of."""
     for ours, theirs, edit in table:
-        transformer, repeated, _ = ours[0].partition(".blocks.{}.")
+        transformer, repeated, _ = next(iter(ours), "").partition(".blocks.{}.")
         depth = len(model.get_submodule(f"{transformer}.blocks")) if repeated else 1  # type: ignore[arg-type]
         for block in range(depth):
             yield Row(tuple(name.format(block) for name in ours), tuple(name.format(block) for name in theirs), edit)

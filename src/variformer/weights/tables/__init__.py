@@ -11,9 +11,11 @@ from .gpt2 import GPT2
 from .gpt_neox import GPT_NEOX
 from .llama import LLAMA
 from .mistral import MISTRAL
+from .modernbert import MODERNBERT
 from .mpt import MPT
 from .qwen3 import QWEN3
 from .roberta import ROBERTA
+from .roformer import ROFORMER
 from .t5 import T5
 from .vit import VIT
 
@@ -30,7 +32,9 @@ FAMILIES: dict[str, Family] = {
     "qwen3": QWEN3,
     "bloom": BLOOM,
     "mpt": MPT,
+    "modernbert": MODERNBERT,
     "roberta": ROBERTA,
+    "roformer": ROFORMER,
     "t5": T5,
     "vit": VIT,
 }  # by `model_type` in config.json; of several that have the parts of a model, the first is taken

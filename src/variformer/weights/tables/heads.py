@@ -21,6 +21,7 @@ DROPOUT = {
     "distilbert": 0.2,
     "t5": 0.0,
     "bart": 0.0,
+    "modernbert": 0.0,
     "bloom": 0.0,
 }  # their defaults, which config.json leaves out
 
