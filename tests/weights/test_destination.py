@@ -10,6 +10,7 @@ from variformer.layers import (
     Attention,
     FeedForward,
     GatedFeedForward,
+    LinearBiasPositions,
     PreNormBlock,
     RelativePositions,
     RotaryPositions,
@@ -83,7 +84,7 @@ def test_a_class_is_found_without_values_of_tensors(model, architecture):
         ),
         (
             lambda: Bert(**SMALL, positions=RotaryPositions),
-            "positions: RotaryPositions; BertForPreTraining has LearnedPositions",
+            "pair_classes: 2; RoFormerForMaskedLM has none",
         ),
         (
             lambda: Roberta(**SMALL, positions=RotaryPositions, block=PreNormBlock),
@@ -146,3 +147,33 @@ def test_a_model_that_computes_otherwise_is_no_class_of_theirs():
 
     assert destination(Renamed(**SMALL)).architecture == "GPT2LMHeadModel"
     assert destination(Doubled(**SMALL)).because == "forward: Doubled's own; GPT2LMHeadModel has GPT's"
+
+
+class OwnAttention(nn.Module):
+    """Attention of a user's own, of which nothing is known."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.mix = nn.Linear(width, width)
+
+
+class OwnBlock(nn.Module):
+    ends_normalised = False
+
+    def __init__(self, width: int, **parts: object):
+        super().__init__()
+
+
+@pytest.mark.parametrize("positions", [RotaryPositions, LinearBiasPositions])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        dict(attention=OwnAttention),
+        dict(feed_forward=Own),
+        dict(block=OwnBlock),
+        dict(attention=OwnAttention, norm=nn.RMSNorm, feed_forward=GatedFeedForward),
+    ],
+)
+def test_parts_of_ones_own_are_no_class_of_theirs(parts, positions):
+    found = destination(GPT(**SMALL, positions=positions, **parts))
+    assert found.architecture is None and "Own" in found.because

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ..layers import Attention, LearnedPositions, Transformer
+from ..layers import Attention, Block, LearnedPositions, Transformer
 from .table import Difference, activation_name
 
 Kinds = tuple[type[nn.Module], ...]
@@ -60,7 +60,7 @@ def eps_of(norm: Any, dtype: torch.dtype) -> float:
 class Parts:
     """The parts that the transformers of one of their classes have.
 
-    `variants` are the arguments of Attention that their config has a word for, of `VARIANTS`. A bias that is None is
+    `variants` are the arguments of Attention that their config has a word for. A bias that is None is
     there or not, as their config says.
     """
 
@@ -89,6 +89,8 @@ class Parts:
 
     def differences_of_block(self, block: Any) -> Iterator[Difference]:
         yield from kinds("block", block, self.block)
+        if not isinstance(block, Block):
+            return  # an own one, of whose parts nothing is known
         yield from kinds("norm", block.feed_forward_norm, (self.norm,))
         if type(block.feed_forward_norm) is nn.LayerNorm and self.norm is nn.LayerNorm:
             yield from bias("norm", block.feed_forward_norm, self.norm_bias)
@@ -119,7 +121,9 @@ def attentions(block: Any) -> list[Attention]:
 
 
 def variants(attention: Attention) -> dict[str, Any]:
-    """What an attention has that the first paper's has not, by the name of the argument."""
+    """What an attention has that the first paper's has not, by the name of the argument; nothing of an own class."""
+    if not isinstance(attention, Attention):
+        return {}
     found: dict[str, Any] = {}
     if attention.key_value_heads != attention.heads:
         found["key_value_heads"] = attention.key_value_heads

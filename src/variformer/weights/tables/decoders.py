@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from ...layers import RotaryPositions, Transformer
+from ...layers import FeedForward, RotaryPositions, Transformer
 from ...models import GPT
 from ..settings import Settings
 from ..table import Difference, Row, activation_name
@@ -54,7 +54,9 @@ def whole_rotation(positions: nn.Module) -> Iterator[Difference]:
 
 def four_times(decoder: Transformer, activation: str) -> Iterator[Difference]:
     """Whether the hidden layer is as wide, and its activation the one, that theirs has without asking its config."""
-    feed_forward: Any = decoder.blocks[0].feed_forward
+    feed_forward = getattr(decoder.blocks[0], "feed_forward", None)
+    if not isinstance(feed_forward, FeedForward):
+        return  # a part of its own, which is another one already
     if (hidden := feed_forward.widen.out_features) != 4 * feed_forward.widen.in_features:
         yield Difference("hidden", str(hidden), str(4 * feed_forward.widen.in_features))
     if (name := activation_name(feed_forward.activation)) != activation:

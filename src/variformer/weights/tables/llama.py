@@ -89,9 +89,9 @@ def build(config: Settings, tensors: Tensors) -> GPT:
 def differences(model: GPT) -> Iterator[Difference]:
     yield from PARTS.differences(model.decoder)
     yield from whole_rotation(model.decoder.positions)
-    attention: Any = model.decoder.blocks[0].self_attention
-    if model.width % attention.heads:
-        yield Difference("heads", f"{attention.heads} for a width of {model.width}", "heads that divide the width")
+    heads = getattr(getattr(model.decoder.blocks[0], "self_attention", None), "heads", 1)
+    if model.width % heads:
+        yield Difference("heads", f"{heads} for a width of {model.width}", "heads that divide the width")
 
 
 def config(model: GPT) -> Config:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from ...layers import Attention
 from ...models import GPT
 from ..describe import eps_of, facts_of
 from ..settings import Settings
@@ -37,6 +38,8 @@ def differences(model: GPT) -> Iterator[Difference]:
     yield from PARTS.differences(model.decoder)
     yield from whole_rotation(model.decoder.positions)
     first: Any = model.decoder.blocks[0]
+    if not isinstance(getattr(first, "self_attention", None), Attention):
+        return  # a part of its own, which is another one already
     norm, other = first.self_norm, first.self_attention.query_norm
     dtype = first.self_attention.query.weight.dtype
     if type(other) is not nn.RMSNorm:
