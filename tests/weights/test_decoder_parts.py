@@ -134,7 +134,7 @@ def test_a_head_for_a_task_goes_with_its_parts(name, head, tmp_path):
             LINEAR | dict(embedding_norm=True, hidden=24),
             "hidden: 24; BloomForCausalLM has 64",
         ),
-        (LINEAR, "positions: LinearBiasPositions; GPT2LMHeadModel has LearnedPositions"),
+        (LINEAR, "entry: embedding_norm=False; BloomForCausalLM has embedding_norm=True"),
     ],
 )
 def test_what_no_class_has_is_named(parts, because):

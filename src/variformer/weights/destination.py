@@ -40,15 +40,15 @@ def destination(model: nn.Module, model_type: str | None = None) -> Destination:
 def format_of(model: nn.Module, model_type: str | None = None) -> Format:
     """The first format whose class has all parts of a model; that of `model_type` goes before the others.
 
-    Raises ValueError that says in one line how the model differs from the nearest class, the one with the fewest
-    differences.
+    Raises ValueError that says in one line how the model differs from the nearest class: that with the fewest
+    differences, and of equal ones with the same positions.
     """
     differing: list[tuple[Format, list[Difference]]] = []
     for format in candidates(model, model_type):
         if not (found := differences_of(model, format)):
             return format
         differing.append((format, found))
-    nearest, found = min(differing, key=lambda each: len(each[1]))
+    nearest, found = min(differing, key=lambda each: (len(each[1]), any(one.part == "positions" for one in each[1])))
     raise ValueError(line_of(nearest.architecture(model), found))
 
 
