@@ -202,6 +202,12 @@ def test_a_decoder_is_evaluated_on_the_next_token_and_its_card_says_what_it_is(i
     torch.testing.assert_close(ours(tokens), theirs(tokens).logits, rtol=0, atol=1e-5)
 
 
+def test_a_model_of_long_texts_is_evaluated_on_shorter_ones(tmp_path):
+    causal("Llama", **LLAMA | dict(max_position_embeddings=131072))(tmp_path / "source")
+    config = yaml.safe_load(import_model(str(tmp_path / "source"), tmp_path / "run").config.read_text())
+    assert config["length"] == 2048 and config["model"]["max_length"] == 131072
+
+
 @pytest.mark.parametrize("origin", ["source", "run"])
 def test_training_starts_from_it(imported, composed, origin):
     name, source, run = imported

@@ -18,6 +18,7 @@ RUN = {"max_steps": 10}
         {"model": {"width": 10, "heads": 3, "head_width": 4}},
         {"model": {"width": 12, "heads": 3, "positions": ROTARY}},
         {"model": {"width": 9, "heads": 3, "head_width": 4, "positions": ROTARY}},
+        {"model": {"width": 24, "heads": 3, "positions": ROTARY | {"share": 0.25}}},
         {"model": {"width": 9, "heads": 3, "positions": {"_target_": "variformer.layers.LearnedPositions"}}},
         {"model": {"width": 12, "heads": 6, "attention": {"key_value_heads": 3}}},
         {"model": {"width": 12, "heads": 6, "attention": {"key_value_heads": None, "window": 1}}},
@@ -118,3 +119,10 @@ def test_every_rule_can_refuse():
         "trainer": {"strategy": "fsdp", "auto_micro_batch": True},
     }
     assert [rule.__name__ for rule in RULES if not list(rule(worst))] == []
+
+
+@pytest.mark.parametrize(("share", "turned"), [(0.5, 3), (0.1, 0)])
+def test_a_share_of_a_head_that_turns_is_pairs(share, turned):
+    model = {"width": 12, "heads": 2, "positions": ROTARY | {"share": share}}
+    (line,) = inconsistencies({"model": model} | RUN)
+    assert line.startswith(f"model.positions.share: {share} of 6 is {turned}, but rotary positions turn pairs")

@@ -29,6 +29,7 @@ from .nodes import node_of, recorded
 
 Config = dict[str, Any]
 SEED = 0
+LONGEST = 2048  # tokens that an evaluation reads at once, however many the model can
 
 # What each model is evaluated by; the first that fits is taken. Nothing evaluates a head for a task yet.
 OBJECTIVES: tuple[tuple[type[nn.Module], str], ...] = (
@@ -108,7 +109,7 @@ def config_of_import(
     """A whole config: this model, the objective that it is evaluated by if there is one, and data to do so."""
     described = with_defaults(node)
     described = described.get("body", described)  # of a model for a task
-    images = "image_size" in described
+    images, longest = "image_size" in described, described.get("max_length")
     objective = objective_of(model, anew)
     if not images:
         Tokenizer.load(folder)  # which says what is missing
@@ -116,7 +117,7 @@ def config_of_import(
     experiment = Experiment(
         name=run.path.resolve().name,
         run_dir=str(run.path),
-        length=described.get("max_length"),
+        length=longest and min(longest, LONGEST),
         global_batch=8,
         max_steps=1,
         model=node,
