@@ -13,13 +13,14 @@ from variformer.config.fitting import declared, misfits, options, target_of
 
 CONF = Path(__file__).parents[2] / "conf"
 ENCODERS = {"bert", "roberta", "albert", "distilbert", "modern_bert"}
+DECODERS = {"gpt", "gpt_neox", "llama", "mistral", "qwen3", "bloom", "mpt"}
 DENOISERS = {"t5", "t5_v1_1", "bart"}
 SEEING = {"vit", "deit"}
 MASKED = {"masked_tokens", "full_sentences", "token_distillation"}
 PAIRS = {"masked_tokens_and_pairs", "masked_tokens_and_order"}
 LOOKING = {"image_classification", "hard_distillation", "soft_distillation"}
 WORKING = (
-    [("gpt", "next_token")]
+    [(model, "next_token") for model in DECODERS]
     + [(model, objective) for model in ENCODERS for objective in MASKED]
     + [(model, objective) for model in ("bert", "albert") for objective in PAIRS]  # the others have no head for pairs
     + [(model, objective) for model in DENOISERS for objective in ("span_corruption", "text_infilling")]
@@ -68,7 +69,10 @@ def complaints(*overrides: str) -> list[str]:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["experiment=gpt", "model=bert"], ["model: Bert is an encoder", "choose model=gpt, or objective=full_sen"]),
+        (
+            ["experiment=gpt", "model=bert"],
+            ["model: Bert is an encoder", "choose model=bloom, gpt, ", "or objective=full_sen"],
+        ),
         (["experiment=gpt", "data=digits"], ["data: ImageData holds images", "choose data=", "python_docs", "or obj"]),
         (["experiment=vit", "data=python_docs"], ["data: TextData holds text", "digits", "or objective=full_sent"]),
         (["experiment=vit", "model=gpt"], ["model: GPT is a causal decoder", "choose model=deit, vit, or objective="]),

@@ -137,6 +137,14 @@ def test_blocks_that_differ_are_no_class_of_theirs():
     assert destination(model).because.startswith("blocks: blocks with other numbers than the first")
 
 
+def test_a_model_without_the_usual_parts_is_no_class_of_theirs():
+    class Bare(GPT):
+        def __init__(self):
+            nn.Module.__init__(self)
+
+    assert destination(Bare()).because.startswith("model: Bare ('Bare' object has no attribute 'decoder'); GPT2LMHeadM")
+
+
 def test_a_model_that_computes_otherwise_is_no_class_of_theirs():
     class Doubled(GPT):
         def forward(self, *inputs, **more):

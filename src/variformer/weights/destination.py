@@ -91,7 +91,10 @@ def differences_of(model: nn.Module, format: Format) -> list[Difference]:
     """All parts of a model for which a class has no place; where there are none, the tensors without a place."""
     body, (family, task) = body_of(model), format
     kind = next(kind for kind in type(body).__mro__ if kind in family.models)
-    found = [*family.differences(body), *(task.differences(model) if task else ())]
+    try:
+        found = [*family.differences(body), *(task.differences(model) if task else ())]
+    except AttributeError as error:  # a class of one's own without a part that all others have
+        return [Difference("model", f"{type(body).__name__} ({error})", f"the parts of {kind.__name__}")]
     if type(body).forward is not kind.forward:
         found.append(Difference("forward", f"{type(body).__name__}'s own", f"{kind.__name__}'s"))
     return list(dict.fromkeys(found)) or list(unmatched(model, format))
