@@ -4,10 +4,13 @@ import ast
 import sys
 
 import pytest
+import torch
+import transformers as hf
 
 from variformer.config import targets as allowed
 from variformer.portable.code import code_of, remove_code
 from variformer.portable.heads import head_of
+from variformer.portable.reading import read
 from variformer.portable.sources import collect
 
 from .conftest import SYSTEMS, built, part
@@ -147,3 +150,32 @@ def test_an_import_that_cannot_go_along_is_refused(package, text, reason):
 def test_a_model_of_no_known_kind_is_refused():
     with pytest.raises(ValueError, match=r"no class for a Linear, only for these: causal decoder.*`kind`"):
         head_of(built({"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2}))
+
+
+OWN_MODEL = '''"""A decoder whose scores are capped."""
+from variformer.models import GPT
+
+from .capping import capped
+
+
+class Capped(GPT):
+    """Gemma 2's cap."""
+
+    def __init__(self, **gpt):
+        super().__init__(**gpt)
+
+    def forward(self, tokens, mask=None, cache=None):
+        return capped(super().forward(tokens, mask, cache))
+'''
+
+
+def test_a_users_model_is_read_by_transformers(package, written):
+    package("__init__.py", "")
+    package("capped.py", OWN_MODEL)
+    package("capping.py", '"""A cap."""\nimport torch\n\n\ndef capped(x):\n    return 3 * torch.tanh(x / 3)\n')
+    ours, folder = written({**SYSTEMS["gpt"], "_target_": "somebodys.capped.Capped"})
+    theirs = hf.AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
+    tokens = torch.randint(3, 17, (2, 6))
+    assert torch.equal(theirs(tokens).logits, ours(tokens)) and ours(tokens).abs().max() < 3
+    assert "somebodys" not in theirs.model.__class__.__module__
+    assert type(read(folder).model) is type(ours)

@@ -38,7 +38,7 @@ class Head(NamedTuple):
 
 CAUSAL = Head("causal_language_modeling", {"AutoModelForCausalLM": "VariformerForCausalLM"})
 MASKED = Head("masked_language_modeling", {"AutoModelForMaskedLM": "VariformerForMaskedLM"})
-JUDGING = Head(MASKED.module, {"AutoModelForPreTraining": "VariformerForPreTraining", **MASKED.classes})
+PAIRED = Head(MASKED.module, {"AutoModelForPreTraining": "VariformerForPreTraining", **MASKED.classes})
 WRITING = Head("sequence_to_sequence", {"AutoModelForSeq2SeqLM": "VariformerForConditionalGeneration"})
 SEEING = Head(
     "classification",
@@ -70,7 +70,7 @@ def head_of(model: nn.Module) -> Head:
         head = task and Head("classification", {f"AutoModelFor{task}": f"VariformerFor{task}"})
     else:
         head, known = KINDS.get(getattr(model, "kind", "")), f"{', '.join(KINDS)} (its class variable `kind`)"
-        head = JUDGING if head is MASKED and getattr(model, "pair_head", None) is not None else head
+        head = PAIRED if head is MASKED and getattr(model, "pair_head", None) is not None else head
     if not head:
         raise ValueError(f"model: transformers has no class for a {type(model).__name__}, only for these: {known}")
     return head

@@ -1,4 +1,4 @@
-"""How a folder with its own modelling code names a model's tensors: as checkpoints of training do, behind "model."."""
+"""Names of tensors in a folder with its own modelling code: those of training checkpoints, behind "model."."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""An encoder that fills in masked tokens, and may judge pairs of sentences."""
+"""An encoder that fills in masked tokens, and may classify pairs of sentences."""
 
 from dataclasses import dataclass
 
