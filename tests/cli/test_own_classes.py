@@ -132,6 +132,18 @@ def test_own_classes_train_resume_and_are_evaluated(study, capsys):
     assert "my_study" not in sys.modules
 
 
+def test_metrics_of_torchmetrics_are_curves(study):
+    named = "torchmetrics.classification.MulticlassAccuracy"
+    node = f"{{_target_: {named}, num_classes: 26, average: micro}}"
+    vit = ["experiment=vit", "debug=fast", "trainer.progress=false", "trainer.accelerator=cpu", "max_steps=2"]
+    run = variformer.train(variformer.compose(*vit, f"+metrics.exact={node}"))
+    assert run.metrics["val/exact"] == pytest.approx(run.metrics["val/top1"])
+    assert list(run.curves["val/exact"]) == [2]
+    assert "exact" not in variformer.evaluate(run)  # which builds none of what a sent run may name
+    with pytest.raises(ConfigError, match=r"metrics\.exact: MaskedTokens gives no scores and labels"):
+        variformer.compose("experiment=roberta", "objective=masked_tokens", f"+metrics.exact={node}")
+
+
 def test_evaluation_builds_no_optimizer_callback_or_logger(study, monkeypatch):
     """A sent run names those that would write where they please; it is scored all the same."""
     run = variformer.train(variformer.compose(*QUICK, "model.width=32", "model.heads=2", "model.hidden=64"))

@@ -253,6 +253,15 @@ def test_own_classes_say_what_they_are(place):
     assert declared({"_target_": "my_study.Wider"}, "kind") == "causal decoder"
 
 
+def test_a_sweep_knows_what_an_own_objective_watches(place):
+    from variformer.sweeps.watched import watched
+
+    text = "from variformer.objectives import image_classification as base\nclass Own(base.ImageClassification): ...\n"
+    write(place / "my_study" / "tasks.py", text)
+    allow("my_study")
+    assert watched({"_target_": "my_study.tasks.Own"}) == ("val/top1", "max")
+
+
 @pytest.mark.parametrize(
     ("key", "target", "problem"),
     [

@@ -91,6 +91,9 @@ def build_module(config: Config, task: Task) -> Training:
         clip=config["clip"],
         compile=config["compile"],
         checkpointing=config["checkpointing"],
+        metrics={
+            name: instantiate(node, f"metrics.{name}") for name, node in config.get("metrics", {}).items() if node
+        },
     )
 
 

@@ -39,6 +39,7 @@ def misfits(config: Config) -> Iterator[str]:
     """What does not fit, and the choices that would."""
     model, data = config.get("model"), config.get("data")
     kind, holds = declared(model, "kind"), declared(data, "holds")
+    yield from unanswered_metrics(config)
     for key, objective in tasks(config.get("objective"), "objective"):
         trains, reads = declared(objective, "trains"), declared(objective, "reads")
         if kind and trains and kind != trains:
@@ -54,6 +55,14 @@ def misfits(config: Config) -> Iterator[str]:
         elif reads:
             yield from text_needs(config, reads)
         yield from unfit_arguments(model, key, objective)
+
+
+def unanswered_metrics(config: Config) -> Iterator[str]:
+    """Metrics of torchmetrics that the objective gives nothing to."""
+    objective, metrics = config.get("objective"), config.get("metrics")
+    names = [name for name, node in metrics.items() if node] if isinstance(metrics, dict) else []
+    if names and isinstance(objective, dict) and not declared(objective, "answers"):
+        yield f"metrics.{names[0]}: {class_of(objective)} gives no scores and labels to it; set metrics.{names[0]}=null"
 
 
 def tasks(objective: Any, key: str) -> Iterator[tuple[str, Any]]:

@@ -65,6 +65,7 @@ class Experiment:
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     callbacks: dict[str, Node | None] = field(default_factory=dict)
     logger: dict[str, Node | None] = field(default_factory=dict)
+    metrics: dict[str, Node | None] = field(default_factory=dict)  # of torchmetrics, at each validation
 
 
 @dataclass

@@ -27,6 +27,7 @@ class ImageClassification(Objective):
 
     trains: ClassVar = "image classifier"
     reads: ClassVar = "images"
+    answers: ClassVar = True
 
     monitor = "top1"
     mode = "max"
@@ -104,7 +105,8 @@ class ImageClassification(Objective):
         }
         if self.classes > 5:
             ratios["top5"] = Ratio(count_hits(scores, labels, 5), count)
-        return Scores(losses.mean(), ratios)
+        real = labels != NO_LABEL
+        return Scores(losses.mean(), ratios, answers=None if self.training else (scores[real], labels[real]))
 
     def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.label_smoothing if self.training else 0.0

@@ -28,6 +28,7 @@ class NextToken(Objective):
 
     trains: ClassVar = "causal decoder"
     reads: ClassVar = "text"
+    answers: ClassVar = True  # -100 is no label: ignore_index of torchmetrics
 
     def __init__(self, vocabulary: Vocabulary, length: Count, *, isolate_documents: bool = False):
         super().__init__()
@@ -61,7 +62,8 @@ class NextToken(Objective):
         ratios = {"loss": Ratio(nats, count)}
         if "bytes" in batch:
             ratios["bits_per_byte"] = Ratio(nats / math.log(2), batch["bytes"])
-        return Scores(mean(ratios["loss"]), ratios, count)
+        answers = None if self.training else (scores.flatten(0, 1), batch["targets"].flatten())
+        return Scores(mean(ratios["loss"]), ratios, count, answers)
 
     def derive(self, means: dict[str, float]) -> dict[str, float]:
         return {"perplexity": math.exp(min(means["loss"], 700.0))}  # e^700 is near the largest float

@@ -19,6 +19,7 @@ class Scores(NamedTuple):
     loss: Tensor  # scalar; what is differentiated
     ratios: dict[str, Ratio]  # what is reported, "loss" among them
     targets: Tensor | None = None  # how many the loss is the mean over, where batches of one size differ in that
+    answers: tuple[Tensor, Tensor] | None = None  # in evaluation: (N, K) scores and (N,) labels, for torchmetrics
 
 
 class Objective(nn.Module):
@@ -27,6 +28,7 @@ class Objective(nn.Module):
     `monitor` names the validation metric that says which model is best, `mode` whether less or more of it is better,
     and `unit` what a throughput of this task counts. A subclass may say for the check of configs what kind of model it
     `trains`, what it `reads` (text or images), and in `unfit` which values of a model's arguments it cannot train with.
+    With `answers` it says that its scores have them in evaluation, so that a config may name metrics of torchmetrics.
     """
 
     monitor: str = "loss"

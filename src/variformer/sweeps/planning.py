@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
+from ..config.compose import allow_packages
 from ..config.nearest import hint
 from ..config.overrides import typed
 from ..config.repeating import config_of
@@ -82,6 +83,7 @@ class Plan:
 
 def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
     """From the arguments of `variformer train -m` and the config they compose to. Raises ConfigError."""
+    allow_packages(config.copy())
     overrides = OverridesParser.create().parse_overrides(list(arguments))
     given = [each.key_or_group for each in overrides if each.key_or_group in OWN]
     if given:

@@ -3,7 +3,8 @@
 import ast
 from typing import Any
 
-from ..config.targets import Definition, find, resolve
+from ..config.signatures import bases
+from ..config.targets import Definition, find
 
 
 def watched(objective: dict[str, Any]) -> tuple[str, str]:
@@ -23,8 +24,6 @@ def attribute(definition: Definition, name: str) -> str:
         if isinstance(target, ast.Name) and target.id == name and isinstance(statement, ast.Assign | ast.AnnAssign):
             assert statement.value is not None
             return ast.literal_eval(statement.value)
-    for base in definition.node.bases:
-        found = resolve(definition.module, ast.unparse(base))
-        if found is not None:
-            return attribute(found, name)
+    for base in bases(definition):
+        return attribute(base, name)
     raise LookupError(f"{definition.node.name} has no {name}")

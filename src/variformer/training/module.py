@@ -39,11 +39,13 @@ class Training(L.LightningModule):
         clip: float | None = None,
         compile: Compile = "none",
         checkpointing: bool = False,
+        metrics: dict[str, nn.Module] | None = None,
     ):
         super().__init__()
         self.model, self.objective = model, objective
         self.optimizer, self.schedule, self.parameter_groups = optimizer, schedule or Constant(), parameter_groups
         self.clip, self.compile_mode, self.checkpointing = clip, compile, checkpointing
+        self.metrics: Any = nn.ModuleDict(metrics or {})  # of torchmetrics, beside the objective's own
         self.sums: dict[str, RatioMetric] = {}
         self.results: dict[str, dict[str, float]] = {}
         self.latest: Scores | None = None
@@ -85,6 +87,9 @@ class Training(L.LightningModule):
                 self.sums[name] = RatioMetric().to(self.device)
             if not any(batch["epoch"]):  # else another device's sample, seen a second time
                 self.sums[name].update(ratio.total, ratio.count)
+        if scores.answers is not None and not any(batch["epoch"]):
+            for metric in self.metrics.values():
+                metric.update(*scores.answers)
 
     test_step = validation_step
 
@@ -99,6 +104,9 @@ class Training(L.LightningModule):
         means = {name: metric.compute().item() for name, metric in self.sums.items()}
         self.sums.clear()
         self.results[split] = means | self.objective.derive(means)
+        for name, metric in self.metrics.items():
+            self.results[split][name] = float(metric.compute())
+            metric.reset()
         named = {f"{split}/{name}": value for name, value in self.results[split].items()}
         self.log_dict({k: torch.tensor(v) for k, v in named.items()}, logger=False)
         record(self.trainer, named)
