@@ -113,3 +113,11 @@ def test_pooled_head():
     tanh, relu = PooledHead(4, 3), PooledHead(4, 3, activation=nn.ReLU, dropout=0.5).eval()
     torch.testing.assert_close(tanh(x), tanh.scores(tanh.pool(x).tanh()))
     torch.testing.assert_close(relu(x), relu.scores(relu.pool(x).relu()))
+
+
+def test_an_attention_of_ones_own_needs_no_window():
+    context = Context(rotation=torch.zeros(2), local_rotation=torch.ones(2))
+    assert context.rotation_of(nn.Identity()) is context.rotation
+    assert context.rotation_of(Attention(4, 2)) is context.rotation
+    assert context.rotation_of(Attention(4, 2, window=1)) is context.local_rotation
+    assert Context(rotation=torch.zeros(2)).rotation_of(Attention(4, 2, window=1)) is not None

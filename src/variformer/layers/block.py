@@ -23,8 +23,9 @@ class Context(NamedTuple):
     memory: Tensor | None = None  # (B, M, D), the encoder's output
     memory_mask: Tensor | None = None
 
-    def rotation_of(self, attention: Attention) -> Tensor | None:
-        is_local = attention.window is not None and self.local_rotation is not None
+    def rotation_of(self, attention: nn.Module) -> Tensor | None:
+        """That of a window's positions, where the attention has one; a class of one's own may know none."""
+        is_local = getattr(attention, "window", None) is not None and self.local_rotation is not None
         return self.local_rotation if is_local else self.rotation
 
 
