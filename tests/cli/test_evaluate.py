@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from variformer.cli.evaluate import evaluate_run
-from variformer.cli.exporting import measured
+from variformer.cli.measured import measured
 from variformer.cli.train import train
 from variformer.config import ConfigError
 from variformer.training.run_directory import RunDirectory

@@ -56,6 +56,7 @@ def expectations(name: str, run: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_pipelines_answer_as_ours_do(untrained, tmp_path):
     expected = {}
     for name, overrides in RUNS.items():
@@ -73,7 +74,7 @@ def test_pipelines_answer_as_ours_do(untrained, tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=250,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines() == [*(f"read {name}" for name in sorted(RUNS)), "without True"]
