@@ -64,10 +64,11 @@ def measured(run: Path) -> Result:
 
 
 def command_of(command: list[str]) -> str:
-    """The command without what belongs to one machine: the interpreter, and where runs lie."""
+    """The command without what belongs to one machine: the interpreter, and where programs and runs lie."""
     arguments = [each for each in command[2:] if not each.startswith("run_dir=")]
     arguments = [re.sub(r"^(objective\.teacher|init_from)=.*", r"\1=RUN", each) for each in arguments]
-    return " ".join(["python", Path(command[1]).name, *arguments])
+    program = Path(command[1]).name
+    return " ".join([*(["python"] if program.endswith(".py") or program.startswith("-") else []), program, *arguments])
 
 
 def baselines(run: Path, metrics: dict[str, float]) -> dict[str, dict[str, float]]:

@@ -44,6 +44,10 @@ def well(*words: str | Path, folder: Path, **settings: str) -> str:
     return done.stdout
 
 
+def is_kept(file: Path) -> bool:
+    return file.is_file() and "__pycache__" not in file.parts
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
@@ -79,8 +83,8 @@ def run(programs, folder) -> Path:
 def test_a_wheel_has_the_configs_and_says_that_it_is_typed(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     configs = {f"variformer/{file.relative_to(ROOT)}" for file in (ROOT / "conf").rglob("*.yaml")}
-    modules = {str(file.relative_to(ROOT / "src")) for file in (ROOT / "src").rglob("*.py")}
-    assert configs | modules | {"variformer/py.typed"} <= names
+    code = {str(file.relative_to(ROOT / "src")) for file in (ROOT / "src").rglob("*") if is_kept(file)}
+    assert configs | code <= names and "variformer/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "conf/", "benchmarks/"))]
 
 
@@ -135,3 +139,13 @@ def test_a_script_trains_what_lies_beside_it(programs, tmp_path):
     said = well(programs / "python", "script.py", folder=tmp_path)
     assert said.rstrip().endswith("ViT")
     assert len(list((tmp_path / "runs" / "mine").iterdir())) == 1
+
+
+def test_a_new_study_passes_its_test_and_is_swept(programs, tmp_path):
+    well(programs / "variformer", "new", "my_study", folder=tmp_path)
+    study = tmp_path / "my_study"
+    well(programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", folder=study)
+    few = ["max_steps=2", "trainer.validate_every=2", "trainer.validation_samples=4", "trainer.progress=false"]
+    well(programs / "variformer", "train", "-m", "experiment=my_study", *few, "objective.smoothing=0.1", folder=study)
+    (trial,) = study.glob("sweeps/*/trials/*/trial.json")
+    assert json.loads(trial.read_text())["status"] == "done"

@@ -23,8 +23,9 @@ def test_no_measured_number_stands_outside_of_its_part():
         assert MEASURED.findall(written.COST.sub("", head)) == [], path
 
 
-def test_every_experiment_has_a_result():
-    assert {path.stem for path in written.EXPERIMENTS.glob("*.yaml")} == set(written.ORDER)
+def test_every_experiment_has_a_result_or_says_that_it_has_none():
+    unmeasured = {each.stem for each in written.EXPERIMENTS.glob("*.yaml") if "# Not measured.\n" in each.read_text()}
+    assert {path.stem for path in written.EXPERIMENTS.glob("*.yaml")} - unmeasured == set(written.ORDER)
 
 
 def test_results_older_than_their_code_or_data_are_named():

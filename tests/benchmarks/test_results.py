@@ -116,6 +116,8 @@ def test_a_runs_result_holds_metrics_and_baselines(tmp_path, monkeypatch):
     monkeypatch.setattr(experiments, "baselines", lambda run, metrics: {"masked_accuracy": {"always '.'": 0.1}})
     result = experiments.measured(run)
     assert (result.name, result.command) == ("experiment_bert", "python train.py experiment=bert objective.teacher=RUN")
+    installed = ["/usr/bin/python", "/venv/bin/variformer", "train", "experiment=bert"]
+    assert experiments.command_of(installed) == "variformer train experiment=bert"
     assert result.values["metrics"] == {"masked_accuracy": 0.5}
     assert [words for _, words, _ in written.shown_metrics(result.values)] == ["accuracy of masked tokens"]
     assert list(results.outdated(result)) == []

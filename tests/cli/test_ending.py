@@ -47,7 +47,8 @@ def test_a_full_run_says_that_it_is_one(composed, capsys):
     assert (
         json.loads(run.status_file.read_text())["ended"] == json.loads(run.metrics.read_text())["ended"] == "max_steps"
     )
-    assert "early" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "early" not in out and "\nexports: as ViTForImageClassification\n" in out
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What `variformer export` writes is what transformers reads: the same scores, token ids and pixels."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,8 @@ SMALL = ["model.vocab_size=600", "length=48"]
 PUBLISHED = ["~model/positions", "~model/block"]  # the paper's parts, in place of what short runs learn sooner with
 RUNS = {
     "gpt": ["experiment=gpt", *PUBLISHED, *SMALL, "tokenizer.vocab_size=600", "model.vocab_size=608"],
+    "gpt_neox": ["experiment=gpt", *SMALL, "tokenizer.vocab_size=600"],
+    "llama": ["experiment=variants/gpt_llama", *SMALL, "tokenizer.vocab_size=600"],
     "bert": ["experiment=bert", *PUBLISHED, *SMALL],
     "roberta": ["experiment=roberta", *PUBLISHED, *SMALL],
     "distilbert": ["experiment=bert", "model=distilbert", "objective=masked_tokens", *PUBLISHED, *SMALL],
@@ -37,6 +40,8 @@ RUNS = {
 }
 READERS = {
     "gpt": hf.AutoModelForCausalLM,
+    "gpt_neox": hf.AutoModelForCausalLM,
+    "llama": hf.AutoModelForCausalLM,
     "bert": hf.AutoModelForPreTraining,
     "roberta": hf.AutoModelForMaskedLM,
     "distilbert": hf.AutoModelForMaskedLM,
@@ -46,7 +51,7 @@ READERS = {
     "vit": hf.AutoModelForImageClassification,
     "deit": hf.AutoModelForImageClassification,
 }
-WRITES = {"gpt", "t5", "bart"}
+WRITES = {"gpt", "gpt_neox", "llama", "t5", "bart"}
 SEES = {"vit", "deit"}
 ODD_TEXTS = [
     "The quick brown fox.",
@@ -203,13 +208,23 @@ def test_nothing_is_overwritten_without_force(exported, tmp_path):
     assert "None were measured" in (tmp_path / "README.md").read_text()
 
 
-def test_parts_without_a_place_at_hugging_face(composed, tmp_path):
-    config = composed("experiment=gpt", "tokenizer=bytes", *COMMON)
+def test_parts_that_no_class_has_go_out_with_their_code(composed, tmp_path):
+    config = composed("experiment=bert", "model/positions=relative", "tokenizer=bytes", *COMMON)
     train(config)
     result = CliRunner().invoke(app, ["export", config["run_dir"], str(tmp_path / "model")])
-    assert result.exit_code == 2
-    assert "positions" in result.stderr
-    assert not list(tmp_path.iterdir())
+    assert result.exit_code == 0, result.stderr
+    line = result.stdout.splitlines()[-1]
+    assert line.startswith("class: VariformerForPreTraining, with its own modelling code (trust_remote_code=True)")
+    assert "because positions: RelativePositions" in line
+    text = (tmp_path / "model" / "README.md").read_text()
+    assert 'from_pretrained("PATH", trust_remote_code=True)' in text and "runs that code on your machine" in text
+    assert "positions: RelativePositions" in text
+    published = composed("experiment=bert", *PUBLISHED, "tokenizer=bytes", *COMMON)
+    train(published)
+    arguments = ["export", published["run_dir"], str(tmp_path / "model"), "--force"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.stdout.splitlines()[-1] == "class: BertForPreTraining"
+    assert not list((tmp_path / "model").glob("*.py")) and "trust" not in (tmp_path / "model" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("wrong", ["nowhere", "."])
@@ -257,6 +272,8 @@ def test_info_of_a_run_and_of_a_folder(exported):
         assert result.exit_code == 0, result.stderr
         parameters = json.loads((run / "run.json").read_text())["parameters"]
         assert f"{parameters:,}" in result.stdout
+        architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
+        assert re.search(rf"exports:? +as {architecture}\n", result.stdout)
     told = CliRunner().invoke(app, ["info", str(run)]).stdout
     assert "val " in told and "loss" in told
 

@@ -59,6 +59,9 @@ BARE = {
         lambda: hf.T5EncoderModel(hf.T5Config(**T5, **UNTIED)),
         ["decoder", "head"],
     ),
+    "LlamaModel": (lambda: hf.LlamaModel(hf.LlamaConfig(**BERT)), ["head"]),
+    "LlamaModel, tied": (lambda: hf.LlamaModel(hf.LlamaConfig(**BERT, tie_word_embeddings=True)), []),
+    "BloomModel": (lambda: hf.BloomModel(hf.BloomConfig(vocab_size=31, hidden_size=8, n_layer=1, n_head=2)), []),
     "BartModel": (
         lambda: hf.BartModel(hf.BartConfig(vocab_size=31, d_model=8, **BART)),
         [],

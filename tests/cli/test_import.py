@@ -62,7 +62,39 @@ def vit(folder):
     )
 
 
-PUBLISHED = {"bert": bert, "gpt2": gpt2, "t5": t5, "vit": vit}
+def modernbert(folder):
+    tokens = dict(pad_token_id=0, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3)
+    config = hf.ModernBertConfig(**BERT, **tokens, max_position_embeddings=33, local_attention=4)
+    hf.ModernBertForMaskedLM(config).save_pretrained(folder)
+    WordPiece(VOCABULARY).train(documents()).save(folder)
+
+
+def causal(family: str, **sizes):
+    """A writer of a tiny model of one of their families that are a GPT of other parts."""
+
+    def write(folder):
+        config = getattr(hf, f"{family}Config")(vocab_size=VOCABULARY, bos_token_id=0, eos_token_id=0, **sizes)
+        getattr(hf, f"{family}ForCausalLM")(config).save_pretrained(folder)
+        ByteLevelBPE(VOCABULARY).train(documents()).save(folder)
+
+    return write
+
+
+LLAMA = {name: size for name, size in BERT.items() if name != "vocab_size"} | dict(max_position_embeddings=33)
+PUBLISHED = {
+    "modernbert": modernbert,
+    "bert": bert,
+    "gpt2": gpt2,
+    "t5": t5,
+    "vit": vit,
+    "gpt_neox": causal("GPTNeoX", **LLAMA | dict(num_attention_heads=1)),
+    "llama": causal("Llama", **LLAMA),
+    "mistral": causal("Mistral", **LLAMA, num_key_value_heads=1, sliding_window=None),
+    "qwen3": causal("Qwen3", **LLAMA, num_key_value_heads=1, head_dim=6),
+    "bloom": causal("Bloom", hidden_size=8, n_layer=2, n_head=2, seq_length=33),
+    "mpt": causal("Mpt", d_model=8, n_layers=2, n_heads=2, max_seq_len=33),
+}
+DECODERS = ("gpt_neox", "llama", "mistral", "qwen3", "bloom", "mpt")
 
 
 def tensors(folder: Path) -> dict:
@@ -97,6 +129,7 @@ def test_settings_come_back_as_they_were(imported, tmp_path):
         "n_inner",
         "tie_word_embeddings",
     }  # said where theirs leaves it out, or does not say it is untied
+    assert after["model_type"] == before["model_type"]
     assert before["architectures"] == after["architectures"]
     for file in ("tokenizer.json", "tokenizer_config.json"):
         if (source / file).exists():
@@ -133,6 +166,7 @@ def test_the_run_is_evaluated_as_it_is(imported):
 OVERRIDES = {
     "bert": ["experiment=bert", "model/positions=learned", "model/block=post_norm", "length=33"],
     "gpt2": ["experiment=gpt", "model/positions=learned", "length=33"],
+    "modernbert": ["experiment=modern_bert", "model.attention.window=2", "length=33"],
     "t5": ["experiment=t5", "model=t5_v1_1", "model.head_width=3", "model.attention_scale=1.0", "length=64"],
     "vit": [
         "experiment=vit",
@@ -154,9 +188,25 @@ SIZES = [
 ]
 
 
+def test_a_decoder_is_evaluated_on_the_next_token_and_its_card_says_what_it_is(imported, tmp_path):
+    name, source, run = imported
+    if name not in DECODERS:
+        return
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["objective"]["_target_"] == "variformer.objectives.next_token.NextToken" and config["length"] == 33
+    card = (export(run, tmp_path) / "README.md").read_text()
+    assert "pipeline_tag: text-generation" in card and "AutoModelForCausalLM.from_pretrained" in card
+    ours, theirs = variformer.load(run)[0], hf.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    assert type(theirs).__name__ == json.loads((source / "config.json").read_text())["architectures"][0]
+    tokens = torch.randint(5, VOCABULARY, (2, 33))
+    torch.testing.assert_close(ours(tokens), theirs(tokens).logits, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("origin", ["source", "run"])
 def test_training_starts_from_it(imported, composed, origin):
     name, source, run = imported
+    if name in DECODERS:
+        return  # a GPT like GPT-2's
     place = source if origin == "source" else run
     hidden = "32" if name == "gpt2" else "12"
     text = [] if name == "vit" else ["tokenizer=pretrained", f"tokenizer.path={place}"]
@@ -325,6 +375,10 @@ TUNED = {
     "Bert": BERT,
     "Roberta": BERT | dict(type_vocab_size=1),
     "Albert": BERT | dict(embedding_size=8),
+    "RoFormer": BERT | dict(max_position_embeddings=33),
+    "ModernBert": BERT
+    | dict(max_position_embeddings=33, local_attention=4, pad_token_id=0, bos_token_id=1)
+    | dict(eos_token_id=2, cls_token_id=1, sep_token_id=2),
     "DistilBert": dict(dim=8, n_layers=2, n_heads=2, hidden_dim=12, vocab_size=VOCABULARY),
     "GPT2": dict(n_embd=8, n_layer=2, n_head=2, n_positions=33, vocab_size=VOCABULARY, eos_token_id=0, pad_token_id=0),
     "T5": T5 | dict(decoder_start_token_id=0),

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
 import variformer
+from variformer.cli.composing import ready
 from variformer.cli.undisturbed import undisturbed
 from variformer.training.signals import Preempted
 
@@ -88,7 +89,8 @@ def test_the_program_around_a_run_stays_as_it_was(trained):
 
 def test_the_same_config_trains_again_in_another_directory(trained, config):
     again = variformer.train(config)
-    assert again.path != trained[0].path and again.metrics == trained[0].metrics
+    assert again.path == trained[0].path.with_name(f"{trained[0].path.name}-2")
+    assert again.metrics == trained[0].metrics
 
 
 def test_a_directory_that_was_named_is_not_taken_twice(trained):
@@ -104,6 +106,17 @@ def test_evaluation_gives_the_metrics_of_training(trained):
     found = variformer.evaluate(trained[0])
     assert {f"val/{name}": value for name, value in found.items()} == trained[0].metrics
     assert (trained[0].path / "metrics_val_last.json").is_file()
+
+
+def test_a_config_without_defaults_is_completed(config, tmp_path):
+    needed = ("model", "objective", "data", "optimizer", "max_steps", "name", "trainer")
+    plain = {name: config[name] for name in needed} | {"run_dir": str(tmp_path / "run")}
+    assert ready(plain).keys() >= config.keys() - {"samples"}
+    assert "allow" not in ready(plain)  # which no run may keep
+    with pytest.raises(variformer.ConfigError, match="allow: is for compose alone"):
+        ready(plain | {"allow": ["mine"]})
+    with pytest.raises(variformer.ConfigError, match="data: missing"):
+        ready({name: value for name, value in plain.items() if name != "data"})
 
 
 def test_values_may_be_changed_and_are_checked_again(config):

@@ -1,5 +1,6 @@
 """`validate_only=true`: everything is built, nothing is trained, and what is told is so."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,7 @@ def test_it_is_printed_and_leaves_nothing_behind(composed, capsys, nothing_train
     told = capsys.readouterr().out
     for words in ("parameters", "global batch", "4 samples = 2 at a time x 2 in a row x 1 device(s)", "activations"):
         assert words in told
+    assert re.search(r"exports +as ViTForImageClassification *\n", told)
     assert "validations" in told and "checkpoints" in told and "FLOP" in told and config["run_dir"] in told
     assert not Path(config["run_dir"]).exists()
 

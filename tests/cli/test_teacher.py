@@ -160,7 +160,7 @@ def test_the_curve_shows_the_loss_that_is_differentiated(composed, vit):
 
 def test_a_teacher_that_is_not_there_is_named_with_its_cure(composed, tmp_path):
     config = composed("experiment=deit", f"objective.teacher={tmp_path}/none", *SHORT)
-    with pytest.raises(FileNotFoundError, match=r"none.*python train\.py experiment=bert"):
+    with pytest.raises(FileNotFoundError, match=r"none.*variformer train experiment=bert"):
         train(config)
 
 

@@ -42,7 +42,7 @@ def test_what_a_command_gives_is_passed_on(command, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
-        ([], r"run_dir: needs a value, the directory of a run: python evaluate\.py run_dir=RUN"),
+        ([], r"run_dir: needs a value, the directory of a run: variformer evaluate run_dir=RUN"),
         (["run_dir=null"], "run_dir: needs a value"),
         (["run_dir=5"], "run_dir: 5 is not str"),
         (["run_dir=nowhere"], "run_dir=nowhere is not a run"),

@@ -12,7 +12,7 @@ from variformer.config.compose import compose as checked
 from variformer.config.fitting import declared, misfits, options, target_of
 
 CONF = Path(__file__).parents[2] / "conf"
-ENCODERS = {"bert", "roberta", "albert", "distilbert"}
+ENCODERS = {"bert", "roberta", "albert", "distilbert", "modern_bert"}
 DENOISERS = {"t5", "t5_v1_1", "bart"}
 SEEING = {"vit", "deit"}
 MASKED = {"masked_tokens", "full_sentences", "token_distillation"}
@@ -73,6 +73,7 @@ def complaints(*overrides: str) -> list[str]:
         (["experiment=vit", "data=python_docs"], ["data: TextData holds text", "digits", "or objective=full_sent"]),
         (["experiment=vit", "model=gpt"], ["model: GPT is a causal decoder", "choose model=deit, vit, or objective="]),
         (["experiment=bert", "model=distilbert"], ["model.pair_classes: MaskedTokensAndPairs", "model.pair_classes=2"]),
+        (["experiment=bert", "model=modern_bert"], ["model: ModernBert has no pair_classes, which MaskedTokensAndP"]),
         (["experiment=gpt", "length=null"], ["length: text needs it"]),
         (["experiment=gpt", "tokenizer=none"], ["tokenizer: text needs one"]),
         (["experiment=vit", "tokenizer=bytes"], ["tokenizer: images need none"]),

@@ -72,6 +72,7 @@ def test_folders_of_the_command_line_come_last_and_once(own, tmp_path):
     assert folders_of(arguments) == [CONF, own, other, third]
     assert [each.resolve() for each in folders_of(["-cd", "conf"])] == [CONF, own]
     assert folders_of(["hydra.searchpath=[", "--config-dir", "nowhere"]) == [CONF, own]
+    assert folders_of(["-c", "other", "--config-dir"]) == [CONF, own]  # -c is --cfg
 
 
 def test_a_name_that_the_package_has_is_refused(own, monkeypatch, capsys):

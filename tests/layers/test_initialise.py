@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from variformer.layers import GatedFeedForward, RelativePositions, SinusoidalPositions, Transformer
-from variformer.models import GPT, T5, Albert, Bart, Bert, DeiT, DistilBert, PlainDeiT, Roberta, ViT
+from variformer.models import GPT, T5, Albert, Bart, Bert, DeiT, DistilBert, ModernBert, PlainDeiT, Roberta, ViT
 from variformer.weights.huggingface import config_of
 
 SIZES = dict(width=96, depth=3, heads=4, hidden=160)
@@ -78,6 +78,21 @@ def test_albert():
     for matrix in matrices:
         assert_spread(matrix, 0.02 * TRUNCATED)
         assert 0.039 < matrix.abs().max() <= 0.04
+
+
+def test_modern_bert():
+    """Their code: as BERT; smaller in what writes to the residual stream and in the transform below the heads."""
+    model = ModernBert(**SIZES, **TOKENS)
+    smaller = 0.02 / math.sqrt(2 * 3)
+    assert_spread(model.encoder.embedding.tokens.weight, 0.02 * TRUNCATED)
+    assert_spread(model.transform[0].weight, smaller * TRUNCATED)
+    for block in model.encoder.blocks:
+        attention, feed_forward = block.self_attention, block.feed_forward
+        for reader in attention.query, attention.key, attention.value, feed_forward.widen, feed_forward.gate:
+            assert_spread(reader.weight, 0.02 * TRUNCATED)
+        for writer in attention.output, feed_forward.narrow:
+            assert_spread(writer.weight, smaller * TRUNCATED)
+            assert writer.weight.abs().max() <= 2 * smaller
 
 
 def test_bart():
@@ -181,7 +196,7 @@ def expected_loss(scores: Tensor) -> float:
 def test_the_first_loss_is_that_of_a_guess(depth):
     sizes = dict(vocab_size=2000, width=128, depth=depth, heads=4, hidden=512)
     tokens = torch.randint(2000, (2, 64))
-    encoders = [model(**sizes)(tokens).tokens for model in (Bert, Roberta, DistilBert, Albert)]
+    encoders = [model(**sizes)(tokens).tokens for model in (Bert, Roberta, DistilBert, Albert, ModernBert)]
     for scores in GPT(**sizes)(tokens), Bart(**sizes)(tokens, tokens), *encoders:
         assert expected_loss(scores) == pytest.approx(math.log(2000), rel=0.05)
     assert expected_loss(Bert(**sizes)(tokens).pair) == pytest.approx(math.log(2), rel=0.05)

@@ -10,6 +10,7 @@ from variformer.layers import (
     Attention,
     FeedForward,
     GatedFeedForward,
+    ParallelBlock,
     PatchEmbedding,
     PooledHead,
     PostNormBlock,
@@ -52,6 +53,20 @@ def test_blocks(block):
     for norm, function in sublayers:
         y = y + function(norm(y)) if block is PreNormBlock else norm(y + function(y))
     torch.testing.assert_close(layer(x, Context(memory=memory)), y)
+
+
+def test_a_parallel_block():
+    """Black et al., 2022, section 2.1: x + attention(norm(x)) + feed_forward(norm(x)), each norm its own."""
+    x, memory = torch.randn(2, 5, 8), torch.randn(2, 3, 8)
+    parts = dict(self_attention=Attention(8, 2), feed_forward=FeedForward(8, 9, activation="gelu"))
+    layer = ParallelBlock(8, **parts, cross_attention=Attention(8, 2), norm=nn.LayerNorm)
+    for norm in layer.self_norm, layer.cross_norm, layer.feed_forward_norm:
+        nn.init.normal_(norm.weight)
+    expected = x + layer.self_attention(layer.self_norm(x)) + layer.feed_forward(layer.feed_forward_norm(x))
+    read = expected + layer.cross_attention(layer.cross_norm(x), memory)
+    torch.testing.assert_close(layer(x, Context(memory=memory)), read)
+    layer.cross_attention = None
+    torch.testing.assert_close(layer(x, Context()), expected)
 
 
 def test_token_embedding():

@@ -15,6 +15,7 @@ from variformer.layers import (
     CountedPositions,
     LearnedPositions,
     LinearBiasPositions,
+    LocalRotaryPositions,
     Positions,
     RelativePositions,
     RotaryPositions,
@@ -37,6 +38,8 @@ SCHEMES = [
     CountedPositions,
     SinusoidalPositions,
     RotaryPositions,
+    LocalRotaryPositions,
+    partial(RotaryPositions, share=0.34),
     RelativePositions,
     LinearBiasPositions,
 ]
@@ -49,7 +52,8 @@ def test_a_later_start_continues_the_same_order(scheme, causal):
     positions = scheme(sizes(causal=causal))
     whole, rest = positions(9, 0, CPU), positions(4, 5, CPU)
     assert [field is None for field in whole] == [field is None for field in rest]
-    assert sum(field is not None for field in whole) == (scheme is not Positions)
+    used = sum(field is not None for field in whole)
+    assert used == (0 if scheme is Positions else 2 if scheme is LocalRotaryPositions else 1)
     for field, later in zip(whole, rest, strict=True):
         if field is not None:
             torch.testing.assert_close(later, field[..., -4:, :])
@@ -87,9 +91,26 @@ def test_rotary():
             torch.testing.assert_close(after, before * cmath.exp(1j * position * theta), rtol=1e-5, atol=1e-5)
 
 
+def test_local_rotary_turns_what_is_near_by_a_base_of_its_own():
+    order = LocalRotaryPositions(sizes(), base=500.0, local_base=20.0)(9, 4, CPU)
+    assert torch.equal(order.rotation, RotaryPositions(sizes(), base=500.0)(9, 4, CPU).rotation)
+    assert torch.equal(order.local_rotation, RotaryPositions(sizes(), base=20.0)(9, 4, CPU).rotation)
+
+
 def test_rotary_needs_pairs():
     with pytest.raises(ValueError, match="heads are 5 wide"):
         RotaryPositions(sizes(head_width=5))
+    for share, turned in (0.5, 3), (0.1, 0):
+        with pytest.raises(ValueError, match=f"heads are 6 wide and {turned} of it turn"):
+            RotaryPositions(sizes(head_width=6), share=share)
+
+
+def test_a_share_of_each_head_turns_as_a_narrower_head_does():
+    """Black et al., 2022, section 2.1: the frequencies are those of the part that turns."""
+    x = torch.randn(2, 3, 9, 16)
+    turned = rotate(x, RotaryPositions(sizes(head_width=16), share=0.25)(9, 4, CPU).rotation)
+    assert torch.equal(turned[..., 4:], x[..., 4:])
+    assert torch.equal(turned[..., :4], rotate(x[..., :4], RotaryPositions(sizes(head_width=4))(9, 4, CPU).rotation))
 
 
 def slopes_of_the_paper(heads: int) -> list[float]:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from variformer.models import GPT, T5, Albert, Bart, Bert, DeiT, DistilBert, Roberta, ViT
+from variformer.layers import Attention
+from variformer.models import GPT, T5, Albert, Bart, Bert, DeiT, DistilBert, ModernBert, Roberta, ViT
 
 SIZES = dict(width=12, depth=2, heads=2, hidden=10)
 TEXT = dict(vocab_size=17, max_length=6, **SIZES)
@@ -18,6 +19,7 @@ BUILD = {
     "roberta": partial(Roberta, **TEXT),
     "distilbert": partial(DistilBert, **TEXT),
     "albert": partial(Albert, embedding_width=6, **TEXT),
+    "modern_bert": partial(ModernBert, global_every=2, attention=partial(Attention, window=2), **TEXT),
     "gpt": partial(GPT, **TEXT),
     "t5": partial(T5, head_width=4, **TEXT),
     "bart": partial(Bart, **TEXT),

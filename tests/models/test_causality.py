@@ -51,7 +51,7 @@ def influence(family: str, model: nn.Module, inputs: torch.Tensor, position: int
 def test_nothing_comes_from_the_future(family, scheme, data):
     length = data.draw(st.integers(1, 12))
     position = data.draw(st.integers(0, length - 1))
-    block = data.draw(st.sampled_from([layers.PreNormBlock, layers.PostNormBlock]))
+    block = data.draw(st.sampled_from([layers.PreNormBlock, layers.ParallelBlock, layers.PostNormBlock]))
     torch.manual_seed(data.draw(st.integers(0, 99)))
     dependence = influence(family, causal_model(family, scheme, block), torch.randn(1, length, 8), position)
     assert not dependence[position + 1 :].any()

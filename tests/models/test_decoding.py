@@ -31,7 +31,7 @@ def assert_close(ours, expected):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("block", [layers.PreNormBlock, layers.PostNormBlock])
+@pytest.mark.parametrize("block", [layers.PreNormBlock, layers.ParallelBlock, layers.PostNormBlock])
 def test_cached_equals_uncached(scheme, block):
     model = build(GPT, scheme, block=block)
     tokens = torch.randint(13, (2, 11))

@@ -43,6 +43,10 @@ PUBLISHED: dict[str, dict[str, int]] = {
         "albert_xlarge": 59_021_490,
         "albert_xxlarge": 223_158_450,
     },
+    "modern_bert": {
+        "modern_bert_base": 149_655_232,
+        "modern_bert_large": 395_881_664,
+    },
     "gpt": {
         "gpt2_small": 124_439_808,
         "gpt2_medium": 354_823_168,
@@ -114,7 +118,7 @@ def node_of(model: str) -> dict[str, Any]:
     return OmegaConf.to_container(config.model, resolve=True)  # type: ignore[return-value]
 
 
-def count(model: str, size: str, **changes: int) -> int:
+def count(model: str, size: str, **changes: Any) -> int:
     size, _, patch_size = size.partition("/")
     node = node_of(model) | yaml.safe_load((CONF / "model" / "size" / f"{size}.yaml").read_text()) | changes
     if patch_size:
@@ -133,6 +137,15 @@ def test_published(model, size):
 @pytest.mark.parametrize(("size", "parameters"), [("tiny", 4_416_698), ("base", 109_514_298), ("large", 335_174_458)])
 def test_bert_without_the_pair_head(size, parameters):
     assert count("bert", size, pair_classes=0) == parameters
+
+
+def test_roformer_is_as_large_as_transformers_own():
+    """junnyu/roformer_chinese_base's config: BERT base, 50,000 words, no table of positions that learns."""
+    with torch.device("meta"):
+        theirs = hf.RoFormerForMaskedLM(hf.RoFormerConfig())
+    parameters = sum(parameter.numel() for parameter in theirs.parameters() if parameter.requires_grad)
+    rotary = dict(positions=dict(_target_="variformer.layers.RotaryPositions", _partial_=True))
+    assert count("bert", "base", pair_classes=0, vocab_size=50000, **rotary) == parameters == 124_099_664
 
 
 TWO_DEPTHS = {  # published models, by the sizes in their config.json

@@ -9,13 +9,14 @@ from torch import nn
 from variformer import layers
 from variformer.layers import ACTIVATIONS
 
-FAMILIES = ["bert", "roberta", "distilbert", "albert", "gpt", "t5", "bart", "vit", "deit"]
+FAMILIES = ["bert", "roberta", "distilbert", "albert", "modern_bert", "gpt", "t5", "bart", "vit", "deit"]
 POSITIONS = [
     layers.Positions,
     layers.LearnedPositions,
     layers.CountedPositions,
     layers.SinusoidalPositions,
     layers.RotaryPositions,
+    layers.LocalRotaryPositions,
     layers.RelativePositions,
     layers.LinearBiasPositions,
 ]
@@ -34,7 +35,7 @@ COMBINATIONS = [
 
 def has_no_gradient(name: str, positions: type) -> bool:
     """A bias of the keys adds the same to all scores of a query, which softmax ignores; unless keys turn."""
-    return name.endswith("attention.key.bias") and positions is not layers.RotaryPositions
+    return name.endswith("attention.key.bias") and not issubclass(positions, layers.RotaryPositions)
 
 
 @pytest.mark.parametrize(("family", "positions"), list(itertools.product(FAMILIES, POSITIONS)))

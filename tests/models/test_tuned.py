@@ -8,6 +8,7 @@ from torch import nn
 
 from variformer.models import (
     EndTokenClassifier,
+    FirstTokenClassifier,
     LastTokenClassifier,
     RereadSpanFinder,
     SequenceClassifier,
@@ -15,10 +16,11 @@ from variformer.models import (
     TokenClassifier,
 )
 
-TEXT = ["bert", "roberta", "distilbert", "albert", "gpt", "t5", "bart"]
+TEXT = ["bert", "roberta", "distilbert", "albert", "modern_bert", "gpt", "t5", "bart"]
 END, START = 1, 2
 HEADS = {
     "sequence": (partial(SequenceClassifier, classes=3), [(2, 3)]),
+    "first token": (partial(FirstTokenClassifier, classes=3), [(2, 3)]),
     "last token": (partial(LastTokenClassifier, classes=3), [(2, 3)]),
     "token": (partial(TokenClassifier, classes=3), [(2, 6, 3)]),
     "span": (SpanFinder, [(2, 6), (2, 6)]),

@@ -1,4 +1,4 @@
-"""BERT, RoBERTa, DistilBERT and ALBERT with the heads of their pre-training."""
+"""BERT, RoBERTa, DistilBERT, ALBERT, RoFormer and ModernBERT with the heads of their pre-training."""
 
 import pytest
 import torch
@@ -21,6 +21,13 @@ DISTILBERT = dict(
 )
 ALBERT = SIZES | dict(embedding_size=7, num_attention_heads=5, max_position_embeddings=33)
 ROBERTA = SIZES | dict(type_vocab_size=1, pad_token_id=1)
+ROFORMER = SIZES | dict(hidden_size=24, num_attention_heads=3)
+# Lengths up to 33 are beyond a window of 4 positions on each side.
+MODERN = SIZES | dict(hidden_size=18, num_hidden_layers=4, num_attention_heads=3, local_attention=8)
+MODERN |= dict(pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2)
+LAYERS = ["full_attention", "sliding_attention"] * 2
+BASES = {"full_attention": 300.0, "sliding_attention": 20.0}
+BASES = {kind: {"rope_type": "default", "rope_theta": base} for kind, base in BASES.items()}
 MODELS = {
     "bert": lambda: hf.BertForPreTraining(hf.BertConfig(**SIZES)),
     "bert, relu": lambda: hf.BertForPreTraining(hf.BertConfig(**SIZES, hidden_act="relu", layer_norm_eps=1e-3)),
@@ -32,6 +39,17 @@ MODELS = {
     "albert": lambda: hf.AlbertForPreTraining(hf.AlbertConfig(**ALBERT)),
     "albert, two groups": lambda: hf.AlbertForPreTraining(hf.AlbertConfig(**ALBERT, num_hidden_groups=2)),
     "albert without pairs": lambda: hf.AlbertForMaskedLM(hf.AlbertConfig(**ALBERT, hidden_act="relu")),
+    "roformer": lambda: hf.RoFormerForMaskedLM(hf.RoFormerConfig(**ROFORMER)),
+    "roformer, relu": lambda: hf.RoFormerForMaskedLM(
+        hf.RoFormerConfig(**ROFORMER, hidden_act="relu", layer_norm_eps=1e-3, type_vocab_size=1)
+    ),
+    "modernbert": lambda: hf.ModernBertForMaskedLM(hf.ModernBertConfig(**MODERN)),
+    "modernbert, other bases": lambda: hf.ModernBertForMaskedLM(
+        hf.ModernBertConfig(**MODERN, layer_types=LAYERS, rope_parameters=BASES, norm_eps=1e-3)
+    ),
+    "modernbert, silu": lambda: hf.ModernBertForMaskedLM(
+        hf.ModernBertConfig(**MODERN | dict(local_attention=2), hidden_activation="silu", classifier_activation="silu")
+    ),
 }
 
 

@@ -15,6 +15,8 @@ ENCODER = dict(
     intermediate_size=22,
     max_position_embeddings=35,
 )
+OWN = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)
+DECODER = ENCODER | OWN | dict(hidden_size=24, max_position_embeddings=33)
 CONFIGS = {
     "Bert": lambda **more: hf.BertConfig(**ENCODER, **more),
     "Roberta": lambda **more: hf.RobertaConfig(**ENCODER, type_vocab_size=1, hidden_act="relu", **more),
@@ -22,6 +24,14 @@ CONFIGS = {
         vocab_size=VOCABULARY, dim=15, n_layers=3, n_heads=5, hidden_dim=22, max_position_embeddings=33, **more
     ),
     "Albert": lambda **more: hf.AlbertConfig(**ENCODER, embedding_size=7, **more),
+    "RoFormer": lambda **more: hf.RoFormerConfig(
+        **ENCODER | dict(hidden_size=12, hidden_act="relu", layer_norm_eps=1e-5), **more
+    ),
+    "ModernBert": lambda **more: hf.ModernBertConfig(
+        **ENCODER | dict(hidden_size=18, local_attention=8, pad_token_id=0, cls_token_id=1, sep_token_id=2),
+        **dict(bos_token_id=1, eos_token_id=2),
+        **more,
+    ),
     "GPT2": lambda **more: hf.GPT2Config(
         vocab_size=VOCABULARY, n_embd=15, n_layer=3, n_head=5, n_positions=33, pad_token_id=0, **more
     ),
@@ -49,17 +59,27 @@ CONFIGS = {
         max_position_embeddings=33,
         **more,
     ),
+    "GPTNeoX": lambda **more: hf.GPTNeoXConfig(**DECODER, **more),
+    "Llama": lambda **more: hf.LlamaConfig(**DECODER, **more),
+    "Mistral": lambda **more: hf.MistralConfig(**DECODER, num_key_value_heads=1, sliding_window=4, **more),
+    "Qwen3": lambda **more: hf.Qwen3Config(**DECODER, num_key_value_heads=3, head_dim=6, **more),
+    "Bloom": lambda **more: hf.BloomConfig(vocab_size=VOCABULARY, hidden_size=24, n_layer=3, n_head=3, **OWN, **more),
+    "Mpt": lambda **more: hf.MptConfig(
+        vocab_size=VOCABULARY, d_model=24, n_layers=3, n_heads=3, max_seq_len=33, **OWN, **more
+    ),
 }
 TASKS = ["SequenceClassification", "TokenClassification", "QuestionAnswering"]
 CASES = [(family, task) for family in CONFIGS for task in TASKS if hasattr(hf, f"{family}For{task}")]
-# Padding on the left of GPT-2 sees nothing: it has no defined scores, which the loss of spans would read.
+# Padding on the left of a causal model sees nothing: it has no defined scores, which the loss of spans would read.
+CAUSAL = ("GPT2", "GPTNeoX", "Llama", "Mistral", "Qwen3", "Bloom", "Mpt")
 STEPS = [(*case, side) for case in CASES for side in ("right", "left")]
-STEPS.remove(("GPT2", "QuestionAnswering", "left"))
+STEPS = [case for case in STEPS if case[0] not in CAUSAL or case[1:] != ("QuestionAnswering", "left")]
 REREAD = ("T5", "Bart")
 
 # What is added to all positions alike changes no probability of a span.
-SAME_FOR_ALL = r"qa_outputs\.bias|layer\.2\.(output\.LayerNorm|output_layer_norm)\.bias|ln_f\.bias"
-SAME_FOR_ALL += r"|decoder\.layers\.2\.final_layer_norm\.bias"
+SAME_FOR_ALL = r"^(?!roformer\.).*(\bkey|k_lin|k_proj)\.bias$|qa_outputs\.bias"
+SAME_FOR_ALL += r"|layer\.2\.(output\.LayerNorm|output_layer_norm)\.bias"
+SAME_FOR_ALL += r"|ln_f\.bias|(decoder\.layers\.2|gpt_neox)\.final_layer_norm\.bias"
 
 
 @pytest.fixture
@@ -121,7 +141,7 @@ def test_a_step(pair, same_step, family, task, side):
         labels = dict(start_positions=torch.tensor([2, 3, 4]), end_positions=torch.tensor([6, 5, 4]))
         start, end = made.ours(*data)
         ours = (F.cross_entropy(start, labels["start_positions"]) + F.cross_entropy(end, labels["end_positions"])) / 2
-        zero = dict(zero=SAME_FOR_ALL)
+        zero = dict(zero=SAME_FOR_ALL + (r"|classifier\.bias" if family == "ModernBert" else ""))
     reads_padding = task == "QuestionAnswering" or side == "left"
     same_step(made, ours, made.theirs(**inputs, **labels).loss, **zero, padding=not reads_padding)
 

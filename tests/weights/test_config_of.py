@@ -8,7 +8,7 @@ import pytest
 import transformers as hf
 from torch import nn
 
-from variformer.layers import Attention, CountedPositions, GatedFeedForward, RotaryPositions
+from variformer.layers import Attention, CountedPositions, GatedFeedForward, RelativePositions
 from variformer.models import (
     GPT,
     T5,
@@ -48,22 +48,34 @@ def test_their_automatic_classes_read_ours(auto, tmp_path):
             dict(eos_token_id=1),
             "eos_token_id=1 was given, but the model was made for 2",
         ),
-        (lambda: Bert(**SMALL, attention=partial(Attention, window=2)), {}, "attention: theirs has no key_value_heads"),
+        (
+            lambda: Bert(**SMALL, attention=partial(Attention, window=2)),
+            {},
+            "attention: window=2; BertForPreTraining has no window",
+        ),
         (
             lambda: Bert(**SMALL, norm=nn.LayerNorm, positions=CountedPositions),
             {},
-            "positions: theirs has no place for C",
+            "positions: CountedPositions; BertForPreTraining has LearnedPositions",
         ),
-        (lambda: DistilBert(**SMALL, norm=nn.LayerNorm), {}, "norm: theirs has eps 1e-12, ours 1e-05"),
-        (lambda: Roberta(**SMALL, activation="relu"), {}, "activation: their token head has gelu, ours relu"),
-        (lambda: SequenceClassifier(DistilBert(**SMALL), 3), {}, "activation of the head: theirs is ReLU, ours Tanh()"),
+        (lambda: DistilBert(**SMALL, norm=nn.LayerNorm), {}, "norm: eps=1e-05; DistilBertForMaskedLM has eps=1e-12"),
+        (
+            lambda: Roberta(**SMALL, activation="relu"),
+            {},
+            "activation of the token head: relu; RobertaForMaskedLM has gelu",
+        ),
+        (
+            lambda: SequenceClassifier(DistilBert(**SMALL), 3),
+            {},
+            "activation of the head: Tanh; DistilBertForSequenceClassification has ReLU",
+        ),
         (lambda: TokenClassifier(Bart(**SMALL), 3), {}, "has no class for a TokenClassifier on Bart, only for End"),
         (
             lambda: T5(**SMALL, head_width=4, feed_forward=GatedFeedForward, activation="gelu"),
             {},
-            "activation: theirs reads gated-gelu as gelu_tanh",
+            "activation of the gate: gelu; T5ForConditionalGeneration has gelu_new, which it calls gated-gelu",
         ),
-        (lambda: GPT(**SMALL, positions=RotaryPositions), {}, "missing: transformer.wpe.weight"),
+        (lambda: GPT(**SMALL, positions=RelativePositions), {}, "positions: RelativePositions; GPT"),
     ],
 )
 def test_what_has_no_place_in_their_config_is_refused(model, tokens, message):

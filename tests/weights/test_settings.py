@@ -7,7 +7,7 @@ import pytest
 import torch
 import transformers as hf
 
-from variformer.weights.huggingface import build, load
+from variformer.weights.huggingface import build, config_of, load
 from variformer.weights.settings import SPELLINGS, Settings
 from variformer.weights.tables import FAMILIES
 
@@ -28,11 +28,28 @@ CONFIGS = {
     "deit": hf.DeiTConfig(**IMAGE),
     "distilbert": hf.DistilBertConfig(vocab_size=31, dim=8, n_layers=1, n_heads=2, hidden_dim=12),
     "gpt2": hf.GPT2Config(vocab_size=31, n_embd=8, n_layer=1, n_head=2, n_positions=9, n_inner=12),
+    "modernbert": hf.ModernBertConfig(**ENCODER),
     "roberta": hf.RobertaConfig(**ENCODER, pad_token_id=1),
+    "roformer": hf.RoFormerConfig(**ENCODER),
     "t5": hf.T5Config(vocab_size=31, d_model=8, d_kv=4, d_ff=12, num_layers=1, num_heads=2),
     "vit": hf.ViTConfig(**IMAGE),
+    "gpt_neox": hf.GPTNeoXConfig(**ENCODER | dict(num_attention_heads=1)),
+    "llama": hf.LlamaConfig(**ENCODER),
+    "mistral": hf.MistralConfig(**ENCODER, num_key_value_heads=1),
+    "qwen3": hf.Qwen3Config(**ENCODER, num_key_value_heads=1, head_dim=6),
+    "bloom": hf.BloomConfig(vocab_size=31, hidden_size=8, n_layer=1, n_head=2),
+    "mpt": hf.MptConfig(vocab_size=31, d_model=8, n_layers=1, n_heads=2),
 }
-HEADS = {"bart": "Bart", "t5": "T5", "distilbert": "DistilBert"}  # whose head for a task reads more of the config
+HEADS = {
+    "bart": "Bart",
+    "t5": "T5",
+    "distilbert": "DistilBert",
+    "modernbert": "ModernBert",
+    "roformer": "RoFormer",
+}  # whose head for a task reads more of the config
+
+
+MEAN = {"classifier_pooling": "mean", "architectures": ["ModernBertForSequenceClassification"]}
 
 
 def built(name: str, values: dict, tensors=()):
@@ -123,12 +140,84 @@ def test_sizes_as_lists_are_squares(name):
         ("bart", {"normalize_before": True}, "normalize_before=True is not supported, only False"),
         ("t5", {"feed_forward_proj": "wide-relu"}, "feed_forward_proj is 'wide-relu', which is unknown here"),
         ("t5", {"num_layers": 768.0}, "num_layers is 768.0, but must be a whole number from 1 on"),
+        ("gpt_neox", {"rope_parameters": {"rope_type": "yarn"}}, "rope_parameters.rope_type='yarn' is not supported"),
+        (
+            "gpt_neox",
+            {"rope_scaling": {"type": "linear"}},
+            "rope_scaling.type='linear' is not supported, only 'default'",
+        ),
+        ("gpt_neox", {"rope_parameters": None, "rotary_pct": 0.1}, "rotary_pct: 0 numbers of each head would turn"),
+        ("llama", {"rope_scaling": {"rope_type": "llama3"}}, "rope_scaling.rope_type='llama3' is not supported"),
+        ("llama", {"rope_scaling": "linear"}, "rope_scaling is 'linear', but must hold settings by name"),
+        ("llama", {"partial_rotary_factor": 0.5}, "partial_rotary_factor=0.5 is not supported, only 1"),
+        ("llama", {"head_dim": 3}, "hidden_size / num_attention_heads (head_dim): 3 numbers of each head would turn"),
+        ("llama", {"num_key_value_heads": 3}, "num_key_value_heads is 3, which does not divide num_attention_heads=2"),
+        (
+            "llama",
+            {"head_dim": None, "num_attention_heads": 3},
+            "num_attention_heads is 3, which does not divide hidden",
+        ),
+        ("mistral", {"attention_bias": True}, "attention_bias=True is not supported, only False"),
+        ("mistral", {"layer_types": ["sliding_attention"]}, "layer_types=['sliding_attention'] is not supported"),
+        ("qwen3", {"use_sliding_window": True}, "use_sliding_window=True is not supported, only False"),
+        ("qwen3", {"layer_types": ["sliding_attention"]}, "layer_types=['sliding_attention'] is not supported"),
+        ("qwen3", {"mlp_bias": True}, "mlp_bias=True is not supported, only False"),
+        (
+            "bloom",
+            {"apply_residual_connection_post_layernorm": True},
+            "apply_residual_connection_post_layernorm=True is",
+        ),
+        ("bloom", {"n_inner": 12}, "n_inner=12 is not supported, only 32"),
+        ("mpt", {"no_bias": False}, "no_bias=False is not supported, only True"),
+        ("mpt", {"expansion_ratio": 2}, "expansion_ratio=2 is not supported, only 4"),
+        ("mpt", {"logit_scale": "inv_sqrt_d_model"}, "logit_scale='inv_sqrt_d_model' is not supported"),
+        ("mpt", {"attn_config": {"alibi_bias_max": 16}}, "attn_config.alibi_bias_max=16 is not supported, only 8"),
+        ("mpt", {"attn_config": {"alibi": False}}, "attn_config.alibi=False is not supported, only True"),
+        ("mpt", {"attn_config": {"clip_qkv": 6.0}}, "attn_config.clip_qkv=6.0 is not supported, only None"),
+        ("mpt", {"attn_config": {"softmax_scale": 1.0}}, "attn_config.softmax_scale=1.0 is not supported, only None"),
+        ("mpt", {"attn_config": {"qk_ln": True}}, "attn_config.qk_ln=True is not supported, only False"),
+        ("roformer", {"rotary_value": True}, "rotary_value=True is not supported, only False"),
+        ("roformer", {"embedding_size": 4}, "embedding_size=4 is not supported, only 8"),
+        ("roformer", {"is_decoder": True}, "is_decoder=True is not supported, only False"),
+        ("modernbert", {"attention_bias": True}, "attention_bias=True is not supported, only False"),
+        ("modernbert", {"norm_bias": True}, "norm_bias=True is not supported, only False"),
+        ("modernbert", {"local_attention": 5}, "local_attention is 5, but must be even"),
+        ("modernbert", {"classifier_activation": "relu"}, "classifier_activation differs from hidden_activation"),
+        ("modernbert", {"layer_types": ["sliding_attention"]}, "layer_types is ['sliding_attention'], but must have"),
+        ("modernbert", {"rope_scaling": {"factor": 2}}, "rope_scaling={'factor': 2} is not supported, only None"),
+        (
+            "modernbert",
+            {"rope_parameters": {"full_attention": {"rope_type": "yarn"}}},
+            "rope_parameters: rope_type='yarn' in full_attention is not supported, only 'default'",
+        ),
+        (
+            "modernbert",
+            {"rope_parameters": None, "local_rope_theta": -1},
+            "local_rope_theta is -1, but must be positive",
+        ),
+        (
+            "modernbert",
+            MEAN,
+            "classifier_pooling='mean' is not supported, only 'cls'",
+        ),
         ("bert", {"architectures": "BertModel"}, "architectures is 'BertModel', but must be a list of classes"),
     ],
 )
 def test_what_does_not_do_is_named(name, change, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         built(name, CONFIGS[name].to_dict() | change)
+
+
+def test_modernbert_as_its_first_files_say_it():
+    """answerdotai/ModernBERT-base's config.json of 2024 has a distance and two bases, no lists."""
+    values = CONFIGS["modernbert"].to_dict() | {"num_hidden_layers": 5, "global_attn_every_n_layers": 2}
+    values |= {"global_rope_theta": 300.0, "local_rope_theta": 20.0, "layer_types": None, "rope_parameters": None}
+    model = built("modernbert", values)
+    assert [block.self_attention.window for block in model.encoder.blocks] == [None, 64, None, 64, None]
+    assert (model.encoder.positions.base, model.encoder.positions.local_base) == (300.0, 20.0)
+    said = config_of(model)
+    assert said["local_attention"] == 128
+    assert sizes(built("modernbert", said)) == sizes(model)
 
 
 @pytest.mark.parametrize("dtype", [{"torch_dtype": "float16"}, {"dtype": None}, {"torch_dtype": None}])

@@ -13,6 +13,6 @@ class StudyConfigs(SearchPathPlugin):
         from variformer.configs import packaged, study
 
         main = [element.path for element in search_path.get_path() if element.provider == "main"]
-        own = study() if main and Path(main[0].removeprefix("file://")) == packaged() else None
+        own = study() if main and Path(main[0].removeprefix("file://")).resolve() == packaged() else None
         if own is not None:
             search_path.append("study", f"file://{own}")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import yaml
 
 from ..config import ConfigError, check, clashes, folders_of, leads, register_resolvers, spelled
 from ..config import compose as checked
+from ..config.compose import default_values
 from ..config.folder import folder_problems, name_problems
 from ..config.hints import unknown_keys
-from ..config.launch import stamp
 from ..config.paths import anchored
 from ..config.resuming import goes_on
+from ..config.schema import Experiment
 from ..configs import packaged
 from .sources import find_sources
 
@@ -94,11 +96,13 @@ def hydra_aside() -> Iterator[None]:
 
 def ready(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config as training takes it, checked once more, with a directory that can be written. Raises ConfigError."""
-    plain = deepcopy(dict(config))
-    if plain.get("validate_only"):
-        raise ConfigError(["validate_only: the command shows the plan of a run; leave it out here"])
+    plain = default_values(Experiment) | deepcopy(dict(config))
+    if plain.pop("allow"):  # no config of a run says it
+        raise ConfigError(["allow: is for compose alone, as in compose('allow=my_study', ...)"])
     check(plain)
-    plain = anchored(plain) | {"run_dir": directory(config)}
+    if plain["validate_only"]:
+        raise ConfigError(["validate_only: the command shows the plan of a run; leave it out here"])
+    plain = anchored(plain) | {"run_dir": directory(plain, getattr(config, "has_own_directory", True))}
     try:
         find_sources(plain)
     except OSError as error:
@@ -108,17 +112,25 @@ def ready(config: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def directory(config: Mapping[str, Any]) -> str:
-    """Of this run: another where that of the config is in use, unless the caller has named it. Raises ConfigError."""
+def directory(config: dict[str, Any], is_named: bool) -> str:
+    """Of this run: where that of the config is in use, one with a number, unless the caller has named it.
+
+    Raises ConfigError where it is in use all the same.
+    """
     if not leads():
         return os.environ.get(RUN_DIR, config["run_dir"])
-    place, is_named = Path(config["run_dir"]), getattr(config, "has_own_directory", True)
-    if not config["resume"] and not is_named and (place / "config.yaml").exists():
-        place = place.with_name(stamp())
+    place = Path(config["run_dir"])
     if not config["resume"]:
+        place = place if is_named else unused(place)
         goes_on(False, place)
     os.environ[RUN_DIR] = str(place)
     return str(place)
+
+
+def unused(place: Path) -> Path:
+    """This directory, or the first of PLACE-2, PLACE-3, ... that holds no run."""
+    numbered = (place.with_name(f"{place.name}-{number}") for number in count(2))
+    return next(each for each in chain([place], numbered) if not (each / "config.yaml").exists())
 
 
 def as_config_error(error: Exception) -> ConfigError:

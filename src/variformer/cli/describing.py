@@ -7,11 +7,12 @@ from torch import nn
 
 from ..analysis.cost import parameter_count
 from ..data import Tokenizer
-from ..hub import locate
+from ..hub import locate, read_json
 from ..layers import Transformer
 from ..training.run_directory import RunDirectory
-from .exporting import measured
 from .loading import is_run, load, run_config
+from .measured import measured
+from .outgoing import destination_of, imported
 
 
 def description(source: str | Path, checkpoint: str = "last") -> dict[str, Any]:
@@ -24,6 +25,8 @@ def description(source: str | Path, checkpoint: str = "last") -> dict[str, Any]:
         "parameters": f"{parameter_count(model):,}",
     }
     facts |= {name: sizes(part) for name, part in model.named_modules() if isinstance(part, Transformer)}
+    came = imported(RunDirectory(folder), "config.json") if is_run(folder) else read_json(folder / "config.json")
+    facts["exports"] = str(destination_of(model, came))
     if isinstance(reader, Tokenizer):
         facts["tokenizer"] = f"{reader.size:,} tokens"
     if is_run(folder):

@@ -10,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from .. import models
+from .. import models, portable
 from ..analysis.cost import parameter_count
 from ..config import check
 from ..config.check import with_defaults
@@ -23,9 +23,8 @@ from ..layers import Transformer
 from ..training.callbacks.checkpoints import link
 from ..training.checkpoint_io import WholeCheckpointIO, checksum_of
 from ..training.run_directory import RunDirectory, write_json
-from ..weights import huggingface
 from .folders import require_writable
-from .loading import is_run, require_checkpoint
+from .loading import is_run, read_checkpoint, require_checkpoint
 from .nodes import node_of, recorded
 
 Config = dict[str, Any]
@@ -36,6 +35,7 @@ OBJECTIVES: tuple[tuple[type[nn.Module], str], ...] = (
     (models.Roberta, "full_sentences.FullSentences"),
     (models.DistilBert, "masked_tokens.MaskedTokens"),
     (models.Albert, "masked_tokens_and_order.MaskedTokensAndOrder"),
+    (models.ModernBert, "masked_tokens.MaskedTokens"),
     (models.Bert, "masked_tokens_and_pairs.MaskedTokensAndPairs"),
     (models.GPT, "next_token.NextToken"),
     (models.T5, "span_corruption.SpanCorruption"),
@@ -67,9 +67,10 @@ def import_model(source: str, path: str | Path, data: str | None = None) -> RunD
             read_json(file)  # what is copied is whole
     with recorded() as made, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(SEED)  # what the source lacks is the same in every import
-        model, precisions, anew = huggingface.read(folder)
+        model, precisions, anew = read_checkpoint(folder)
     require_whole(source, model, anew)
-    config = config_of_import(node_of(model, made), model, anew, folder, run, data)
+    node = portable.node_of(folder) if portable.is_own(folder) else node_of(model, made)
+    config = config_of_import(node, model, anew, folder, run, data)
     check(config)
     config = anchored(config)
     facts = {"name": config["name"], "seed": SEED, "parameters": parameter_count(model), "max_steps": 0}

@@ -1,6 +1,6 @@
 """Variformer from Python, for notebooks and scripts: what the commands do, with values in place of words and files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -101,12 +101,14 @@ def evaluate(
     other_model: str | Path | None = None,
     data: Mapping[str, Any] | None = None,
     data_anyway: bool = False,
+    allow: Sequence[str] = (),
 ) -> dict[str, float]:
     """Metrics of one split, as `variformer evaluate` computes and keeps them.
 
     `run` is a run or its directory. `checkpoint` is last, best or a file's name. `eval_batch` is a number of samples.
     `other_model`, a run directory, a folder or a name, is scored in place of the run's own. `data` are values in place
-    of those in the run's config; with `data_anyway` also data that are not the run's. Raises ConfigError.
+    of those in the run's config; with `data_anyway` also data that are not the run's. `allow` are packages whose
+    classes the run may name. Raises ConfigError.
     """
     from omegaconf import OmegaConf
 
@@ -118,6 +120,7 @@ def evaluate(
         "other_model": other_model if other_model is None else str(other_model),
         "data": dict(data or {}),
         "data_anyway": data_anyway,
+        "allow": list(allow),
     }
     try:
         settings = evaluation(OmegaConf.create(given))

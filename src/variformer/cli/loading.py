@@ -8,6 +8,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from .. import portable
 from ..config import check, instantiate
 from ..config.check import with_defaults
 from ..config.compose import load as load_config
@@ -18,6 +19,7 @@ from ..training.callbacks.average import evaluation_weights
 from ..training.checkpoint_io import WholeCheckpointIO
 from ..training.run_directory import RunDirectory
 from ..weights import huggingface
+from ..weights.huggingface import Checkpoint
 
 Config = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -44,8 +46,13 @@ def origin_of(folder: Path, checkpoint: str = "last") -> tuple[nn.Module, list[s
     """
     if is_run(folder):
         return load_run(folder, checkpoint), RunDirectory(folder).facts().get("anew", [])
-    found = huggingface.read(require_checkpoint(folder))
+    found = read_checkpoint(folder)
     return found.model.eval(), found.anew
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """What a Hugging Face folder holds, of one of their classes or with our own modelling code."""
+    return portable.read(folder) if portable.is_own(require_checkpoint(folder)) else huggingface.read(folder)
 
 
 def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:

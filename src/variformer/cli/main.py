@@ -89,7 +89,7 @@ def import_(
 @app.command("export")
 def export_(
     run_dir: Annotated[Path, typer.Argument(help="The directory of a run.")],
-    folder: Annotated[Path, typer.Argument(help="The folder to write; new or empty.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to write; new or empty. Or an ONNX file: NAME.onnx.")],
     checkpoint: Checkpoint = "last",
     max_shard_size: Annotated[
         str, typer.Option(help="Files of weights above this size are split, such as 500MB.")
@@ -99,19 +99,27 @@ def export_(
 ) -> None:
     """Write a run as a Hugging Face folder: weights, config, tokenizer or image processor, and a model card.
 
-    `AutoModelFor...from_pretrained(FOLDER)` of transformers reads it and gives the same scores. Models with parts that
-    transformers does not have, such as a BERT with rotary positions, are refused.
+    `AutoModelFor...from_pretrained(FOLDER)` of transformers reads it and gives the same scores. A model with parts that
+    no class of transformers has goes out with its own modelling code: there, give `trust_remote_code=True`, too.
+
+    NAME.onnx in place of a folder is written for ONNX Runtime, whose scores are compared with the model's. That needs
+    `pip install 'variformer[onnx]'`.
     """
     with told():
         permit(allow_)
         size = bytes_of(max_shard_size)
         load(run_dir)  # a wrong directory is answered before the heavy imports
-        from .exporting import export
+        if folder.suffix == ".onnx":
+            from .onnx_file import export_onnx
+
+            print(*export_onnx(run_dir, folder, checkpoint=checkpoint, force=force), sep="\n")
+            return
+        from .exporting import class_line, export
 
         written = export(run_dir, folder, checkpoint=checkpoint, max_shard_bytes=size, force=force)
         for file in sorted(written.iterdir()):
             print(f"{file.stat().st_size:>14,}  {file.name}")
-        print(f"folder: {written}")
+        print(f"folder: {written}\n{class_line(written)}")
 
 
 @app.command()
@@ -176,7 +184,7 @@ def told() -> Iterator[None]:
     """Errors that a user can mend, as their message alone."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
 

@@ -15,11 +15,13 @@ class Kind(NamedTuple):
     reader: str  # the class of transformers that reads such a model whatever its family
 
 
+WRITES = Kind("text-generation", "AutoModelForCausalLM")
 CLASSIFIES_IMAGES = Kind("image-classification", "AutoModelForImageClassification")
 KINDS = {  # by how the name of their class ends
     "ForPreTraining": Kind("fill-mask", "AutoModelForPreTraining"),
     "ForMaskedLM": Kind("fill-mask", "AutoModelForMaskedLM"),
-    "LMHeadModel": Kind("text-generation", "AutoModelForCausalLM"),
+    "LMHeadModel": WRITES,
+    "ForCausalLM": WRITES,
     "ForConditionalGeneration": Kind("text2text-generation", "AutoModelForSeq2SeqLM"),
     "ForSequenceClassification": Kind("text-classification", "AutoModelForSequenceClassification"),
     "ForTokenClassification": Kind("token-classification", "AutoModelForTokenClassification"),
@@ -50,6 +52,7 @@ class Card:
     config: Mapping[str, Any]  # of the run
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)  # run.json
+    own_code: str = ""  # why the folder has its own modelling code; empty where transformers has a class for the model
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -92,14 +95,23 @@ class Card:
     def use(self) -> str:
         reader = "AutoImageProcessor" if self.reads_images else "AutoTokenizer"
         model = kind_of(self.architecture).reader
+        trust = ", trust_remote_code=True" if self.own_code else ""
         lines = [
             f"from transformers import {reader}, {model}",
             "",
-            f'{"processor" if self.reads_images else "tokenizer"} = {reader}.from_pretrained("PATH")',
-            f'model = {model}.from_pretrained("PATH")',
+            f'{"processor" if self.reads_images else "tokenizer"} = {reader}.from_pretrained("PATH"{trust})',
+            f'model = {model}.from_pretrained("PATH"{trust})',
         ]
         code = "\n".join(lines)
-        return f'```python\n{code}\n```\n\n`variformer.load("PATH")` gives the same model as Variformer\'s own.'
+        loads = '`variformer.load("PATH")` gives the same model as Variformer\'s own.'
+        return "\n\n".join([f"```python\n{code}\n```", *([self.warning()] if self.own_code else []), loads])
+
+    def warning(self) -> str:
+        return (
+            f"No class of transformers has the parts of this model ({self.own_code}), so its modelling code is in this "
+            "folder. It needs torch and transformers alone. **`trust_remote_code=True` runs that code on your machine: "
+            "read it first, or load the model with Variformer, which runs no code of the folder.**"
+        )
 
     def results(self) -> str:
         rows = [(split, name, value) for split, values in self.metrics.items() for name, value in values.items()]

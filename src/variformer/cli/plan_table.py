@@ -27,6 +27,7 @@ class Plan:
     devices: int
     model: str
     parts: dict[str, int]  # parameters by part
+    exports: str  # as which class of transformers, or why with its own code
     samples: dict[str, int]  # of the splits for training and validation
     batch: dict[str, str]  # the shapes of a micro batch
     unit: str  # tokens or images
@@ -69,6 +70,7 @@ def model_rows(plan: Plan) -> Rows:
     for name, count in plan.parts.items():
         if count:
             yield f"  {name}", f"{count:,} ({count / plan.parameters:.1%})"
+    yield "exports", plan.exports
 
 
 def data_rows(plan: Plan) -> Rows:

@@ -24,6 +24,7 @@ from ..training.restore import newest, step_of
 from ..training.run_directory import RunDirectory, code_state, write_json, write_text
 from ..training.searching import Pruned
 from ..training.signals import Signals
+from ..weights.destination import destination
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
 from .continuing import changes, final_value, finished, last_session
 from .ending import conclude
@@ -97,6 +98,7 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
     if source:
         facts["init_from"] = start_from(source, module.model, task.tokenizer, config["model"])
     facts |= repetition(config, facts)
+    exports = str(destination(module.model))  # before a strategy changes the classes of its parts
     if trainer.is_global_zero:
         keep(config, run, facts, trainer)
         announce(config, run, facts, trainer)
@@ -111,11 +113,13 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
             conclude(trainer, module, run)
             raise
         require_saved(trainer.strategy.checkpoint_io)
-        value = finish(trainer, module, data_module, run, began)
+        value = finish(trainer, module, data_module, run, began, exports)
     return value
 
 
-def finish(trainer: L.Trainer, module: Training, data_module: Any, run: RunDirectory, began: float) -> float:
+def finish(
+    trainer: L.Trainer, module: Training, data_module: Any, run: RunDirectory, began: float, exports: str
+) -> float:
     """Validate the final weights unless training just did, and leave metrics.json and the picture of the curves.
 
     `seconds` in metrics.json is this session's time for data, training and validation, without the start of Python.
@@ -133,7 +137,7 @@ def finish(trainer: L.Trainer, module: Training, data_module: Any, run: RunDirec
         show_figures(trainer.loggers, run.figures, trainer.global_step)
         for sample in sorted(run.samples.glob("*.txt"))[-1:]:
             tell(f"\n{sample.read_text()}")
-        tell(f"run directory: {run.path}\ncurves: {figure}")
+        tell(f"run directory: {run.path}\ncurves: {figure}\nexports: {exports}")
     return module.results["val"][module.objective.monitor]
 
 

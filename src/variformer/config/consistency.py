@@ -66,10 +66,19 @@ def groups_share_the_layers(config: Config) -> Iterator[str]:
 def rotation_needs_pairs(config: Config) -> Iterator[str]:
     width, heads = number(config, "model.width"), number(config, "model.heads")
     head_width = number(config, "model.head_width") or (width // heads if width and heads else 0)
-    if str(at(config, "model.positions._target_")).endswith(".RotaryPositions") and head_width % 2:
+    share = at(config, "model.positions.share")
+    share = share if isinstance(share, float) and 0 < share < 1 else 1
+    if not str(at(config, "model.positions._target_")).endswith(".RotaryPositions") or not head_width:
+        return
+    if share == 1 and head_width % 2:
         yield (
             f"model.positions: rotary positions turn pairs, but heads are {head_width} wide; "
             "make model.width / model.heads (or model.head_width) even"
+        )
+    elif (turned := int(head_width * share)) % 2 or not turned:
+        yield (
+            f"model.positions.share: {share} of {head_width} is {turned}, but rotary positions turn pairs; "
+            "choose a share that gives an even number"
         )
 
 

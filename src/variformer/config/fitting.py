@@ -1,7 +1,8 @@
 """What a model, an objective and data need of each other, as their classes say it.
 
 A model's class says its `kind`. An objective's says the kind that it `trains`, what it `reads` and, in `unfit`, values
-that a model's arguments must not have. The class of data says what it `holds`. What says nothing fits everything.
+that a model's arguments must not have; where a model has no such argument, its class may assign the value. The class
+of data says what it `holds`. What says nothing fits everything.
 """
 
 import ast
@@ -88,6 +89,11 @@ def unfit_arguments(model: Any, key: str, objective: Any) -> Iterator[str]:
             yield (
                 f"model.{name}: {class_of(objective)} ({key}) cannot train a model with {model[name]}; "
                 f"set model.{name}={needed}, or choose another objective"
+            )
+        elif declared(model, name) in values:
+            yield (
+                f"model: {class_of(model)} has no {name}, which {class_of(objective)} ({key}) trains; "
+                "choose another objective"
             )
 
 

@@ -1,11 +1,12 @@
 """The folders that configs come from: the package's, a study's, and those that a command line adds."""
 
-from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from ..configs import packaged, study
 
+ADDS = ("--config-dir", "-cd")  # Hydra's flags, of which the last one counts
 NO_OPTIONS = "sweep/wandb"  # files for W&B's own command
 
 
@@ -14,11 +15,14 @@ def folders_of(arguments: Sequence[str]) -> list[Path]:
 
     An option is taken from the first folder that has it.
     """
-    parser = ArgumentParser(add_help=False, exit_on_error=False)
-    parser.add_argument("--config-dir", "-cd", type=Path)
-    given = parser.parse_known_args(list(arguments))[0].config_dir
-    own = [each for each in (study(), given) if each is not None]
-    return unique([packaged(), *own, *searched(arguments)])
+    own = study()
+    return unique([packaged(), *([own] if own else []), *added(arguments)[-1:], *searched(arguments)])
+
+
+def added(arguments: Sequence[str]) -> list[Path]:
+    """`--config-dir FOLDER` or `--config-dir=FOLDER`."""
+    words = [word for each in arguments for word in (each.split("=", 1) if each.startswith("-") else [each])]
+    return [Path(folder) for flag, folder in pairwise(words) if flag in ADDS]
 
 
 def searched(arguments: Sequence[str]) -> list[Path]:

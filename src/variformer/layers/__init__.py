@@ -2,7 +2,7 @@
 
 from . import initialise
 from .attention import Attention, KeyValues, record_attention
-from .block import Block, PostNormBlock, PreNormBlock
+from .block import Block, ParallelBlock, PostNormBlock, PreNormBlock
 from .embedding import PatchEmbedding, TokenEmbedding
 from .feed_forward import ACTIVATIONS, Activation, FeedForward, GatedFeedForward
 from .heads import PooledHead, TokenHead
@@ -10,6 +10,7 @@ from .positions import (
     CountedPositions,
     LearnedPositions,
     LinearBiasPositions,
+    LocalRotaryPositions,
     Order,
     Positions,
     RelativePositions,
@@ -32,7 +33,9 @@ __all__ = [
     "KeyValues",
     "LearnedPositions",
     "LinearBiasPositions",
+    "LocalRotaryPositions",
     "Order",
+    "ParallelBlock",
     "PatchEmbedding",
     "PooledHead",
     "Positions",

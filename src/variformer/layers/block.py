@@ -10,7 +10,7 @@ from ..ranges import BelowOne, Count
 from .attention import Attention, KeyValues
 from .stochastic_depth import StochasticDepth
 
-# Shapes: B batch, T tokens, M tokens of the memory, D model width, W head width.
+# Shapes: B batch, T tokens, M tokens of the memory, D model width, R what turns of a head.
 
 
 class Context(NamedTuple):
@@ -18,9 +18,14 @@ class Context(NamedTuple):
 
     mask: Tensor | None = None  # for self-attention: bool, or added to the scores
     causal: bool = False
-    rotation: Tensor | None = None  # (2, T, W)
+    rotation: Tensor | None = None  # (2, T, R)
+    local_rotation: Tensor | None = None  # instead of it where attention has a window
     memory: Tensor | None = None  # (B, M, D), the encoder's output
     memory_mask: Tensor | None = None
+
+    def rotation_of(self, attention: Attention) -> Tensor | None:
+        is_local = attention.window is not None and self.local_rotation is not None
+        return self.local_rotation if is_local else self.rotation
 
 
 @dataclass
@@ -57,7 +62,8 @@ class Block(nn.Module):
 
     def attend(self, x: Tensor, context: Context, cache: BlockCache | None) -> Tensor:
         kv = cache.self_attention if cache else None
-        y = self.self_attention(x, mask=context.mask, causal=context.causal, rotation=context.rotation, cache=kv)
+        rotation = context.rotation_of(self.self_attention)
+        y = self.self_attention(x, mask=context.mask, causal=context.causal, rotation=rotation, cache=kv)
         return self.dropout(y)
 
     def attend_memory(self, x: Tensor, context: Context, cache: BlockCache | None) -> Tensor:
@@ -80,6 +86,19 @@ class PreNormBlock(Block):
         if self.cross_attention is not None:
             x = x + self.attend_memory(self.cross_norm(x), context, cache)
         return x + self.feed(self.feed_forward_norm(x))
+
+
+class ParallelBlock(Block):
+    """x + f(norm(x)) + g(norm(x)), both at once: GPT-NeoX (Black et al., 2022, section 2.1), PaLM."""
+
+    ends_normalised = False
+
+    def forward(self, x: Tensor, context: Context, cache: BlockCache | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        y = self.attend(self.self_norm(x), context, cache) + self.feed(self.feed_forward_norm(x))
+        if self.cross_attention is not None:
+            y = y + self.attend_memory(self.cross_norm(x), context, cache)
+        return x + y
 
 
 class PostNormBlock(Block):

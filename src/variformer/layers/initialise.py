@@ -23,6 +23,15 @@ def draw_all(model: nn.Module, draw: Draw) -> None:
                 nn.init.zeros_(parameter) if name == "bias" else draw(parameter)
 
 
+def draw_outputs(model: nn.Module, draw: Draw) -> None:
+    """The matrices that write into the residual stream."""
+    for module in model.modules():
+        if isinstance(module, Attention):
+            draw(module.output.weight)
+        elif isinstance(module, FeedForward):
+            draw(module.narrow.weight)
+
+
 def draw_scores(model: nn.Module) -> None:
     """The scores of relative positions, as their own paper's code draws them (T5, Raffel et al., 2019)."""
     for module in model.modules():
@@ -45,12 +54,20 @@ def bart(model: nn.Module, std: float = STD) -> None:
 def gpt2(model: nn.Module, depth: int, std: float = STD) -> None:
     """Normal, and smaller where 2 * depth layers add up in the residual stream (Radford et al., 2019, section 2.3)."""
     draw_all(model, partial(nn.init.normal_, std=std))
-    for module in model.modules():
-        if isinstance(module, Attention):
-            nn.init.normal_(module.output.weight, std=std / (2 * depth) ** 0.5)
-        elif isinstance(module, FeedForward):
-            nn.init.normal_(module.narrow.weight, std=std / (2 * depth) ** 0.5)
+    draw_outputs(model, partial(nn.init.normal_, std=std / (2 * depth) ** 0.5))
     draw_scores(model)
+
+
+def modern_bert(model: nn.Module, depth: int, std: float = STD) -> None:
+    """As BERT, and smaller where layers add up, and in the first layer of the heads (Warner et al., 2024; their code).
+
+    The embeddings are those of BERT, though a tied head would be smaller too.
+    """
+    bert(model, std)
+    smaller = std / (2 * depth) ** 0.5
+    draw = partial(nn.init.trunc_normal_, std=smaller, a=-2 * smaller, b=2 * smaller)
+    draw_outputs(model, draw)
+    draw_all(model.get_submodule("transform"), draw)
 
 
 def t5(model: nn.Module, width: int, embedding_std: float = 1.0) -> None:

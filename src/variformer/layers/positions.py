@@ -10,9 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..ranges import Buckets, Count, Positive, Whole
+from ..ranges import Buckets, Count, PartOrAll, Positive, Whole
 
-# Shapes: B batch, T positions asked for, K positions up to the last of them, E embedding width, H heads, W head width.
+# Shapes: B batch, T positions asked for, K positions up to the last of them, E embedding width, H heads, W head width,
+# R what turns of it.
 
 
 class Sizes(NamedTuple):
@@ -30,8 +31,9 @@ class Order(NamedTuple):
     """Three ways to tell a transformer the order; a scheme uses one."""
 
     added: Tensor | None = None  # (T, E), or (B, T, E) where rows differ, added to the embeddings
-    rotation: Tensor | None = None  # (2, T, W) cosines and sines that turn queries and keys
+    rotation: Tensor | None = None  # (2, T, R) cosines and sines that turn queries and keys, R <= W
     bias: Tensor | None = None  # (H, T, K) added to the attention scores
+    local_rotation: Tensor | None = None  # instead of `rotation` in blocks that attend within a window
 
 
 class Positions(nn.Module):
@@ -102,17 +104,37 @@ class SinusoidalPositions(Positions):
 
 
 class RotaryPositions(Positions):
-    """Queries and keys turned by an angle that grows with position (RoFormer, Su et al., 2021, section 3.2)."""
+    """Queries and keys turned by an angle that grows with position (RoFormer, Su et al., 2021, section 3.2).
 
-    def __init__(self, sizes: Sizes, *, base: Positive = 10000.0):
+    `share` is the part of each head that turns, counted from its start; the rest knows no order (GPT-NeoX-20B, Black et
+    al., 2022, section 2.1). Raises ValueError where that is no whole number of pairs.
+    """
+
+    def __init__(self, sizes: Sizes, *, base: Positive = 10000.0, share: PartOrAll = 1.0):
         super().__init__(sizes)
-        if sizes.head_width % 2:
-            raise ValueError(f"rotary positions turn pairs, but heads are {sizes.head_width} wide (an odd number)")
-        self.head_width, self.base = sizes.head_width, base
+        self.head_width, self.base, self.share = sizes.head_width, base, share
+        self.turned = int(sizes.head_width * share)
+        if self.turned % 2 or not self.turned:
+            turned = f"and {self.turned} of it turn (share)" if share < 1 else "(an odd number)"
+            raise ValueError(f"rotary positions turn pairs, but heads are {sizes.head_width} wide {turned}")
 
     def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
-        angles = angles_of(length, start, self.head_width, self.base, device).repeat(1, 2)
-        return Order(rotation=torch.stack([angles.cos(), angles.sin()]))
+        return Order(rotation=rotation_of(length, start, self.turned, self.base, device))
+
+
+class LocalRotaryPositions(RotaryPositions):
+    """Rotary positions with another base, `local_base`, in blocks that attend within a window.
+
+    Far positions need slow turns, near ones do not (ModernBERT, Warner et al., 2024, section 2.1.2).
+    """
+
+    def __init__(self, sizes: Sizes, *, base: Positive = 160000.0, local_base: Positive = 10000.0):
+        super().__init__(sizes, base=base)
+        self.local_base = local_base
+
+    def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
+        near = rotation_of(length, start, self.turned, self.local_base, device)
+        return super().forward(length, start, device)._replace(local_rotation=near)
 
 
 class RelativePositions(Positions):
@@ -173,8 +195,16 @@ def angles_of(length: int, start: int, width: int, base: float, device: torch.de
     return torch.arange(start, start + length, device=device)[:, None] * frequencies
 
 
+def rotation_of(length: int, start: int, width: int, base: float, device: torch.device) -> Tensor:
+    """(2, T, width): the cosine and the sine of the angle of each position."""
+    angles = angles_of(length, start, width, base, device).repeat(1, 2)
+    return torch.stack([angles.cos(), angles.sin()])
+
+
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """Turn each pair (i, i + W/2) of `x`, (B, H, T, W), by its angle."""
+    """Turn each pair (i, i + R/2) of the first R of `x`, (B, H, T, W), by its angle; the rest stays as it is."""
     cosine, sine = rotation.to(x.dtype)
-    first, second = x.chunk(2, dim=-1)
-    return x * cosine + torch.cat([-second, first], -1) * sine
+    turning, rest = x.tensor_split([cosine.size(-1)], dim=-1)
+    first, second = turning.chunk(2, dim=-1)
+    turned = turning * cosine + torch.cat([-second, first], -1) * sine
+    return torch.cat([turned, rest], -1) if rest.size(-1) else turned

@@ -67,7 +67,7 @@ class Transformer(nn.Module):
 
         self_mask, causal = attention_mask(mask, order.bias, self.causal, x, keys=start + x.size(1))
         memory_mask = None if memory_mask is None else per_head(memory_mask)
-        context = Context(self_mask, causal, order.rotation, memory, memory_mask)
+        context = Context(self_mask, causal, order.rotation, order.local_rotation, memory, memory_mask)
 
         for layer in range(self.depth):
             block = self.blocks[layer * len(self.blocks) // self.depth]
@@ -88,7 +88,7 @@ def attention_mask(
 ) -> tuple[Tensor | None, bool]:
     """Padding, order and causality as one mask, or as none where a flash kernel can do without."""
     queries = x.size(1)
-    causal = causal and queries > 1  # the newest token may see all the others
+    causal = causal and bool(queries > 1)  # the newest token may see all the others; symbolic in torch.export
     if allowed is None and bias is None and queries == keys:
         return None, causal
     allowed = None if allowed is None else per_head(allowed)

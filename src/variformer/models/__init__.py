@@ -25,10 +25,12 @@ from .bert import Bert, Predictions
 from .deit import DeiT, Opinions, PlainDeiT, UntaughtDeiT
 from .distilbert import DistilBert
 from .gpt import GPT
+from .modern_bert import ModernBert
 from .roberta import Roberta
 from .t5 import T5
 from .tuned import (
     EndTokenClassifier,
+    FirstTokenClassifier,
     LastTokenClassifier,
     RereadSpanFinder,
     SequenceClassifier,
@@ -48,7 +50,9 @@ __all__ = [
     "DeiT",
     "DistilBert",
     "EndTokenClassifier",
+    "FirstTokenClassifier",
     "LastTokenClassifier",
+    "ModernBert",
     "Opinions",
     "PlainDeiT",
     "Predictions",

@@ -60,7 +60,7 @@ class Bert(nn.Module):
         attention: Callable[..., Attention] = Attention,
     ):
         super().__init__()
-        self.width = width
+        self.width, self.max_length = width, max_length
         embedding = TokenEmbedding(vocab_size, width, segments=segments)
         self.encoder = Transformer(
             embedding=embedding,

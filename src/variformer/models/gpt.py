@@ -28,7 +28,11 @@ from ..ranges import BelowOne, Count
 
 
 class GPT(nn.Module):
-    """The defaults are GPT-2 small (124M)."""
+    """The defaults are GPT-2 small (124M); other parts make it a GPT-NeoX, Llama, Mistral, Qwen3, Bloom or MPT.
+
+    `head_width` defaults to width / heads. `tied_head` scores with the embedding's weights, and `embedding_norm` is a
+    norm before the first block (Bloom, Le Scao et al., 2022, section 3.2.2).
+    """
 
     kind: ClassVar = "causal decoder"
     above: ClassVar = ("head",)  # what reads the states
@@ -42,7 +46,10 @@ class GPT(nn.Module):
         heads: Count = 12,
         hidden: Count = 3072,
         max_length: Count = 1024,
+        head_width: Count | None = None,
         dropout: BelowOne = 0.1,
+        tied_head: bool = True,
+        embedding_norm: bool = False,
         activation: Activation = "gelu_tanh",
         positions: Callable[[Sizes], Positions] = LearnedPositions,
         norm: Callable[[int], nn.Module] = partial(nn.LayerNorm, eps=1e-5),
@@ -51,14 +58,16 @@ class GPT(nn.Module):
         attention: Callable[..., Attention] = Attention,
     ):
         super().__init__()
-        self.width = width
+        self.width, self.max_length = width, max_length
+        if head_width is not None:
+            attention = partial(attention, head_width=head_width)
         embedding = TokenEmbedding(vocab_size, width)
         self.decoder = Transformer(
             embedding=embedding,
             positions=positions(
-                Sizes(width, heads, width // heads, max_length, causal=True, embedding_std=initialise.STD)
+                Sizes(width, heads, head_width or width // heads, max_length, causal=True, embedding_std=initialise.STD)
             ),
-            entry=nn.Dropout(dropout),
+            entry=nn.Sequential(norm(width), nn.Dropout(dropout)) if embedding_norm else nn.Dropout(dropout),
             blocks=[
                 block(
                     width,
@@ -72,7 +81,7 @@ class GPT(nn.Module):
             final_norm=norm(width),
             causal=True,
         )
-        self.head = TokenHead(width, vocab_size, tied_to=embedding.tokens)
+        self.head = TokenHead(width, vocab_size, tied_to=embedding.tokens if tied_head else None)
         initialise.gpt2(self, depth)
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:

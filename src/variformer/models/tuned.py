@@ -64,6 +64,20 @@ class SequenceClassifier(Tuned):
         return self.head(self.states(tokens, mask, segments)[:, 0])
 
 
+class FirstTokenClassifier(Tuned):
+    """The first token's state -> a class: ModernBERT, which has the pooler of others below every head."""
+
+    def __init__(self, body: nn.Module, classes: Count, dropout: BelowOne = 0.0):
+        super().__init__(body)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.body.width, classes)
+        initialise.bert(self.head)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
+        """-> (B, classes)."""
+        return self.head(self.dropout(self.states(tokens, mask, segments)[:, 0]))
+
+
 class LastTokenClassifier(Tuned):
     """The last real token's state -> a class: GPT, whose other tokens have not read the whole text."""
 
@@ -155,4 +169,4 @@ class RereadSpanFinder(Rereading):
 def last(states: Tensor, where: Tensor) -> Tensor:
     """(B, T, D), (B, T) bool -> (B, D): the state of each row's last True position."""
     places = torch.arange(where.size(1), device=where.device) * where
-    return states[torch.arange(len(states), device=states.device), places.argmax(1)]
+    return states[torch.arange(states.size(0), device=states.device), places.argmax(1)]

@@ -1,12 +1,14 @@
-"""Hugging Face checkpoints, read into our models and written from them: all ten systems, with every head.
+"""Hugging Face checkpoints, read into our models and written from them: all systems, with every head.
 
     load(folder) -> model                                    config.json and tensors -> ours
+    destination(model) -> Destination                        their class that has its parts, or why there is none
     to_huggingface(model) -> {name: tensor}                  for `files.write_tensors(tensors, folder)`
     config_of(model, labels=(), **token_ids) -> dict         config.json, e.g. config_of(model, pad_token_id=0)
     fill(model, tensors)                                     their tensors into a model of ours
 
 One table for each model type (`tables/`) serves both directions. Its names are those of checkpoint files
-(`save_pretrained`); transformers 5 renames some of them in memory.
+(`save_pretrained`); transformers 5 renames some of them in memory. A folder is read by its `model_type`; a model is
+written as the first model type that has its parts, or as `model_type` where that has them too.
 """
 
 import re
@@ -18,12 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from ..hub import read_json
-from ..models import Tuned
+from .destination import Destination, destination, format_in, format_of
 from .files import read_tensors
-from .matching import format_of, matched, require_match, their_shapes
+from .matching import Format, body_of, matched, require_match, their_shapes
 from .settings import Settings
 from .table import Family, Row, Tensors, count_classes
 from .tables import FAMILIES
+
+__all__ = ["Checkpoint", "Destination", "config_of", "destination", "fill", "load", "read", "to_huggingface"]
 
 
 class Checkpoint(NamedTuple):
@@ -59,7 +63,9 @@ def read(folder: str | Path) -> Checkpoint:
         model = build(family, Settings(values), tensors)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    taken, absent = put(model, tensors, starts_heads_anew=True)
+    format = format_in(family, model)
+    assert format is not None, "a family builds what it has a format for"
+    taken, absent = put(model, tensors, format, starts_heads_anew=True)
     precisions = dict.fromkeys((name for row in absent for name in row.theirs), precision_of(next(model.parameters())))
     precisions |= {name: precision_of(tensor) for name, tensor in taken.items()}
     anew = [head for head in family.heads if any(row.is_below(head) for row in absent)]
@@ -83,18 +89,19 @@ def build(family: Family, config: Settings, tensors: Mapping[str, Tensor]) -> nn
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy every tensor of theirs into `model`, in the model's precision; unless all fit, none is copied."""
-    put(model, tidy(tensors, format_of(model).family))
+    format = format_of(model)
+    put(model, tidy(tensors, format.family), format)
 
 
 def put(
-    model: nn.Module, tensors: Mapping[str, Tensor], starts_heads_anew: bool = False
+    model: nn.Module, tensors: Mapping[str, Tensor], format: Format, starts_heads_anew: bool = False
 ) -> tuple[dict[str, Tensor], list[Row]]:
     """Copy tidy tensors into `model`: those of them that it took, by the names of its table, and the rows of heads that
     they lack, which are left as they are where `starts_heads_anew`.
     """
-    ours, table = matched(model)
-    family, shapes = format_of(model).family, their_shapes(ours, table)
-    taken = settle(tensors, model, shapes)
+    ours, table = matched(model, format)
+    family, shapes = format.family, their_shapes(ours, table)
+    taken = settle(tensors, model, format, shapes)
     absent = absent_heads(family, table, taken, tensors) if starts_heads_anew else []
     table = [row for row in table if row not in absent]
     for name in [name for row in absent for name in row.theirs]:
@@ -124,13 +131,13 @@ def absent_heads(family: Family, table: Sequence[Row], taken: Tensors, files: Te
     return lacking(files) if unknown else []
 
 
-def to_huggingface(model: nn.Module) -> dict[str, Tensor]:
+def to_huggingface(model: nn.Module, *, model_type: str | None = None) -> dict[str, Tensor]:
     """The model's tensors under their names, a tied one once, ready for `files.write_tensors`.
 
-    They share memory with the model where no edit is needed. Raises ValueError where their model has no place
-    for one of our tensors, or we have none for one of theirs: a part was swapped.
+    They share memory with the model where no edit is needed. The class is that of `destination`; raises ValueError that
+    names the parts where there is none.
     """
-    ours, table = matched(model)
+    ours, table = matched(model, format_of(model, model_type))
     return {
         name: values.contiguous()
         for row in table
@@ -138,37 +145,38 @@ def to_huggingface(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def config_of(model: nn.Module, *, labels: Sequence[str] = (), **token_ids: int | None) -> dict[str, Any]:
-    """Their config.json for a model of ours, so that theirs computes the same.
+def config_of(
+    model: nn.Module, *, model_type: str | None = None, labels: Sequence[str] = (), **token_ids: int | None
+) -> dict[str, Any]:
+    """Their config.json for a model of ours, so that theirs computes the same, for the class of `destination`.
 
     `labels` are the names of the classes, LABEL_0, LABEL_1, ... where none are given. `token_ids` are named as theirs:
     pad_token_id, bos_token_id, eos_token_id, ...; those that the model was made for (RoBERTa's padding, from which its
     positions count; the start and end of BART's and T5's heads for tasks) must agree.
-    Raises ValueError that names a part for which theirs has no place.
+    Raises ValueError that names the parts for which theirs has no place.
     """
-    matched(model)
-    family, task = format_of(model)
-    body = model.body if isinstance(model, Tuned) else model
-    said = {**family.config(body), **(task.config(model) if task else {})}
+    format = format_of(model, model_type)
+    family, task = format
+    said = {**family.config(body_of(model)), **(task.config(model) if task else {})}
     for name in said.keys() & token_ids.keys():
         if token_ids[name] != said[name]:
             made_for = f"the model was made for {said[name]}: it needs a tokenizer that has it so"
             raise ValueError(f"{name}={token_ids[name]} was given, but {made_for}")
     return {
-        "architectures": [task.theirs if task else family.architecture(model)],
+        "architectures": [format.architecture(model)],
         "model_type": next(name for name, each in FAMILIES.items() if each is family),
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
         **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
         **family.tokens,
         **token_ids,
         **said,
-        **label_names(model, labels),
+        **label_names(model, format, labels),
     }
 
 
-def label_names(model: nn.Module, labels: Sequence[str]) -> dict[str, Any]:
+def label_names(model: nn.Module, format: Format, labels: Sequence[str]) -> dict[str, Any]:
     """What their config says of the classes of a classifier; nothing for other models."""
-    family, task = format_of(model)
+    family, task = format
     scores = task.our_scores if task else family.our_scores
     if scores is None:
         return {}
@@ -181,7 +189,8 @@ def label_names(model: nn.Module, labels: Sequence[str]) -> dict[str, Any]:
 
 def tidy(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     """The same tensors under one set of names, whichever version of transformers wrote them."""
-    bare = not any(name.startswith(family.prefix) for name in tensors)
+    prefixes = tuple({family.prefix, *(task.prefix for task in family.tasks if task.prefix is not None)})
+    bare = not any(name.startswith(prefixes) for name in tensors)
     tidied: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name)  # as TensorFlow named them
@@ -190,23 +199,24 @@ def tidy(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     return tidied
 
 
-def settle(tensors: Mapping[str, Tensor], model: nn.Module, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
-    """The same tensors with one name for a tied one, or with both where our model holds two of them.
+def settle(
+    tensors: Mapping[str, Tensor], model: nn.Module, format: Format, shapes: Mapping[str, torch.Size]
+) -> dict[str, Tensor]:
+    """The same tensors with one name for a tied one.
 
     What may be left over is left out. Raises ValueError where our model ties what differs in the file.
     """
-    family, task = format_of(model)
-    prefix = re.escape(task.prefix) if task else ""
+    family = format.family
     settled = {
         name: tensor
         for name, tensor in tensors.items()
-        if name in shapes or not re.fullmatch(f"{prefix}({family.unused})", name)
+        if name in shapes or not re.fullmatch(family.unused, format.original(name))
     }
     for copy, original in family.copies.items():
-        copy, original = (f"{task.prefix if task else ''}{name}" for name in (copy, original))
-        if copy in shapes and original in settled:
+        copy, original = format.named(copy), format.named(original)
+        if family.fills_copies and copy in shapes and original in settled:
             settled.setdefault(copy, settled[original])
-        elif copy in settled:
+        elif copy in settled and copy not in shapes:
             value = settled.pop(copy)
             if not torch.equal(settled.setdefault(original, value), value):
                 raise ValueError(f"{copy} differs from {original}, but our {type(model).__name__} ties them")

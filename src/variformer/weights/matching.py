@@ -8,47 +8,54 @@ from torch import Tensor, nn
 
 from ..models import Tuned
 from .table import Family, Row, Task, expand
-from .tables import FAMILIES
 
 
 class Format(NamedTuple):
-    """Their class, which a model of ours corresponds to: a family with its own heads, or with one for a task."""
+    """A class of theirs: that of a family with its own heads, or with one for a task."""
 
     family: Family
     task: Task | None
 
+    @property
+    def prefix(self) -> str:
+        """What stands before the names of the body's tensors."""
+        return self.family.prefix if self.task is None or self.task.prefix is None else self.task.prefix
 
-def format_of(model: nn.Module) -> Format:
-    """The nearest family to the class of a model, or of its body. Raises ValueError where there is none."""
-    body = model.body if isinstance(model, Tuned) else model
-    families = {kind: family for family in FAMILIES.values() for kind in family.models}
-    family = next((families[kind] for kind in type(body).__mro__ if kind in families), None)
-    if family is None:
-        known = ", ".join(kind.__name__ for kind in families)
-        raise ValueError(f"no Hugging Face names are known for {type(body).__name__}, only for {known}")
-    if not isinstance(model, Tuned):
-        return Format(family, None)
-    task = next((task for task in family.tasks if task.model is type(model)), None)
-    if task is None:
-        known = ", ".join(task.model.__name__ for task in family.tasks)
-        raise ValueError(
-            f"Hugging Face has no class for a {type(model).__name__} on {type(body).__name__}, only for {known}"
-        )
-    return Format(family, task)
+    def named(self, name: str) -> str:
+        """What this class calls a tensor of the family's own."""
+        return self.prefix + name.removeprefix(self.family.prefix) if name.startswith(self.family.prefix) else name
+
+    def original(self, name: str) -> str:
+        """What the family calls a tensor of this class."""
+        return self.family.prefix + name.removeprefix(self.prefix) if name.startswith(self.prefix) else name
+
+    def architecture(self, model: nn.Module) -> str:
+        return self.task.theirs if self.task else self.family.architecture(body_of(model))
 
 
-def table_of(model: nn.Module) -> list[Row]:
+def body_of(model: nn.Module) -> nn.Module:
+    return model.body if isinstance(model, Tuned) else model
+
+
+def tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    """Those that a checkpoint holds, by name; a tied one once."""
+    named = [*model.named_parameters(), *model.named_buffers()]
+    kept = model.state_dict().keys()  # without buffers that are no state, such as a rate of stochastic depth
+    return {name: tensor for name, tensor in named if name in kept}
+
+
+def table_of(model: nn.Module, format: Format) -> list[Row]:
     """The rows for all of a model: its body's, and those of its head."""
-    family, task = format_of(model)
+    family, task = format
     if task is None:
         return list(expand(family.table(model), model))
-    body = [row.below("body.", task.prefix) for row in family.table(model.body)]
+    body = [row.renamed(lambda ours: f"body.{ours}", format.named) for row in family.table(body_of(model))]
     return list(expand([*body, *task.rows], model))
 
 
-def matched(model: nn.Module) -> tuple[dict[str, Tensor], list[Row]]:
+def matched(model: nn.Module, format: Format) -> tuple[dict[str, Tensor], list[Row]]:
     """Our tensors by name, a tied one once, and the table's rows, which speak of each exactly once."""
-    ours, table = {**dict(model.named_parameters()), **dict(model.named_buffers())}, table_of(model)
+    ours, table = tensors_of(model), table_of(model, format)
     listed = {name for row in table for name in row.ours}
     refuse(
         model,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # Names of transformers' GPT2Config, T5Config, BartConfig and DistilBertConfig that stand for another (attribute_map),
-# and GPT-2's first one for its positions.
+# GPT-2's first one for its positions, and Bloom's for its width.
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "n_embd": ("hidden_size",),
     "n_head": ("num_attention_heads",),
@@ -20,6 +20,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "dim": ("hidden_size",),
     "n_heads": ("num_attention_heads",),
     "n_layers": ("num_hidden_layers",),
+    "hidden_size": ("n_embed",),
 }
 
 
@@ -57,9 +58,9 @@ class Settings:
             raise ValueError(f"{name} is {value!r}, but only squares are supported")
         return whole(name, value[0] if isinstance(value, list) and value else value, least=1)
 
-    def heads(self, name: str, width: str) -> int:
-        """How many heads share the width that is called so."""
-        heads = self.size(name)
+    def heads(self, name: str, width: str, default: int | None = None) -> int:
+        """How many heads share the width (or the heads) that is called so."""
+        heads = self.size(name, default)
         if self.size(width) % heads:
             raise ValueError(f"{name} is {heads}, which does not divide {width}={self.size(width)}")
         return heads
@@ -89,6 +90,13 @@ class Settings:
         if not isinstance(value, str) or value not in known:
             raise ValueError(f"{name} is {value!r}, which is unknown here; known: {', '.join(known)}")
         return known[value]
+
+    def section(self, name: str) -> "Settings":
+        """Settings within these; none where it is absent."""
+        value = self.find(name)
+        if value is not None and not isinstance(value, dict):
+            raise ValueError(f"{name} is {value!r}, but must hold settings by name")
+        return Settings(value or {})
 
     def classes(self) -> int:
         """How many, by their names or their number; transformers leaves two out."""

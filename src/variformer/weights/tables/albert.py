@@ -1,14 +1,15 @@
 """ALBERT: `AlbertForPreTraining`, or `AlbertForMaskedLM` without the judge of order; and its heads for tasks."""
 
+from collections.abc import Iterator
 from functools import partial
 
 from torch import nn
 
 from ...layers import FeedForward, LearnedPositions, PostNormBlock
 from ...models import Albert
-from ..describe import describe, learned_length
+from ..describe import Parts, facts_of, learned_length, positions_from
 from ..settings import Settings
-from ..table import ACTIVATIONS, Config, Family, Row, Tensors, rows
+from ..table import ACTIVATIONS, Config, Difference, Family, Row, Tensors, rows
 from .heads import question_answering, sequence_classification, token_classification
 
 THEIRS = "albert.encoder.albert_layer_groups.{}.albert_layers.0"
@@ -62,10 +63,16 @@ def build(config: Settings, tensors: Tensors) -> Albert:
     )
 
 
+PARTS = Parts(positions=LearnedPositions, norm=nn.LayerNorm, block=(PostNormBlock,), feed_forward=(FeedForward,))
+
+
+def differences(model: Albert) -> Iterator[Difference]:
+    yield from PARTS.differences(model.encoder)
+    yield from positions_from(model.encoder.positions, 0)
+
+
 def config(model: Albert) -> Config:
-    facts = describe(
-        model.encoder, positions=LearnedPositions, norm=nn.LayerNorm, block=PostNormBlock, feed_forward=[FeedForward]
-    )
+    facts = facts_of(model.encoder)
     return {
         "vocab_size": facts.embedding.tokens.num_embeddings,
         "embedding_size": facts.embedding.tokens.embedding_dim,
@@ -78,7 +85,7 @@ def config(model: Albert) -> Config:
         "hidden_act": facts.activation,
         "hidden_dropout_prob": facts.dropout,
         "attention_probs_dropout_prob": facts.dropout,
-        "max_position_embeddings": learned_length(facts.positions, offset=0),
+        "max_position_embeddings": learned_length(facts.positions),
         "type_vocab_size": facts.embedding.segments.num_embeddings,
         "layer_norm_eps": facts.eps,
     }
@@ -92,6 +99,7 @@ ALBERT = Family(
     models=(Albert,),
     build=build,
     table=table,
+    differences=differences,
     config=config,
     architecture=architecture,
     prefix="albert.",

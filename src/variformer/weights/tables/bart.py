@@ -1,14 +1,15 @@
 """BART: `BartForConditionalGeneration`, and its heads for tasks."""
 
+from collections.abc import Iterator
 from functools import partial
 
 from torch import nn
 
 from ...layers import FeedForward, LearnedPositions, PostNormBlock
 from ...models import Bart
-from ..describe import describe, learned_length
+from ..describe import Parts, facts_of, fixed_eps, learned_length, positions_from
 from ..settings import Settings
-from ..table import ACTIVATIONS, UNSQUEEZED, Config, Family, Row, Tensors, rows
+from ..table import ACTIVATIONS, UNSQUEEZED, Config, Difference, Family, Row, Tensors, rows
 from .heads import end_token_classification, reread_question_answering
 
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
@@ -73,15 +74,18 @@ def build(config: Settings, tensors: Tensors) -> Bart:
     )
 
 
+PARTS = Parts(positions=LearnedPositions, norm=nn.LayerNorm, block=(PostNormBlock,), feed_forward=(FeedForward,))
+
+
+def differences(model: Bart) -> Iterator[Difference]:
+    for half in (model.encoder, model.decoder):
+        yield from PARTS.differences(half)
+        yield from positions_from(half.positions, UNUSED_POSITIONS)
+        yield from fixed_eps(half, EPS)
+
+
 def config(model: Bart) -> Config:
-    facts, decoder = (
-        describe(
-            transformer, positions=LearnedPositions, norm=nn.LayerNorm, block=PostNormBlock, feed_forward=[FeedForward]
-        )
-        for transformer in (model.encoder, model.decoder)
-    )
-    if facts.eps != EPS:
-        raise ValueError(f"norm: theirs has eps {EPS}, ours {facts.eps}")
+    facts, decoder = facts_of(model.encoder), facts_of(model.decoder)
     sizes = {"attention_heads": facts.heads, "ffn_dim": facts.hidden}
     return {
         "vocab_size": facts.embedding.tokens.num_embeddings,
@@ -93,7 +97,7 @@ def config(model: Bart) -> Config:
         "dropout": facts.dropout,
         "attention_dropout": facts.dropout,
         "activation_dropout": 0.0,
-        "max_position_embeddings": learned_length(facts.positions, UNUSED_POSITIONS),
+        "max_position_embeddings": learned_length(facts.positions),
         "scale_embedding": False,
         "is_encoder_decoder": True,
     }
@@ -103,12 +107,13 @@ BART = Family(
     models=(Bart,),
     build=build,
     table=table,
+    differences=differences,
     config=config,
     architecture=lambda model: "BartForConditionalGeneration",
     prefix="model.",
     tokens={"decoder_start_token_id": START, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": END},
     tasks=[
-        end_token_classification("BartForSequenceClassification", START, END, prefix=""),
+        end_token_classification("BartForSequenceClassification", START, END),
         reread_question_answering("BartForQuestionAnswering", START),
     ],
     copies={

@@ -1,14 +1,15 @@
 """BERT: `BertForPreTraining`, or `BertForMaskedLM` without the judge of pairs; and its heads for tasks."""
 
+from collections.abc import Iterator
 from functools import partial
 
 from torch import nn
 
 from ...layers import FeedForward, LearnedPositions, PostNormBlock
 from ...models import Bert
-from ..describe import describe, learned_length
+from ..describe import Parts, facts_of, learned_length, positions_from
 from ..settings import Settings
-from ..table import ACTIVATIONS, Config, Family, Row, Tensors, rows
+from ..table import ACTIVATIONS, Config, Difference, Family, Row, Tensors, rows
 from .heads import question_answering, sequence_classification, token_classification
 
 THEIRS = "bert.encoder.layer.{}"
@@ -62,10 +63,16 @@ def build(config: Settings, tensors: Tensors) -> Bert:
     )
 
 
+PARTS = Parts(positions=LearnedPositions, norm=nn.LayerNorm, block=(PostNormBlock,), feed_forward=(FeedForward,))
+
+
+def differences(model: Bert) -> Iterator[Difference]:
+    yield from PARTS.differences(model.encoder)
+    yield from positions_from(model.encoder.positions, 0)
+
+
 def config(model: Bert) -> Config:
-    facts = describe(
-        model.encoder, positions=LearnedPositions, norm=nn.LayerNorm, block=PostNormBlock, feed_forward=[FeedForward]
-    )
+    facts = facts_of(model.encoder)
     return {
         "vocab_size": facts.embedding.tokens.num_embeddings,
         "hidden_size": facts.width,
@@ -75,7 +82,7 @@ def config(model: Bert) -> Config:
         "hidden_act": facts.activation,
         "hidden_dropout_prob": facts.dropout,
         "attention_probs_dropout_prob": facts.dropout,
-        "max_position_embeddings": learned_length(facts.positions, offset=0),
+        "max_position_embeddings": learned_length(facts.positions),
         "type_vocab_size": facts.embedding.segments.num_embeddings,
         "layer_norm_eps": facts.eps,
     }
@@ -89,6 +96,7 @@ BERT = Family(
     models=(Bert,),
     build=build,
     table=table,
+    differences=differences,
     config=config,
     architecture=architecture,
     prefix="bert.",

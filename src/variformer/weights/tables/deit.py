@@ -34,6 +34,7 @@ DEIT = Family(
     models=(DeiT, UntaughtDeiT),
     build=build,
     table=table,
+    differences=vit.differences,
     config=vit.config,
     architecture=architecture,
     prefix="deit.",

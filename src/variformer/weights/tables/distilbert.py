@@ -1,14 +1,15 @@
 """DistilBERT: `DistilBertForMaskedLM`, and its heads for tasks."""
 
+from collections.abc import Iterator
 from functools import partial
 
 from torch import nn
 
 from ...layers import FeedForward, LearnedPositions, PostNormBlock
 from ...models import DistilBert
-from ..describe import describe, learned_length
+from ..describe import Parts, facts_of, fixed_eps, learned_length, positions_from
 from ..settings import Settings
-from ..table import ACTIVATIONS, Config, Family, Row, Tensors, rows
+from ..table import ACTIVATIONS, Config, Difference, Family, Row, Tensors, rows
 from .heads import question_answering, sequence_classification, token_classification
 
 THEIRS = "distilbert.transformer.layer.{}"
@@ -54,12 +55,17 @@ def build(config: Settings, tensors: Tensors) -> DistilBert:
     )
 
 
+PARTS = Parts(positions=LearnedPositions, norm=nn.LayerNorm, block=(PostNormBlock,), feed_forward=(FeedForward,))
+
+
+def differences(model: DistilBert) -> Iterator[Difference]:
+    yield from PARTS.differences(model.encoder)
+    yield from positions_from(model.encoder.positions, 0)
+    yield from fixed_eps(model.encoder, EPS)
+
+
 def config(model: DistilBert) -> Config:
-    facts = describe(
-        model.encoder, positions=LearnedPositions, norm=nn.LayerNorm, block=PostNormBlock, feed_forward=[FeedForward]
-    )
-    if facts.eps != EPS:
-        raise ValueError(f"norm: theirs has eps {EPS}, ours {facts.eps}")
+    facts = facts_of(model.encoder)
     return {
         "vocab_size": facts.embedding.tokens.num_embeddings,
         "dim": facts.width,
@@ -69,7 +75,7 @@ def config(model: DistilBert) -> Config:
         "activation": facts.activation,
         "dropout": facts.dropout,
         "attention_dropout": facts.dropout,
-        "max_position_embeddings": learned_length(facts.positions, offset=0),
+        "max_position_embeddings": learned_length(facts.positions),
     }
 
 
@@ -77,6 +83,7 @@ DISTILBERT = Family(
     models=(DistilBert,),
     build=build,
     table=table,
+    differences=differences,
     config=config,
     architecture=lambda model: "DistilBertForMaskedLM",
     prefix="distilbert.",

@@ -3,13 +3,14 @@
 It stores its linear layers transposed, and query, key and value as one.
 """
 
+from collections.abc import Iterator
 from functools import partial
 
 from torch import nn
 
 from ...layers import FeedForward, LearnedPositions, PreNormBlock
-from ...models import GPT, LastTokenClassifier
-from ..describe import describe, learned_length
+from ...models import GPT
+from ..describe import Parts, facts_of, learned_length, positions_from
 from ..settings import Settings
 from ..table import (
     ACTIVATIONS,
@@ -17,13 +18,14 @@ from ..table import (
     MERGED_AND_TRANSPOSED,
     TRANSPOSED,
     Config,
+    Difference,
     Family,
     Row,
-    Task,
     Tensors,
     rows,
 )
-from .heads import question_answering, token_classification
+from .decoders import head, is_tied
+from .heads import last_token_classification, question_answering, token_classification
 
 THEIRS = "transformer.h.{}"
 OURS = "decoder.blocks.{}"
@@ -57,7 +59,6 @@ def build(config: Settings, tensors: Tensors) -> GPT:
         scale_attn_weights=True,
         scale_attn_by_inverse_layer_idx=False,
         add_cross_attention=False,
-        tie_word_embeddings=True,
     )
     return GPT(
         vocab_size=config.size("vocab_size"),
@@ -67,52 +68,58 @@ def build(config: Settings, tensors: Tensors) -> GPT:
         hidden=config.size("n_inner", 4 * config.size("n_embd")),
         max_length=config.size("n_positions"),
         dropout=config.share("resid_pdrop", 0.1),
+        tied_head=config.flag("tie_word_embeddings", True),
         activation=config.choice("activation_function", ACTIVATIONS, "gelu_new"),
         norm=partial(nn.LayerNorm, eps=config.positive("layer_norm_epsilon", 1e-5)),
     )
 
 
+PARTS = Parts(
+    positions=LearnedPositions,
+    norm=nn.LayerNorm,
+    block=(PreNormBlock,),
+    feed_forward=(FeedForward,),
+    embedding_norm=False,
+)
+
+
+def differences(model: GPT) -> Iterator[Difference]:
+    yield from PARTS.differences(model.decoder)
+    yield from positions_from(model.decoder.positions, 0)
+
+
 def config(model: GPT) -> Config:
-    facts = describe(
-        model.decoder, positions=LearnedPositions, norm=nn.LayerNorm, block=PreNormBlock, feed_forward=[FeedForward]
-    )
+    facts = facts_of(model.decoder)
     return {
         "vocab_size": facts.embedding.tokens.num_embeddings,
         "n_embd": facts.width,
         "n_layer": facts.depth,
         "n_head": facts.heads,
         "n_inner": facts.hidden,
-        "n_positions": learned_length(facts.positions, offset=0),
+        "n_positions": learned_length(facts.positions),
         "activation_function": facts.activation,
         "resid_pdrop": facts.dropout,
         "embd_pdrop": facts.dropout,
         "attn_pdrop": facts.dropout,
         "layer_norm_epsilon": facts.eps,
+        "tie_word_embeddings": is_tied(model),
     }
-
-
-def last_token_classifier(body: nn.Module, config: Settings, classes: int) -> LastTokenClassifier:
-    return LastTokenClassifier(body, classes)
 
 
 GPT2 = Family(
     models=(GPT,),
     build=build,
-    table=lambda model: TABLE,
+    table=lambda model: [*TABLE, *head(model, "lm_head")],
+    differences=differences,
     config=config,
     architecture=lambda model: "GPT2LMHeadModel",
     prefix="transformer.",
     tasks=[
-        Task(
-            "GPT2ForSequenceClassification",
-            LastTokenClassifier,
-            {"head": "score"},
-            last_token_classifier,
-            kinds=("weight",),
-        ),
+        last_token_classification("GPT2ForSequenceClassification"),
         token_classification("GPT2ForTokenClassification"),
         question_answering("GPT2ForQuestionAnswering"),
     ],
     copies={"lm_head.weight": "transformer.wte.weight"},
     unused=r"transformer\.h\.\d+\.attn\.(masked_)?bias",  # buffers: the mask and its score
+    heads=("head",),
 )

@@ -1,17 +1,28 @@
 """Their heads for tasks that several families share."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
 
-from ...models import EndTokenClassifier, RereadSpanFinder, SequenceClassifier, SpanFinder, TokenClassifier
+from ...models import (
+    EndTokenClassifier,
+    LastTokenClassifier,
+    RereadSpanFinder,
+    SequenceClassifier,
+    SpanFinder,
+    TokenClassifier,
+)
+from ..describe import kinds
 from ..settings import Settings
-from ..table import Config, Task
+from ..table import Config, Difference, Task
 
 DROPOUT = {
     "distilbert": 0.2,
     "t5": 0.0,
     "bart": 0.0,
+    "bloom": 0.0,
+    "modernbert": 0.0,
 }  # their defaults, which config.json leaves out
 
 
@@ -28,30 +39,41 @@ def sequence_classification(
     def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
         return SequenceClassifier(body, classes, head_dropout(config, dropout), activation)
 
+    def differences(model: Any) -> Iterator[Difference]:
+        yield from kinds("activation of the head", model.head.activation, (activation,))
+
     def describe(model: Any) -> Config:
-        if type(model.head.activation) is not activation:
-            raise ValueError(f"activation of the head: theirs is {activation.__name__}, ours {model.head.activation}")
         return {dropout: model.head.dropout.p}
 
-    return Task(theirs, SequenceClassifier, {"head.pool": pool, "head.scores": scores}, build, describe)
+    names = {"head.pool": pool, "head.scores": scores}
+    return Task(theirs, SequenceClassifier, names, build, describe, differences=differences)
 
 
-def token_classification(theirs: str, *, dropout: str = "classifier_dropout", prefix: str = "") -> Task:
+def last_token_classification(theirs: str) -> Task:
+    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
+        return LastTokenClassifier(body, classes)
+
+    return Task(theirs, LastTokenClassifier, {"head": "score"}, build, kinds=("weight",))
+
+
+def token_classification(
+    theirs: str, *, scores: str = "classifier", dropout: str = "classifier_dropout", prefix: str | None = None
+) -> Task:
     def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
         return TokenClassifier(body, classes, head_dropout(config, dropout))
 
     def describe(model: Any) -> Config:
         return {dropout: model.dropout.p}
 
-    return Task(theirs, TokenClassifier, {"head": "classifier"}, build, describe, prefix=prefix)
+    return Task(theirs, TokenClassifier, {"head": scores}, build, describe, prefix=prefix)
 
 
-def question_answering(theirs: str) -> Task:
+def question_answering(theirs: str, *, prefix: str | None = None) -> Task:
     names = {"head": "qa_outputs"}
-    return Task(theirs, SpanFinder, names, lambda body, config, classes: SpanFinder(body), labelled=False)
+    return Task(theirs, SpanFinder, names, lambda body, config, n: SpanFinder(body), labelled=False, prefix=prefix)
 
 
-def end_token_classification(theirs: str, start: int, end: int, prefix: str) -> Task:
+def end_token_classification(theirs: str, start: int, end: int, prefix: str | None = None) -> Task:
     """`start` and `end` are the tokens of a config that does not say."""
 
     def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:

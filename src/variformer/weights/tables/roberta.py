@@ -1,14 +1,16 @@
 """RoBERTa: `RobertaForMaskedLM`, and its heads for tasks."""
 
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from torch import nn
 
 from ...layers import CountedPositions, FeedForward, PostNormBlock
 from ...models import Roberta
-from ..describe import describe, learned_length
+from ..describe import Parts, facts_of, learned_length
 from ..settings import Settings
-from ..table import ACTIVATIONS, Config, Family, Row, Tensors, rows
+from ..table import ACTIVATIONS, Config, Difference, Family, Row, Tensors, activation_name, rows
 from . import bert
 from .heads import question_answering, sequence_classification, token_classification
 
@@ -46,12 +48,18 @@ def build(config: Settings, tensors: Tensors) -> Roberta:
     )
 
 
+PARTS = Parts(positions=CountedPositions, norm=nn.LayerNorm, block=(PostNormBlock,), feed_forward=(FeedForward,))
+
+
+def differences(model: Roberta) -> Iterator[Difference]:
+    yield from PARTS.differences(model.encoder)
+    head: Any = getattr(model, "token_head", None)
+    if head is not None and (name := activation_name(head.transform[1])) != "gelu":
+        yield Difference("activation of the token head", name, "gelu")
+
+
 def config(model: Roberta) -> Config:
-    facts = describe(
-        model.encoder, positions=CountedPositions, norm=nn.LayerNorm, block=PostNormBlock, feed_forward=[FeedForward]
-    )
-    if hasattr(model, "token_head") and facts.activation != "gelu":
-        raise ValueError(f"activation: their token head has gelu, ours {facts.activation}")
+    facts = facts_of(model.encoder)
     return {
         "vocab_size": facts.embedding.tokens.num_embeddings,
         "hidden_size": facts.width,
@@ -61,7 +69,7 @@ def config(model: Roberta) -> Config:
         "hidden_act": facts.activation,
         "hidden_dropout_prob": facts.dropout,
         "attention_probs_dropout_prob": facts.dropout,
-        "max_position_embeddings": learned_length(facts.positions, facts.positions.offset) + facts.positions.offset,
+        "max_position_embeddings": learned_length(facts.positions) + facts.positions.offset,
         "pad_token_id": facts.positions.offset - 1,
         "type_vocab_size": facts.embedding.segments.num_embeddings,
         "layer_norm_eps": facts.eps,
@@ -72,6 +80,7 @@ ROBERTA = Family(
     models=(Roberta,),
     build=build,
     table=table,
+    differences=differences,
     config=config,
     architecture=lambda model: "RobertaForMaskedLM",
     prefix="roberta.",

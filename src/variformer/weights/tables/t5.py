@@ -1,15 +1,16 @@
 """T5 1.0 and 1.1: `T5ForConditionalGeneration`, and its heads for tasks."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from torch import nn
 
 from ... import models
-from ...layers import Activation, FeedForward, GatedFeedForward, PreNormBlock, RelativePositions
-from ..describe import describe
+from ...layers import Activation, FeedForward, GatedFeedForward, PreNormBlock, RelativePositions, Transformer
+from ..describe import Parts, facts_of
 from ..settings import Settings
-from ..table import ACTIVATIONS, SAME, Config, Edit, Family, Row, Tensors, rows
+from ..table import ACTIVATIONS, SAME, Config, Difference, Edit, Family, Row, Tensors, activation_name, rows
 from .heads import end_token_classification, reread_question_answering, token_classification
 
 ATTENTION = {"query": "q", "key": "k", "value": "v", "output": "o"}
@@ -87,22 +88,32 @@ def build(config: Settings, tensors: Tensors) -> models.T5:
     )
 
 
+PARTS = Parts(
+    positions=RelativePositions,
+    norm=nn.RMSNorm,
+    block=(PreNormBlock,),
+    feed_forward=(FeedForward, GatedFeedForward),
+    variants=("head_width", "scale"),
+    attention_bias=False,
+    feed_forward_bias=False,
+)
+
+
+def halves(model: models.T5) -> list[Transformer]:
+    return [model.encoder, *([model.decoder] if hasattr(model, "decoder") else [])]
+
+
+def differences(model: models.T5) -> Iterator[Difference]:
+    yield from dict.fromkeys(each for half in halves(model) for each in PARTS.differences(half))
+    first: Any = model.encoder.blocks[0].feed_forward
+    if isinstance(first, GatedFeedForward) and activation_name(first.activation) == "gelu":
+        yield Difference("activation of the gate", "gelu", "gelu_new, which it calls gated-gelu")
+
+
 def config(model: models.T5) -> Config:
-    facts, *decoder = [
-        describe(
-            transformer,
-            positions=RelativePositions,
-            norm=nn.RMSNorm,
-            block=PreNormBlock,
-            feed_forward=[FeedForward, GatedFeedForward],
-        )
-        for transformer in (model.encoder, getattr(model, "decoder", None))
-        if transformer is not None
-    ]
+    facts, *decoder = map(facts_of, halves(model))
     function = facts.activation
     if isinstance(model.encoder.blocks[0].feed_forward, GatedFeedForward):
-        if function == "gelu":
-            raise ValueError("activation: theirs reads gated-gelu as gelu_tanh, and has no word for a gate with gelu")
         function = {"gelu_new": "gated-gelu"}.get(function, f"gated-{function}")
     scaled = not hasattr(model, "head") or is_tied(model)
     return {
@@ -128,6 +139,7 @@ T5 = Family(
     models=(models.T5,),
     build=build,
     table=table,
+    differences=differences,
     config=config,
     architecture=lambda model: "T5ForConditionalGeneration",
     prefix="",
@@ -142,6 +154,7 @@ T5 = Family(
         "decoder.embed_tokens.weight": "shared.weight",
         "lm_head.weight": "shared.weight",
     },
+    fills_copies=True,
     # A leftover of the first release: cross-attention has no relative positions.
     unused=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",
     heads=("decoder", "head"),

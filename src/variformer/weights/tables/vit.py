@@ -3,6 +3,7 @@
 The norms' eps is the checkpoint's; their default is 1e-12, the paper's code has 1e-6.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -10,9 +11,9 @@ from torch import nn
 
 from ...layers import FeedForward, LearnedPositions, PreNormBlock
 from ...models import ViT
-from ..describe import describe
+from ..describe import Parts, facts_of, positions_from
 from ..settings import Settings
-from ..table import ACTIVATIONS, UNSQUEEZED, Config, Family, Row, Tensors, count_classes, rows
+from ..table import ACTIVATIONS, UNSQUEEZED, Config, Difference, Family, Row, Tensors, count_classes, rows
 
 THEIRS = "vit.encoder.layer.{}"
 OURS = "encoder.blocks.{}"
@@ -57,10 +58,16 @@ def numbers(config: Settings, tensors: Tensors, scores: str) -> dict[str, Any]:
     )
 
 
+PARTS = Parts(positions=LearnedPositions, norm=nn.LayerNorm, block=(PreNormBlock,), feed_forward=(FeedForward,))
+
+
+def differences(model: ViT) -> Iterator[Difference]:
+    yield from PARTS.differences(model.encoder)
+    yield from positions_from(model.encoder.positions, 0)
+
+
 def config(model: ViT) -> Config:
-    facts = describe(
-        model.encoder, positions=LearnedPositions, norm=nn.LayerNorm, block=PreNormBlock, feed_forward=[FeedForward]
-    )
+    facts = facts_of(model.encoder)
     return {
         "image_size": facts.embedding.image_size,
         "patch_size": facts.embedding.patches.kernel_size[0],
@@ -81,6 +88,7 @@ VIT = Family(
     models=(ViT,),
     build=lambda config, tensors: ViT(**numbers(config, tensors, "classifier.weight")),
     table=lambda model: TABLE,
+    differences=differences,
     config=config,
     architecture=lambda model: "ViTForImageClassification",
     prefix="vit.",
