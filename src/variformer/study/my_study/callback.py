@@ -15,9 +15,9 @@ class ProgressLines(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
         if trainer.global_step == 1:
-            self.first = float(module.latest.loss)
+            self.first = module.latest.loss.item()
         if trainer.is_global_zero and trainer.global_step % self.every == 0:
-            print(f"step {trainer.global_step}: loss {float(module.latest.loss):.3f}, at first {self.first:.3f}")
+            print(f"step {trainer.global_step}: loss {module.latest.loss.item():.3f}, at first {self.first:.3f}")
 
     def state_dict(self) -> dict[str, Any]:
         return {"first": self.first}
