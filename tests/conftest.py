@@ -1,18 +1,25 @@
 """Shared by all tests."""
 
 import os
-import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two test processes share the cores
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 
+import atexit
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+# Where transformers keeps the code of folders: each test process has a place of its own.
+os.environ["HF_MODULES_CACHE"] = tempfile.mkdtemp(prefix="modules")
+atexit.register(shutil.rmtree, os.environ["HF_MODULES_CACHE"], ignore_errors=True)
 
 settings.register_profile("variformer", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("variformer")

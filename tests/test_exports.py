@@ -109,19 +109,9 @@ def test_the_table_of_parts_is_current():
     assert text[text.index(BEGIN) + len(BEGIN) : text.index(END)].strip() == table(), REFRESH
 
 
-@pytest.fixture(scope="module")
-def modules_of_their_own(tmp_path_factory):
-    """Where transformers keeps the code of folders while these tests run."""
-    with pytest.MonkeyPatch.context() as patch:
-        place = str(tmp_path_factory.mktemp("modules"))
-        patch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", place)
-        patch.syspath_prepend(place)
-        yield
-
-
 @torch.no_grad()
 @pytest.mark.parametrize("parts", PARTS)
-def test_the_class_in_the_table_gives_the_same_scores(parts, tmp_path, modules_of_their_own):
+def test_the_class_in_the_table_gives_the_same_scores(parts, tmp_path):
     import transformers as hf
 
     node = model_node(*parts.split(), *TINY)

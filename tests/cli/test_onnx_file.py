@@ -1,5 +1,6 @@
 """`variformer export RUN NAME.onnx`."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from variformer.cli.main import app
 from variformer.cli.train import train
 
 SMALL = ["experiment=gpt", "debug=fast", "max_steps=1", "trainer.validate_every=null", "trainer.save_every=null"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet():
+    """Tracing notes each of its steps, which pytest would keep."""
+    logging.disable(logging.DEBUG)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="module")

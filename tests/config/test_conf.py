@@ -57,6 +57,8 @@ def ways(name: str) -> Iterator[list[str]]:
     holders = [each for each in holders if any(child in entry for entry in defaults(each) if isinstance(entry, dict))]
     likely_first = sorted(EXPERIMENTS, key=lambda each: not option.startswith(Path(each).stem))
     chosen = [f"experiment={choice(experiment)}" for experiment in likely_first]
+    family = [each for each in holders if option.startswith(Path(each).stem)]
+    yield from ([each, f"{parent}={Path(holder).stem}", f"{group}={option}"] for holder in family for each in chosen)
     yield from ([each, f"{group}={option}"] for each in chosen)
     for holder in holders:
         yield from ([each, f"{parent}={Path(holder).stem}", f"{group}={option}"] for each in chosen)

@@ -40,16 +40,6 @@ def seed():
     torch.manual_seed(0)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def modules_of_their_own(tmp_path_factory):
-    """Where transformers keeps the code of folders while these tests run."""
-    with pytest.MonkeyPatch.context() as patch:
-        place = str(tmp_path_factory.mktemp("modules"))
-        patch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", place)
-        patch.syspath_prepend(place)
-        yield
-
-
 def built(node: dict) -> nn.Module:
     """Every parameter random, biases and norms too, so that no zero hides a fault."""
     model = instantiate(node, "model").eval()
