@@ -61,6 +61,7 @@ def test_a_peer_with_other_weights_is_not_timed(case):
         training_steps.contest("title", entrants, windows=1)
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_for_each_case(capsys):
     training_steps.main(["--tiny", "--cases", "gpt,vit", "--windows", "2", "--steps", "1"])
     lines = capsys.readouterr().out.splitlines()

@@ -66,7 +66,10 @@ ODD_TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module", params=RUNS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(each, marks=pytest.mark.slow if each in ("distilbert", "albert") else ()) for each in RUNS],
+)
 def exported(request, composed, tmp_path_factory):
     """(name, run, folder)"""
     config = composed(*RUNS[request.param], *COMMON)

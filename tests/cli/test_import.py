@@ -101,7 +101,10 @@ def tensors(folder: Path) -> dict:
     return {name: tensor for file in folder.glob("*.safetensors") for name, tensor in load_file(file).items()}
 
 
-@pytest.fixture(scope="module", params=PUBLISHED)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(each, marks=pytest.mark.slow if each in DECODERS[2:] else ()) for each in PUBLISHED],
+)
 def imported(request, tmp_path_factory):
     """(name, the folder it came from, its run directory)"""
     folder = tmp_path_factory.mktemp(request.param)

@@ -75,6 +75,7 @@ def test_the_largest_micro_batch_that_fits_trains_as_if_set_by_hand(composed, li
     assert not same(weights(found), weights(wrong))  # the control: dropout tells micro batches apart
 
 
+@pytest.mark.slow
 def test_the_micro_batch_that_was_found_is_written_down_and_kept_on_resume(composed, limit, monkeypatch, unmeasured):
     config = composed(*SMALL, *SHARE, "trainer.auto_micro_batch=true")
     limit(3)
@@ -93,6 +94,7 @@ def test_the_micro_batch_that_was_found_is_written_down_and_kept_on_resume(compo
     assert max(step for step, *_ in curves(config)) == 6
 
 
+@pytest.mark.slow
 def test_a_micro_batch_that_is_looked_for_on_resume_is_written_down_too(composed, limit, unmeasured):
     config = composed(*SMALL, *SHARE)
     train(config)

@@ -38,6 +38,7 @@ def test_options_train(composed, overrides):
     assert "train/loss" in curves(config)
 
 
+@pytest.mark.slow
 def test_checkpointing_changes_nothing_but_memory(composed):
     values = [train(composed("experiment=gpt", "debug=fast", f"checkpointing={on}")) for on in ("true", "false")]
     assert values[0] == pytest.approx(values[1], rel=1e-6)

@@ -114,7 +114,7 @@ def test_evaluation_of_what_is_not_there(family, wrong, told):
         evaluate_run(family["run_dir"], **wrong)
 
 
-@pytest.mark.parametrize("forget", ["random_states", "samples_seen"])
+@pytest.mark.parametrize("forget", [pytest.param("random_states", marks=pytest.mark.slow), "samples_seen"])
 def test_without_the_state_it_does_not(composed, tmp_path, forget):
     """The negative control: the equality above is the state's doing."""
     config = composed("experiment=gpt", *FAMILIES["gpt"], *COMMON)

@@ -1,5 +1,6 @@
 """Every file of conf/ is tested by existing: it parses, says what it is, composes and passes the check."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -101,13 +102,20 @@ def test_an_experiment_passes(name):
     assert complaints([f"experiment={choice(name)}"]) == []
 
 
+def with_slow_ones(names: list[str]) -> list[Any]:
+    """Parameters: composing a config takes a third of a second, and sizes are looked for in several experiments."""
+    return [
+        pytest.param(each, marks=pytest.mark.slow if re.search("papers/|model/size/", each) else ()) for each in names
+    ]
+
+
 @pytest.mark.parametrize("preset", ["overfit", "profile"])
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", with_slow_ones(EXPERIMENTS))
 def test_an_experiment_passes_when_it_is_cut_short(name, preset):
     assert complaints([f"experiment={choice(name)}", f"debug={preset}"]) == []
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", with_slow_ones(EXPERIMENTS))
 def test_debug_fast_leaves_two_layers(name):
     overrides = [f"experiment={choice(name)}", "debug=fast"]
     assert complaints(overrides) == []
@@ -117,7 +125,7 @@ def test_debug_fast_leaves_two_layers(name):
     assert len(config.objective.get("copied_layers") or [0, 1]) == 2
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", with_slow_ones(OPTIONS))
 def test_an_option_passes_in_some_experiment(name):
     failures = []
     for overrides in ways(name):

@@ -25,7 +25,9 @@ def keys(values: dict, path: str = ""):
                 yield from keys(value, f"{path}{name}.")
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "experiment", [pytest.param(each, marks=pytest.mark.slow if "/" in each else ()) for each in EXPERIMENTS]
+)
 def test_every_key_of_an_experiment_is_explained(found, experiment):
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf

@@ -148,7 +148,7 @@ def test_an_import_that_cannot_go_along_is_refused(package, text, reason):
 
 
 def test_a_model_of_no_known_kind_is_refused():
-    with pytest.raises(ValueError, match=r"no class for a Linear, only for these: causal decoder.*`kind`"):
+    with pytest.raises(ValueError, match=r"no class for Linear, only for these: causal decoder.*`kind`"):
         head_of(built({"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2}))
 
 

@@ -31,6 +31,7 @@ STOPS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signum, code", STOPS)
 def test_a_signal_lets_the_running_trial_save_and_the_same_command_continue(sweeping, signum, code):
     command = ["seed=1,2", "clip=1", *SLOW_STEPS]

@@ -171,6 +171,7 @@ def test_a_folder_is_not_shared_by_two_different_sweeps(tmp_path):
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, content, swept, changed",
     [

@@ -30,6 +30,7 @@ def overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:
     return a[0] < b[1] and b[0] < a[1]
 
 
+@pytest.mark.slow
 def test_local_parallel_runs_trials_at_once_each_with_a_gpu_of_its_own(sweeping):
     sweeping.run_well(
         "launch=local_parallel", "clip=1,2,3,4", *TIMES, CUDA_VISIBLE_DEVICES="0,1", TMPDIR=str(sweeping.folder)

@@ -84,6 +84,7 @@ def test_the_trials_of_one_seed_are_not_those_of_the_next():
     assert len(set(drawn.values())) == 12
 
 
+@pytest.mark.slow
 def test_a_trial_that_somebody_else_stops_is_not_replaced(sweeping):
     """As scancel does with one job of many. It goes on with the sweep."""
     command = ["name=cancelled", "clip=interval(0, 1)", "max_steps=2", *n_trials(2)]

@@ -69,7 +69,7 @@ def test_their_automatic_classes_read_ours(auto, tmp_path):
             {},
             "activation of the head: Tanh; DistilBertForSequenceClassification has ReLU",
         ),
-        (lambda: TokenClassifier(Bart(**SMALL), 3), {}, "has no class for a TokenClassifier on Bart, only for End"),
+        (lambda: TokenClassifier(Bart(**SMALL), 3), {}, "has no class for TokenClassifier on Bart, only for End"),
         (
             lambda: T5(**SMALL, head_width=4, feed_forward=GatedFeedForward, activation="gelu"),
             {},

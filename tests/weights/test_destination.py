@@ -107,7 +107,7 @@ def test_a_class_is_found_without_values_of_tensors(model, architecture):
             "block: PreNormBlock; BartForConditionalGeneration has PostNormBlock",
         ),
         (lambda: Bert(**SMALL, feed_forward=Own), "feed_forward: Own; BertForPreTraining has FeedForward"),
-        (lambda: nn.Linear(2, 2), "transformers has no class for a Linear, only for Albert"),
+        (lambda: nn.Linear(2, 2), "transformers has no class for Linear, only for Albert"),
         (lambda: TokenClassifier(T5(**SMALL, head_width=4, norm=nn.LayerNorm), 3), "norm: LayerNorm; T5ForTokenClass"),
     ],
 )

@@ -330,7 +330,7 @@ def test_parts_that_theirs_lacks_are_named():
 
 
 def test_models_without_a_table():
-    with pytest.raises(ValueError, match="transformers has no class for a Linear, only for Albert, Bart, Bert, DeiT"):
+    with pytest.raises(ValueError, match="transformers has no class for Linear, only for Albert, Bart, Bert, DeiT"):
         to_huggingface(nn.Linear(2, 2))
 
 

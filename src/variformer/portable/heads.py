@@ -72,5 +72,5 @@ def head_of(model: nn.Module) -> Head:
         head, known = KINDS.get(getattr(model, "kind", "")), f"{', '.join(KINDS)} (its class variable `kind`)"
         head = PAIRED if head is MASKED and getattr(model, "pair_head", None) is not None else head
     if not head:
-        raise ValueError(f"model: transformers has no class for a {type(model).__name__}, only for these: {known}")
+        raise ValueError(f"model: transformers has no class for {type(model).__name__}, only for these: {known}")
     return head

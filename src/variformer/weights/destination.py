@@ -67,7 +67,7 @@ def candidates(model: nn.Module, model_type: str | None = None) -> list[Format]:
     if not found:
         known = ", ".join(dict.fromkeys(task.model.__name__ for family in families for task in family.tasks))
         kind = type(body_of(model)).__name__
-        raise ValueError(f"transformers has no class for a {type(model).__name__} on {kind}, only for {known}")
+        raise ValueError(f"transformers has no class for {type(model).__name__} on {kind}, only for {known}")
     return found
 
 
@@ -77,7 +77,7 @@ def families_of(model: nn.Module) -> list[Family]:
     nearest = next((kind for kind in type(body_of(model)).__mro__ if kind in served), None)
     if nearest is None:
         known = ", ".join(sorted(kind.__name__ for kind in served))
-        raise ValueError(f"transformers has no class for a {type(body_of(model)).__name__}, only for {known}")
+        raise ValueError(f"transformers has no class for {type(body_of(model)).__name__}, only for {known}")
     return [family for family in FAMILIES.values() if nearest in family.models]
 
 
