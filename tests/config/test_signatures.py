@@ -58,3 +58,9 @@ def test_a_class_that_forwards_the_rest_takes_what_its_base_takes():
     assert list(known.parameters) == ["alpha", "inplace"]
     assert not known.is_open
     assert signature(find("torch.nn.Identity")).is_open  # *args, **kwargs to no one
+
+
+def test_what_a_class_gives_its_base_is_no_argument_of_it():
+    known = signature(find("torchmetrics.classification.MulticlassF1Score"))
+    assert "beta" not in known.parameters and "num_classes" in known.parameters
+    assert "specials" not in signature(find("variformer.models.DeiT")).parameters

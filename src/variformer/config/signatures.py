@@ -41,9 +41,17 @@ def signature(definition: Definition) -> Signature:
     own = of_function(definition.module, constructors[-1])  # the last: those before it are overloads
     own.parameters.pop(next(iter(own.parameters), ""), None)  # self
     if own.is_open:  # **others go to the base class
-        inherited = of_bases(definition)
-        return Signature(inherited.parameters | own.parameters, inherited.is_open or not inherited.parameters)
+        inherited, given = of_bases(definition), given_to_base(constructors[-1])
+        others = {name: each for name, each in inherited.parameters.items() if name not in given}
+        return Signature(others | own.parameters, inherited.is_open or not inherited.parameters)
     return own
+
+
+def given_to_base(constructor: ast.FunctionDef) -> set[str]:
+    """What `super().__init__(name=..., **others)` gives by name, so that a config cannot."""
+    calls = [each for each in ast.walk(constructor) if isinstance(each, ast.Call)]
+    calls = [each for each in calls if ast.unparse(each.func) == "super().__init__"]
+    return {keyword.arg for call in calls for keyword in call.keywords if keyword.arg}
 
 
 def of_bases(definition: Definition) -> Signature:
