@@ -191,7 +191,7 @@ SIZES = [
 ]
 
 
-def test_a_decoder_is_evaluated_on_the_next_token_and_its_card_says_what_it_is(imported, tmp_path):
+def test_a_decoder_is_evaluated_on_the_next_token(imported, tmp_path):
     name, source, run = imported
     if name not in DECODERS:
         return

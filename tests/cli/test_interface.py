@@ -145,7 +145,7 @@ def test_a_mistake_is_the_line_of_the_command(folder, overrides, told):
     assert sorted(folder.rglob("*")) == before
 
 
-def test_what_training_refuses_is_a_config_error_before_it_begins(folder):
+def test_what_training_refuses_is_a_config_error(folder):
     before = sorted(folder.rglob("*"))
     for overrides, told in ((["init_from=nowhere"], "init_from=nowhere"), (["validate_only=true"], "validate_only")):
         with pytest.raises(variformer.ConfigError, match=told):

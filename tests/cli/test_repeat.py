@@ -231,7 +231,7 @@ def test_the_difference_from_the_commit_is_kept_and_can_be_applied(tmp_path, mon
     assert file.read_bytes() == changed
 
 
-def test_an_installed_package_has_no_commit_of_the_repository_around_it(tmp_path, monkeypatch):
+def test_an_installed_package_has_no_foreign_commit(tmp_path, monkeypatch):
     """As where a project, which is a repository, has its environment in itself."""
     file = tmp_path / ".venv" / "site-packages" / "variformer" / "run_directory.py"
     file.parent.mkdir(parents=True)

@@ -40,7 +40,7 @@ def test_what_the_model_needs_goes_out_and_no_more(system):
     assert {file.removesuffix(".py") for file in files} == OWN[system] | LAYERS | common
 
 
-def test_the_code_is_readable_and_needs_torch_and_transformers_alone():
+def test_the_code_needs_torch_and_transformers_alone():
     for name, text in code({**SYSTEMS["roberta"], "norm": part("RMSNorm")}).items():
         tree = ast.parse(text)
         assert ast.get_docstring(tree), name
