@@ -1,5 +1,6 @@
 """A user's own package: a model that is only an `nn.Module`, an objective, data and a callback."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -187,10 +188,12 @@ def test_a_plan_of_a_plain_model_has_memory_and_flops(study):
     assert found.memory.total > 0 and found.flops > 0 and found.parts == {"embed": 2400, "score": 2700, "others": 0}
 
 
-def test_a_run_of_own_classes_is_not_exported_but_says_why(study, capsys):
+def test_a_model_without_a_kind_is_not_exported(study, capsys):
     from variformer.cli.exporting import export
 
     run = variformer.train(variformer.compose("experiment=mine", "allow=my_study"))
-    with pytest.raises(ValueError, match="Plain"):
+    line = "transformers has no class for Plain, only for these: .*`kind`"
+    assert re.search(f"exports: not as a Hugging Face folder, because model: {line}", capsys.readouterr().out)
+    with pytest.raises(ValueError, match=line):
         export(run.path, study / "out")
     assert not (study / "out").exists()

@@ -12,7 +12,7 @@ from ..layers import Transformer
 from ..training.run_directory import RunDirectory
 from .loading import is_run, load, run_config
 from .measured import measured
-from .outgoing import destination_of, imported
+from .outgoing import destination_of, exports, imported
 
 
 def description(source: str | Path, checkpoint: str = "last") -> dict[str, Any]:
@@ -25,8 +25,10 @@ def description(source: str | Path, checkpoint: str = "last") -> dict[str, Any]:
         "parameters": f"{parameter_count(model):,}",
     }
     facts |= {name: sizes(part) for name, part in model.named_modules() if isinstance(part, Transformer)}
-    came = imported(RunDirectory(folder), "config.json") if is_run(folder) else read_json(folder / "config.json")
-    facts["exports"] = str(destination_of(model, came))
+    if is_run(folder):
+        facts["exports"] = exports(model, run_config(folder)["model"], imported(RunDirectory(folder), "config.json"))
+    else:
+        facts["exports"] = str(destination_of(model, read_json(folder / "config.json")))
     if isinstance(reader, Tokenizer):
         facts["tokenizer"] = f"{reader.size:,} tokens"
     if is_run(folder):

@@ -56,6 +56,13 @@ def destination_of(model: nn.Module, came: Json) -> Destination:
     return destination(model, came.get("model_type"))
 
 
+def exports(model: nn.Module, node: Json, came: Json | None = None) -> str:
+    """What plans, runs and `info` say of a model's export. `node` is the model's config."""
+    found = destination_of(model, came or {})
+    obstacle = None if found.architecture else portable.obstacle(model, node)
+    return f"not as a Hugging Face folder, because {obstacle}" if obstacle else str(found)
+
+
 def with_own_code(model: nn.Module, run: RunDirectory, ids: Json, came: Json, reason: str) -> Outgoing:
     own = portable.contents(model, run_config(run.path)["model"], stamp(), ids | ids_of(came))
     kept = {name: came[name] for name in ("id2label", "label2id", "dtype") if name in came}

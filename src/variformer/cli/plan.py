@@ -19,10 +19,10 @@ from ..training.data_module import DataModule
 from ..training.memory import free_memory
 from ..training.module import Training
 from ..training.run_directory import RunDirectory
-from ..weights.destination import destination
 from .build import Config, Task, build_data_module, build_module, build_task, build_trainer, steps
 from .identity import data_facts
 from .memory import estimator
+from .outgoing import exports
 from .pace import long_samples, peak_of, slow_steps
 from .plan_table import Plan, show
 from .repeating import repetition
@@ -81,7 +81,7 @@ def described(config: Config, task: Task, trainer: L.Trainer, data: DataModule, 
         devices=devices,
         model=type(module.model).__name__,
         parts=dict(parts_of(module.model)),
-        exports=str(destination(module.model)),
+        exports=exports(module.model, config["model"]),
         samples=samples,
         batch={name: shape(value) for name, value in batch.items() if isinstance(value, torch.Tensor)},
         unit=task.objective.unit,

@@ -24,12 +24,12 @@ from ..training.restore import newest, step_of
 from ..training.run_directory import RunDirectory, code_state, write_json, write_text
 from ..training.searching import Pruned
 from ..training.signals import Signals
-from ..weights.destination import destination
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
 from .continuing import changes, final_value, finished, last_session
 from .ending import conclude
 from .identity import data_facts, require_same_data
 from .memory import explained
+from .outgoing import exports
 from .pace import warnings_of
 from .repeating import repetition
 from .sources import find_teacher
@@ -98,7 +98,7 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
     if source:
         facts["init_from"] = start_from(source, module.model, task.tokenizer, config["model"])
     facts |= repetition(config, facts)
-    exports = str(destination(module.model))  # before a strategy changes the classes of its parts
+    exported = exports(module.model, config["model"])  # before a strategy changes the classes of its parts
     if trainer.is_global_zero:
         keep(config, run, facts, trainer)
         announce(config, run, facts, trainer)
@@ -113,12 +113,12 @@ def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> fl
             conclude(trainer, module, run)
             raise
         require_saved(trainer.strategy.checkpoint_io)
-        value = finish(trainer, module, data_module, run, began, exports)
+        value = finish(trainer, module, data_module, run, began, exported)
     return value
 
 
 def finish(
-    trainer: L.Trainer, module: Training, data_module: Any, run: RunDirectory, began: float, exports: str
+    trainer: L.Trainer, module: Training, data_module: Any, run: RunDirectory, began: float, exported: str
 ) -> float:
     """Validate the final weights unless training just did, and leave metrics.json and the picture of the curves.
 
@@ -137,7 +137,7 @@ def finish(
         show_figures(trainer.loggers, run.figures, trainer.global_step)
         for sample in sorted(run.samples.glob("*.txt"))[-1:]:
             tell(f"\n{sample.read_text()}")
-        tell(f"run directory: {run.path}\ncurves: {figure}\nexports: {exports}")
+        tell(f"run directory: {run.path}\ncurves: {figure}\nexports: {exported}")
     return module.results["val"][module.objective.monitor]
 
 

@@ -3,7 +3,7 @@
     [project.entry-points."variformer.targets"]
     my_study = "my_study"
 
-An entry point is a claim by whoever made a distribution, so it opens that distribution's own modules alone, and only
+An entry point is a claim by the maker of a distribution, so it opens that distribution's own modules alone, and only
 where the user has asked for the distribution and it says that it depends on Variformer. Otherwise a dependency of a
 dependency could open itself, or another's package, to the configs of runs that somebody sent. Nothing is imported.
 """

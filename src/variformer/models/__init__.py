@@ -1,7 +1,7 @@
 """The variants. Each file shows one whole model; its arguments are the paper's numbers and the parts to swap.
 
-The contract of a model, also of one in a package of your own. Any `nn.Module` trains, resumes, sweeps and is evaluated
-and loaded, on one device or with DDP, if its `forward` takes what the objective gives and returns what it reads:
+The contract of a model, also of one in a package of your own. Any `nn.Module` trains, resumes, sweeps, and is evaluated
+and loaded, on one device or with DDP. Its `forward` takes what the objective gives, and returns what it reads:
 
 - `NextToken`: `model(tokens, mask=None)`, (B, T) -> (B, T, V) scores
 - `MaskedTokens`: `model(tokens=, mask=, segments=, predict=)` -> an object with `.tokens`, (N, V)
@@ -9,14 +9,15 @@ and loaded, on one device or with DDP, if its `forward` takes what the objective
 
 What more it may have, and what that gives:
 
-- `kind`, a class variable such as "causal decoder": a config that gives it another objective is refused before it runs
+- `kind`, a class variable such as "causal decoder": a config that gives it another objective is refused before it runs,
+  and the model is exported as a Hugging Face folder with its own modelling code
 - annotated arguments, with the types of `variformer.ranges`: values are checked before anything is imported
 - arguments called vocab_size, max_length, image_size, channels or classes: they are compared with the data's
 - `variformer.layers.Block`s in it: compile, trainer=fsdp, and Muon's update of hidden matrices
 - a `variformer.layers.Transformer` in it: checkpointing, and its sizes in `variformer info`
 - `undecayed()` of a part: its parameters that weight decay leaves out
 
-Export is for the variants here: transformers has no class for others.
+Such a folder takes modules along that import torch, Python's own modules and variformer's layers and models alone.
 """
 
 from .albert import Albert

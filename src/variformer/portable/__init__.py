@@ -10,6 +10,6 @@ It needs torch and transformers alone.
 from .code import remove_code
 from .reading import is_own, node_of, read
 from .spelling import MODEL_TYPE
-from .writing import Contents, contents
+from .writing import Contents, contents, obstacle
 
-__all__ = ["MODEL_TYPE", "Contents", "contents", "is_own", "node_of", "read", "remove_code"]
+__all__ = ["MODEL_TYPE", "Contents", "contents", "is_own", "node_of", "obstacle", "read", "remove_code"]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..config.check import with_defaults
 from .code import Node, code_of
 from .heads import WRITING, Head, head_of
+from .sources import collect, targets
 from .spelling import MODEL_TYPE, tensors_of
 
 NAMES = {  # of sizes, as most configs of transformers call them
@@ -27,6 +28,16 @@ class Contents(NamedTuple):
     settings: dict[str, Any]  # config.json
     tensors: dict[str, Tensor]
     code: dict[str, str]  # by name of the file
+
+
+def obstacle(model: nn.Module, node: Node) -> str | None:
+    """Why the code of a model cannot go along, in one line; None where it can."""
+    try:
+        head_of(model)
+        collect(dict.fromkeys(targets(node)))
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def contents(model: nn.Module, node: Node, stamp: str, token_ids: Mapping[str, int] | None = None) -> Contents:
