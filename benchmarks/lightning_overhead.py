@@ -26,9 +26,9 @@ from timing import interleave, machine, markdown, ratio, spread
 from torch import nn
 
 from variformer import config as configs
-from variformer.cli.build import Config, Task, build_data_module, build_module, build_task, build_trainer
-from variformer.cli.train import quieten
-from variformer.training.run_directory import RunDirectory
+from variformer.run_directory.directory import RunDirectory
+from variformer.runs.build import Config, Task, build_data_module, build_module, build_task, build_trainer
+from variformer.runs.train import quieten
 
 CONF = Path(__file__).parents[1] / "conf"
 WARM_UP = 20  # steps before the clock starts

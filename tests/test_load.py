@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 import variformer
 from variformer import hub
 from variformer.cli.main import app
-from variformer.cli.sources import find_sources
-from variformer.cli.train import train
 from variformer.data import Pretrained, Tokenizer, WordPiece
-from variformer.training.checkpoint_io import WholeCheckpointIO
+from variformer.runs.origins import find_sources
+from variformer.runs.train import train
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 BERT = dict(
     vocab_size=60,

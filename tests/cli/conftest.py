@@ -35,9 +35,9 @@ def untrained(composed):
         import torch
         from omegaconf import OmegaConf
 
-        from variformer.cli.importing import save_weights
         from variformer.config import instantiate
-        from variformer.training.run_directory import RunDirectory
+        from variformer.exchange.importing import save_weights
+        from variformer.run_directory.directory import RunDirectory
 
         config = composed(*overrides)
         run = RunDirectory(config["run_dir"])

@@ -7,10 +7,10 @@ import pytest
 import torch
 from lightning import Callback
 
-from variformer.cli import build
-from variformer.cli.train import train
-from variformer.training.checkpoint_io import WholeCheckpointIO
-from variformer.training.run_directory import RunDirectory
+from variformer.run_directory.directory import RunDirectory
+from variformer.runs import build
+from variformer.runs.train import train
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 SHORT = ["experiment=vit", "debug=fast", "callbacks=[default,average]", "model.width=32", "model.hidden=64"]
 SHORT += ["max_steps=6", "trainer.validate_every=2", "trainer.save_every=2", "callbacks.checkpoints.keep=9"]

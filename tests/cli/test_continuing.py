@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from variformer.cli import train as training
-from variformer.cli.stopping import Refused
-from variformer.cli.train import train
 from variformer.config import ConfigError
-from variformer.config.resuming import require_steps_ahead
+from variformer.config.composing.resuming import require_steps_ahead
+from variformer.runs import train as training
+from variformer.runs.stopping import Refused
+from variformer.runs.train import train
 from variformer.training.callbacks import BestCheckpoint, EarlyStopping
-from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 SHORT = ["experiment=vit", "debug=fast", "model.width=32", "model.hidden=64", "trainer.validate_every=2"]
 SHORT += ["trainer.save_every=2", "trainer.log_every=1", "max_steps=4", "trainer.progress=false", "optimizer=adamw"]

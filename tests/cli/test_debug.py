@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from variformer.cli.train import train
 from variformer.data.order import RepeatedBatch, Share, TrainingOrder
 from variformer.layers import FeedForward
+from variformer.runs.train import train
 from variformer.training.loggers import read_curves
 from variformer.training.module import Training
 

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 from lightning.pytorch.callbacks import Callback
 
-from variformer.cli.ending import early, ending
-from variformer.cli.train import train
+from variformer.run_directory.directory import RunDirectory
+from variformer.runs.ending import early, ending
+from variformer.runs.train import train
 from variformer.training.callbacks import EarlyStopping, Pruning
 from variformer.training.loggers import CSV, TensorBoard
 from variformer.training.loggers.wandb import Wandb
-from variformer.training.run_directory import RunDirectory
 from variformer.training.signals import Preempted
 
 STOPPING = ["experiment=vit", "debug=fast", "callbacks=[default,early_stopping]", "callbacks.early_stopping.patience=1"]
@@ -97,7 +97,7 @@ def test_an_orderly_stop_leaves_no_traceback(tmp_path):
 
 
 def test_time_counts_from_the_start_of_the_process():
-    probe = "import time; time.sleep(0.5); from variformer.cli.timing import process_seconds as p; print(p())"
+    probe = "import time; time.sleep(0.5); from variformer.runs.timing import process_seconds as p; print(p())"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=100, check=True)
     assert 0.5 <= float(done.stdout) < 100
 

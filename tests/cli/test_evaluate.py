@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from variformer.cli.evaluate import evaluate_run
-from variformer.cli.measured import measured
-from variformer.cli.train import train
 from variformer.config import ConfigError
-from variformer.training.run_directory import RunDirectory
+from variformer.exchange.measured import measured
+from variformer.run_directory.directory import RunDirectory
+from variformer.runs.evaluate import evaluate_run
+from variformer.runs.train import train
 
 SMALL = ["experiment=gpt", "debug=fast", "tokenizer=bytes", "model.vocab_size=300", "length=32", "max_steps=2"]
 SMALL += ["data=text_files", "callbacks.throughput=null", "samples=none"]

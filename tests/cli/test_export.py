@@ -17,10 +17,10 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 import variformer
-from variformer.cli.exporting import export
 from variformer.cli.main import app, bytes_of
-from variformer.cli.model_card import Card
-from variformer.cli.train import train
+from variformer.exchange.exporting import export
+from variformer.exchange.model_card import Card
+from variformer.runs.train import train
 
 COMMON = ["debug=fast", "max_steps=2", "trainer.validate_every=null", "trainer.save_every=null"]
 SMALL = ["model.vocab_size=600", "length=48"]

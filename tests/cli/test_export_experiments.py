@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import variformer
 from variformer.cli.main import app
-from variformer.cli.model_card import kind_of
+from variformer.exchange.model_card import kind_of
 from variformer.weights.huggingface import destination
 
 from .test_export import scores

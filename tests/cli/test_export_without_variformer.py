@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 import variformer
-from variformer.cli.exporting import export
+from variformer.exchange.exporting import export
 from variformer.generation import Sampling, continue_tokens, write_target
 
 from .test_export_experiments import SMALL, TEXT

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from variformer.cli.exporting import export
-from variformer.cli.train import train
+from variformer.exchange.exporting import export
+from variformer.runs.train import train
 
 TENSORS = {  # of MODEL_ARCH.LLAMA -> the name in a folder of transformers
     "token_embd": "model.embed_tokens",

@@ -11,14 +11,14 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 import variformer
-from variformer.cli.importing import import_model
 from variformer.cli.main import app
-from variformer.cli.starting import start_from
-from variformer.cli.teacher import bring_teacher
 from variformer.data import WordPiece
+from variformer.exchange.importing import import_model
 from variformer.models import T5 as T5Model
 from variformer.models import Albert, Bert, DeiT, DistilBert, Roberta, SequenceClassifier, ViT
 from variformer.objectives.distillation import Distillation
+from variformer.runs.teacher import bring_teacher
+from variformer.runs.warm_start import start_from
 from variformer.weights import huggingface
 
 SIZES = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=12)
@@ -209,7 +209,7 @@ def test_loading_says_what_is_untrained(folders, caplog):
 
 
 def test_a_teacher_needs_its_head(folders, composed, monkeypatch):
-    monkeypatch.setattr("variformer.cli.teacher.differences", lambda *_: [])
+    monkeypatch.setattr("variformer.runs.teacher.differences", lambda *_: [])
     task = type("Task", (), {"objective": Distillation.__new__(Distillation)})
     with pytest.raises(ValueError, match=r"cannot teach this student: it has no trained token_head"):
         bring_teacher(folders("DistilBertModel"), {}, task)

@@ -1,6 +1,6 @@
 """What has changed between two records of data is said in words."""
 
-from variformer.cli.identity import changed_parts, some
+from variformer.runs.data_identity import changed_parts, some
 
 
 def test_parts_that_changed_are_gone_or_are_new():

@@ -17,13 +17,13 @@ from torch import nn
 from typer.testing import CliRunner
 
 import variformer
-from variformer.cli.evaluate import evaluate_run
-from variformer.cli.exporting import export
-from variformer.cli.importing import import_model
 from variformer.cli.main import app
-from variformer.cli.train import train
 from variformer.config import ConfigError, compose
 from variformer.data import ByteLevelBPE, PythonDocs, RobertaBPE, Unigram, WordPiece
+from variformer.exchange.exporting import export
+from variformer.exchange.importing import import_model
+from variformer.runs.evaluate import evaluate_run
+from variformer.runs.train import train
 
 VOCABULARY = 600
 BERT = dict(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=12, vocab_size=VOCABULARY)
@@ -277,7 +277,7 @@ def test_an_import_that_breaks_off_leaves_nothing(tmp_path, monkeypatch):
 
     gpt2(tmp_path / "source")
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr("variformer.cli.importing.save_weights", save_weights)
+        patch.setattr("variformer.exchange.importing.save_weights", save_weights)
         import_model(str(tmp_path / "source"), tmp_path / "run")
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
     (tmp_path / "run").mkdir()  # an empty one is welcome

@@ -18,8 +18,8 @@ from omegaconf import OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
 import variformer
-from variformer.cli.composing import ready
-from variformer.cli.undisturbed import undisturbed
+from variformer.api.composing import ready
+from variformer.api.undisturbed import undisturbed
 from variformer.training.signals import Preempted
 
 SMALL = ["experiment=vit", "debug=fast", "trainer.progress=false", "max_steps=2"]

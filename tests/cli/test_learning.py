@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from variformer.cli.train import train
+from variformer.runs.train import train
 
 
 @pytest.mark.slow

@@ -10,13 +10,13 @@ import pytest
 import torch
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
-from variformer.cli.train import train
+from variformer.analysis.machine_memory import OutOfMemory
 from variformer.config import ConfigError, load
 from variformer.objectives.next_token import NextToken
+from variformer.runs.train import train
 from variformer.training.callbacks import AutoMicroBatch
-from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
-from variformer.training.memory import OutOfMemory
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 SMALL = ["experiment=gpt", "debug=fast", "tokenizer=bytes", "model.vocab_size=300", "length=32", "callbacks.bar=null"]
 DROPOUT = ["model.dropout=0.1"]
@@ -46,7 +46,7 @@ def limit(monkeypatch):
 @pytest.fixture
 def unmeasured(monkeypatch):
     """Trials alone decide, without the estimate that takes most of a search's time."""
-    monkeypatch.setattr("variformer.training.callbacks.micro_batch.free_memory", lambda device: None)
+    monkeypatch.setattr("variformer.training.memory.micro_batch.free_memory", lambda device: None)
 
 
 def weights(config: dict) -> dict:
@@ -170,7 +170,7 @@ def test_levers_are_named_without_figures_where_a_step_cannot_be_rehearsed(compo
         monkeypatch.setattr("torch.cuda.device_count", lambda: 2)  # now, for until here nobody may look for them
         raise NotImplementedError("no stand-in")
 
-    monkeypatch.setattr("variformer.cli.memory.training_memory", fails)
+    monkeypatch.setattr("variformer.runs.memory.training_memory", fails)
     limit(3)
     with pytest.raises(OutOfMemory) as caught:
         train(composed(*SMALL, *SHARE))

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from variformer.cli.main import app
-from variformer.cli.train import train
+from variformer.runs.train import train
 
 SMALL = ["experiment=gpt", "debug=fast", "max_steps=1", "trainer.validate_every=null", "trainer.save_every=null"]
 

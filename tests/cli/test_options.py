@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from variformer.cli.train import train
+from variformer.runs.train import train
 from variformer.training.loggers import read_curves
 
 

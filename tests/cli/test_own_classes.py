@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 import variformer
-from variformer.config import ConfigError, allowing
-from variformer.config.repeating import config_of
+from variformer.config import ConfigError
+from variformer.config.classes import allowing
+from variformer.config.composing.repeating import config_of
 
 STUDY = '''
 from lightning import Callback
@@ -121,7 +122,7 @@ def test_own_classes_train_resume_and_are_evaluated(study, capsys):
     assert sys.modules["my_study"].Steps.seen == 4 and max(longer.curves["val/loss"]) == 4
     assert variformer.evaluate(run)["loss"] == longer.metrics["val/loss"]
 
-    from variformer.cli.describing import description
+    from variformer.exchange.describing import description
 
     assert description(run.path)["model"] == "Plain"
     again = variformer.compose(f"repeat={run.path}")
@@ -172,8 +173,8 @@ def test_evaluation_builds_no_optimizer_callback_or_logger(study, monkeypatch):
     ],
 )
 def test_settings_that_need_blocks_are_refused(study, override, problem):
-    from variformer.cli.build import block_needs
     from variformer.config import instantiate
+    from variformer.runs.build import block_needs
 
     config = variformer.compose("experiment=mine", "allow=my_study", override)
     assert next(block_needs(config, instantiate(config["model"], "model"))).startswith(problem)
@@ -182,14 +183,14 @@ def test_settings_that_need_blocks_are_refused(study, override, problem):
 
 
 def test_a_plan_of_a_plain_model_has_memory_and_flops(study):
-    from variformer.cli.plan import plan
+    from variformer.runs.plan import plan
 
     found = plan(variformer.compose("experiment=mine", "allow=my_study"))
     assert found.memory.total > 0 and found.flops > 0 and found.parts == {"embed": 2400, "score": 2700, "others": 0}
 
 
 def test_a_model_without_a_kind_is_not_exported(study, capsys):
-    from variformer.cli.exporting import export
+    from variformer.exchange.exporting import export
 
     run = variformer.train(variformer.compose("experiment=mine", "allow=my_study"))
     line = "transformers has no class for Plain, only for these: .*`kind`"

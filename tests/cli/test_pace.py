@@ -4,11 +4,11 @@ import logging
 
 import pytest
 
-from variformer.cli import pace
-from variformer.cli.pace import long_samples, slow_steps
-from variformer.cli.plan import plan
-from variformer.cli.plan_table import show
-from variformer.cli.train import train
+from variformer.runs import pace
+from variformer.runs.pace import long_samples, slow_steps
+from variformer.runs.plan import plan
+from variformer.runs.plan_table import show
+from variformer.runs.train import train
 
 DOCUMENTS = {"train": {"documents": 950, "tokens": 556_023}, "skipped": {}}
 SMALL = ["experiment=gpt", "debug=fast", "tokenizer=bytes", "model.vocab_size=300", "samples=none"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from variformer.cli.train import train
 from variformer.config import instantiate
 from variformer.data import PythonDocs, RobertaBPE, TextData, Unigram, WordPiece
+from variformer.runs.train import train
 
 PAPERS = sorted(Path(__file__).parents[2].glob("conf/experiment/papers/*.yaml"))
 NAMES = [path.stem for path in PAPERS]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from variformer.analysis.cost import model_flops, parameter_count
-from variformer.cli.build import build_data_module, build_module, build_task
-from variformer.cli.plan import plan, show_plan
-from variformer.cli.train import train
+from variformer.runs.build import build_data_module, build_module, build_task
+from variformer.runs.plan import plan, show_plan
+from variformer.runs.train import train
 
 from .conftest import command
 

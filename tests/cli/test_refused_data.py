@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from variformer.cli.build import build_task
 from variformer.config import ConfigError
+from variformer.runs.build import build_task
 
 
 @pytest.fixture(scope="module")

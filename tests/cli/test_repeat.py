@@ -11,12 +11,12 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 
 import variformer.config
-from variformer.cli.plan import plan
-from variformer.cli.train import train
 from variformer.config import ConfigError
-from variformer.training.checkpoint_io import WholeCheckpointIO
+from variformer.run_directory.directory import RunDirectory, code_state
+from variformer.runs.plan import plan
+from variformer.runs.train import train
 from variformer.training.loggers import read_curves
-from variformer.training.run_directory import RunDirectory, code_state
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 from .conftest import ROOT, command
 
@@ -215,7 +215,7 @@ def test_the_difference_from_the_commit_is_kept_and_can_be_applied(tmp_path, mon
     git(code, "init", "-q")
     git(code, "add", ".")
     git(code, "commit", "-qm", "one")
-    monkeypatch.setattr("variformer.training.run_directory.__file__", str(file))
+    monkeypatch.setattr("variformer.run_directory.directory.__file__", str(file))
     run.set_record()
     assert not list(run.path.glob("*.diff"))
     file.write_bytes("a = 2  # é\n\n".encode("latin-1"))
@@ -240,7 +240,7 @@ def test_an_installed_package_has_no_foreign_commit(tmp_path, monkeypatch):
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "theirs.py")
     git(tmp_path, "commit", "-qm", "one")
-    monkeypatch.setattr("variformer.training.run_directory.__file__", str(file))
+    monkeypatch.setattr("variformer.run_directory.directory.__file__", str(file))
     assert code_state() == {}
     git(tmp_path, "add", str(file))
     assert code_state().keys() >= {"commit"}

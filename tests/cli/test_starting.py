@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from variformer.cli import starting
 from variformer.config import ConfigError, instantiate
+from variformer.runs import warm_start as starting
 
 LAYERS, MODELS = "variformer.layers", "variformer.models"
 BERT: dict[str, Any] = {

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from variformer.cli.build import build_data_module, build_module, build_task
-from variformer.cli.evaluate import evaluate_run
-from variformer.cli.loading import load_run, run_config
-from variformer.cli.sources import find_teacher
-from variformer.cli.teacher import bring_teacher
-from variformer.cli.train import train
 from variformer.data import PythonDocs, TextData, WordPiece
-from variformer.training.checkpoint_io import WholeCheckpointIO
+from variformer.exchange.loading import load_run, run_config
+from variformer.runs.build import build_data_module, build_module, build_task
+from variformer.runs.evaluate import evaluate_run
+from variformer.runs.origins import find_teacher
+from variformer.runs.teacher import bring_teacher
+from variformer.runs.train import train
 from variformer.training.loggers import read_curves
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 SHORT = ["debug=fast", "callbacks.throughput=null"]
 BERT = ["experiment=bert", "model.vocab_size=600", "model.depth=4", *SHORT]

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from variformer import layers
-from variformer.cli.train import train
 from variformer.config import instantiate
+from variformer.runs.train import train
 from variformer.weights.huggingface import destination
 
 FOLDER = Path(__file__).parents[2] / "conf" / "experiment" / "variants"

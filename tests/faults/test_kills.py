@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from variformer.cli.build import build_task
 from variformer.data.order import TrainingOrder
+from variformer.runs.build import build_task
 from variformer.training.callbacks import MovingAverage, RandomState
 
 DEVICES = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "global_batch=8", "trainer.workers=1"]

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..config import ConfigError
-from ..config.repeating import changed_values
-from ..training.run_directory import write_json, write_text
+from ..config.classes.moved import with_current_targets
+from ..config.composing.repeating import changed_values
+from ..run_directory.directory import write_json, write_text
 
 ELSEWHERE = ("launch", "sweep_dir")  # where a sweep runs is no part of what it is
 LONGEST = 100  # characters of a trial's folder, before its digest
@@ -78,7 +79,7 @@ class SweepDirectory:
             if earlier[name] != facts[name]
         ]
         if not problems:
-            then, now = earlier.get("config", {}), facts.get("config", {})
+            then, now = with_current_targets(earlier.get("config", {})), facts.get("config", {})
             lines = [line for choice in now for line in changed_values(then.get(choice, now[choice]), now[choice])]
             problems = [f"its trials have another config than there is now, {line}" for line in dict.fromkeys(lines)]
         if problems:
