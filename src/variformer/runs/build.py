@@ -16,16 +16,16 @@ from ..config.schema import TrainerSettings
 from ..data import Pretrained
 from ..layers import Block, Transformer
 from ..objectives.objective import Objective
+from ..run_directory.directory import RunDirectory
 from ..training.callbacks import NonFinite, Preemption, Pruning, RandomState, Resumption
-from ..training.order import in_order
-from ..training.resuming.checkpoint_io import WholeCheckpointIO
 from ..training.data_module import DataModule, OneBatch
+from ..training.devices.strategies import environments, strategy
 from ..training.loggers import CSV
 from ..training.module import Training
 from ..training.optimizer import decay_groups
-from ..run_directory.directory import RunDirectory
+from ..training.order import in_order
+from ..training.resuming.checkpoint_io import WholeCheckpointIO
 from ..training.signals import Signals
-from ..training.devices.strategies import environments, strategy
 from .memory import micro_batch_search
 
 Config = dict[str, Any]

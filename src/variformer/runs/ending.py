@@ -7,10 +7,10 @@ import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
+from ..run_directory.directory import RunDirectory
 from ..training.callbacks import Pruning
 from ..training.loggers import read_curves, show_end
 from ..training.module import Training
-from ..run_directory.directory import RunDirectory
 from .stopping import tell
 
 

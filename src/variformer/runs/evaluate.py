@@ -8,17 +8,17 @@ import lightning as L
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
+from ..analysis.machine_memory import OutOfMemory
 from ..config import check
 from ..config.composing.paths import anchored
+from ..exchange.loading import load_run, run_config
 from ..hub import locate
-from ..training.callbacks import EvaluationBar
 from ..run_directory.checkpoint_files import digest_of
-from ..analysis.machine_memory import OutOfMemory
-from ..training.module import Training
 from ..run_directory.directory import RunDirectory, write_json
+from ..training.callbacks import EvaluationBar
+from ..training.module import Training
 from .build import Config, Task, build_data_module, build_task
 from .data_identity import data_facts, difference
-from ..exchange.loading import load_run, run_config
 from .memory import explained
 from .teacher import best_or_last, digest, require_same_inputs, whole_model
 from .train import quieten

@@ -12,15 +12,15 @@ import torch
 from omegaconf import OmegaConf
 
 from ..analysis.cost import parameter_count
+from ..analysis.machine_memory import OutOfMemory, ran_out
 from ..analysis.memory import Memory, readable, training_memory
 from ..config.checking.consistency import Config, inconsistencies
-from ..training.callbacks import AutoMicroBatch, MovingAverage
-from ..training.memory.micro_batch import divisors, large_batch
-from ..training.data_module import DataModule
-from ..analysis.machine_memory import OutOfMemory, ran_out
-from ..training.module import Training
 from ..run_directory.directory import RunDirectory, write_text
+from ..training.callbacks import AutoMicroBatch, MovingAverage
+from ..training.data_module import DataModule
 from ..training.devices.sharding import outline
+from ..training.memory.micro_batch import divisors, large_batch
+from ..training.module import Training
 
 log = logging.getLogger(__name__)
 

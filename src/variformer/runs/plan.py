@@ -12,24 +12,24 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from ..analysis.cost import hardware_flops, model_flops
+from ..analysis.machine_memory import free_memory
 from ..config import discard
+from ..exchange.outgoing import exports
 from ..hub import locate
 from ..layers import Transformer
-from ..training.data_module import DataModule
-from ..analysis.machine_memory import free_memory
-from ..training.module import Training
 from ..run_directory.directory import RunDirectory
+from ..training.data_module import DataModule
+from ..training.module import Training
 from .build import Config, Task, build_data_module, build_module, build_task, build_trainer, steps
 from .data_identity import data_facts
 from .memory import estimator
-from ..exchange.outgoing import exports
+from .origins import find_teacher
 from .pace import long_samples, peak_of, slow_steps
 from .plan_table import Plan, show
 from .repeating import repetition
-from .origins import find_teacher
-from .warm_start import start_from
 from .teacher import bring_teacher
 from .train import quieten
+from .warm_start import start_from
 
 
 def show_plan(config: Config) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..config.classes.moved import with_current_targets
 from ..config import ConfigError
 from ..config.checking.consistency import leaves
+from ..config.classes.moved import with_current_targets
 from ..config.composing.repeating import changed_values, record_of
 from ..run_directory.directory import environment
 from .data_identity import changed_parts, short

@@ -7,15 +7,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ..config.classes.moved import with_current_targets
 from ..config.checking.consistency import leaves
-from ..config.composing.repeating import OWN
+from ..config.classes.moved import with_current_targets
 from ..config.classes.watched import watched
+from ..config.composing.repeating import OWN
 from ..run_directory.checkpoint_files import glance, problem_of
+from ..run_directory.directory import RunDirectory
+from ..run_directory.newest import resumable, step_of
 from ..training.module import Training
 from ..training.optimizer import hyperparameters
-from ..run_directory.newest import resumable, step_of
-from ..run_directory.directory import RunDirectory
 from .build import Config
 from .stopping import Refused
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 
 from ..command import shown
 from ..config import ConfigError
-from ..training.loggers import dashboards_closed
-from ..training.resuming.requeue import put_back_after_a_warning
 from ..run_directory.directory import RunDirectory, write_bytes
 from ..searching import Pruned
+from ..training.loggers import dashboards_closed
+from ..training.resuming.requeue import put_back_after_a_warning
 from ..training.signals import Preempted, Signals
 
 

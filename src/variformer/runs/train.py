@@ -14,29 +14,29 @@ from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
 from ..config import leads
 from ..config.composing.repeating import changed_values
+from ..exchange.outgoing import exports
 from ..hub import locate
+from ..run_directory.directory import RunDirectory, code_state, write_json, write_text
+from ..run_directory.newest import newest, step_of
+from ..searching import Pruned
 from ..training.callbacks import Resumption
-from ..training.resuming.checkpoint_io import require_saved
 from ..training.loggers import read_curves, show_figures
 from ..training.module import Training
 from ..training.non_finite.tracing import require_finite_value
-from ..run_directory.newest import newest, step_of
-from ..run_directory.directory import RunDirectory, code_state, write_json, write_text
-from ..searching import Pruned
+from ..training.resuming.checkpoint_io import require_saved
 from ..training.signals import Signals
 from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
-from .resumed_changes import changes, final_value, finished, last_session
-from .ending import conclude
 from .data_identity import data_facts, require_same_data
+from .ending import conclude
 from .memory import explained
-from ..exchange.outgoing import exports
+from .origins import find_teacher
 from .pace import warnings_of
 from .repeating import repetition
-from .origins import find_teacher
-from .warm_start import start_from
+from .resumed_changes import changes, final_value, finished, last_session
 from .stopping import reported, tell
 from .teacher import bring_teacher, require_same_teacher
 from .timing import process_seconds
+from .warm_start import start_from
 
 log = logging.getLogger(__name__)
 
