@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,9 @@ from ..data.images.preprocessing import preprocessor
 from ..exchange.loading import is_run, origin_of, preprocessor_of, run_config, tokenizer_of
 from ..objectives.distillation import Distillation
 from ..run_directory.directory import RunDirectory
-from .build import Config, Task
+from .task import Task
 
+Config = dict[str, Any]
 SHARED = ("model.vocab_size", "model.image_size", "model.channels", "model.classes")
 
 
