@@ -1,4 +1,4 @@
-"""What a command says on the screen, and how long it has taken."""
+"""What a command prints, and how long it has taken."""
 
 import logging
 import os
@@ -43,7 +43,9 @@ def quieten() -> None:
 
 
 def process_seconds() -> float:
-    """Seconds since this process began, with its imports; since this module's import where the system does not say."""
+    """Seconds since this process began, imports included. Where the system does not say so, since this module was
+    imported.
+    """
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         began = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # since the machine was started, as its clock here

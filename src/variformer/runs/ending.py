@@ -1,4 +1,4 @@
-"""How a training ended: at its last step, or before it; the same on screen, in the run directory and on dashboards."""
+"""How a training ended: at its last step, or early. The screen, status.json and dashboards say the same."""
 
 import math
 from typing import Any
@@ -25,7 +25,11 @@ def conclude(run: Run) -> None:
 
 
 def ending(trainer: L.Trainer, module: Training, directory: RunDirectory) -> dict[str, Any]:
-    """`ended` is max_steps, early_stopping, pruned, or stopped by another callback; an early end has its best value."""
+    """The facts of an ending, for status.json.
+
+    `ended` is max_steps, early_stopping, pruned, or stopped (by another callback). An early end also has its best
+    value.
+    """
     step, steps = trainer.global_step, trainer.max_steps
     if step >= steps:
         return {"ended": "max_steps", "step": step, "max_steps": steps}
@@ -46,7 +50,7 @@ def ending(trainer: L.Trainer, module: Training, directory: RunDirectory) -> dic
 
 
 def early(facts: dict[str, Any]) -> str | None:
-    """A line about an end before the last step; None for any other."""
+    """A line about an end before the last step; None for an end at the last step."""
     if facts["ended"] == "max_steps":
         return None
     best = f"; best {facts['metric']} {facts['best']:.4f} at step {facts['best_step']}" if "best" in facts else ""

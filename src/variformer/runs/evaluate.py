@@ -25,11 +25,18 @@ from .run import Config, Preparation, Run, build_data_module
 from .task import Task, build_task, number_of_steps
 from .teacher import best_or_last, digest, require_same_inputs, whole_model
 
-REFUSALS = (OSError, ValueError, OutOfMemory, MisconfigurationException)  # of which the message says all
+REFUSALS = (
+    OSError,
+    ValueError,
+    OutOfMemory,
+    MisconfigurationException,
+)  # whose message is enough: no traceback is shown
 
 
 class Scored(NamedTuple):
-    """A model, what its metrics are kept with, and what sets them apart from those of the run."""
+    """A model, the facts that are kept with its metrics, and a note that keeps them apart from the run's own
+    metrics.
+    """
 
     model: nn.Module
     facts: dict[str, str]
@@ -47,13 +54,13 @@ def evaluate_run(
 ) -> dict[str, float]:
     """Metrics of one split with the weights of `last` or `best`, by the code path that training used.
 
-    `eval_batch` samples at a time, or as many as a run of one device takes. `other_model`, such as a teacher, is scored
-    in place of the run's own on exactly the same inputs. `data` are values that take the place of those in the run's
-    config. The metrics are kept in the run directory; those of another model or of other data, which `data_anyway`
-    allows, in a file of their own.
+    `eval_batch` is the number of samples at a time; by default that of a run on one device.
+    `other_model`, such as a teacher, is scored in place of the run's own model, on exactly the same inputs.
+    `data` holds values that replace those in the run's config. `data_anyway` allows data that are not the run's.
+    The run directory keeps the metrics. Those of another model or of other data go into a file of their own.
 
-    Raises ValueError for a split that is none, a run without an objective, other data than the run's, or a model that
-    cannot read them; FileNotFoundError where there is no run or no such checkpoint; OutOfMemory.
+    Raises ValueError for an unknown split, a run without an objective, other data, or a model that cannot read them.
+    Raises FileNotFoundError where there is no run or no such checkpoint, and OutOfMemory.
     """
     if split not in ("val", "test"):
         raise ValueError(f"split={split}: choose val or test")
@@ -88,7 +95,7 @@ def config_of(run_dir: str, data: Config | None) -> Config:
 
 
 def merged(values: Config, changes: Config) -> Config:
-    """Nested values, those of `changes` in place of others."""
+    """Nested values, in which those of `changes` replace the others."""
     nested = {name: values[name] for name in changes if isinstance(values.get(name), dict)}
     return values | {
         name: merged(nested[name], value) if name in nested and isinstance(value, dict) else value
@@ -97,12 +104,13 @@ def merged(values: Config, changes: Config) -> Config:
 
 
 def own(run: RunDirectory, checkpoint: str) -> Scored:
+    """The run's own model, with the weights of a checkpoint."""
     weights = digest_of(run.checkpoint(checkpoint))
     return Scored(load_run(run.path, checkpoint), {"checkpoint": checkpoint, "weights": weights})
 
 
 def another(source: str, checkpoint: str | None) -> Scored:
-    """A model that is not the run's own, by where it lies."""
+    """A model that is not the run's own, found by its folder or its name on the hub."""
     folder = locate(source)
     checkpoint = checkpoint or best_or_last(folder)
     model = whole_model(folder, checkpoint, f"other_model={source} cannot be scored here:")
@@ -113,7 +121,9 @@ def another(source: str, checkpoint: str | None) -> Scored:
 
 
 def note_of_data(run: RunDirectory, config: Config, task: Task, anyway: bool) -> str:
-    """Raises ValueError where the data are not the run's, unless they are to be scored `anyway`."""
+    """ "other_data" where the data are not the run's, else an empty text. Raises ValueError for such data unless
+    `anyway`.
+    """
     what = difference(run, task.data, config)
     if what is None:
         return ""
@@ -150,7 +160,7 @@ def score(preparation: Preparation, model: nn.Module, split: str, eval_batch: in
 
 
 def keep(run: RunDirectory, name: str, metrics: dict[str, Any], task: Task) -> None:
-    """Write down the metrics, and of an imported run, which has no data yet, those that it was first scored on.
+    """Write the metrics. An imported run, which has no data yet, also records the data of its first evaluation.
 
     Where the directory cannot be written, one line says so.
     """

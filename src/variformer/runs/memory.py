@@ -1,4 +1,4 @@
-"""What a run's training step takes, and what to change when that is more than there is."""
+"""The memory that a training step takes, and what to change where that is more than there is."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -20,11 +20,13 @@ from .run import Run
 log = logging.getLogger(__name__)
 
 CHEAPER = {"32-true": "bf16-mixed", "bf16-mixed": "bf16-true"}
-WORTHWHILE = 0.98  # of the present memory: what saves less is not named
+WORTHWHILE = 0.98  # of the present memory: a setting that saves less is not named
 
 
 class Lever(NamedTuple):
-    """Something to change: what to write on the command line, what is there now, and what a step then takes."""
+    """A setting that may save memory: its words on the command line, its present value, and the bytes of a step with
+    it.
+    """
 
     setting: str
     present: str
@@ -33,7 +35,7 @@ class Lever(NamedTuple):
 
 @contextmanager
 def explained(run: Run) -> Iterator[None]:
-    """Around training and evaluation: where memory runs out, the error says what to change."""
+    """Around training and evaluation: where memory runs out, the error says what to change. Raises OutOfMemory."""
     try:
         yield
     except (RuntimeError, MemoryError, OSError) as error:
@@ -50,7 +52,7 @@ def evaluation_advice(run: Run) -> str:
 
 
 def training_advice(run: Run) -> str:
-    """The settings that save most, the largest saving first; without figures where a step cannot be estimated."""
+    """The settings that save memory, the largest saving first. Without figures where a step cannot be estimated."""
     estimate, micro = estimator(run), run.data_module.micro_batch
     present = estimate()
     found = [
@@ -76,7 +78,7 @@ def training_advice(run: Run) -> str:
 
 
 def parts(memory: Memory) -> str:
-    """What the memory is for, in words."""
+    """What the memory of a step is used for, in words."""
     copies = f", copies of the weights {readable(memory.copies)}" if memory.copies else ""
     return (
         f"weights {readable(memory.weights)}, gradients {readable(memory.gradients)}, optimizer "
@@ -119,7 +121,9 @@ def levers(run: Run, present: Memory | None, estimate: Callable[..., Memory | No
 
 
 def estimator(run: Run) -> Callable[..., Memory | None]:
-    """A function of changed settings to the memory of a step, or to None where a step cannot be rehearsed."""
+    """A function from changed settings to the memory of a step. The function returns None where it cannot estimate a
+    step.
+    """
 
     module, strategy = run.module, run.trainer.strategy
 
@@ -139,7 +143,7 @@ def estimator(run: Run) -> Callable[..., Memory | None]:
                 checkpointing=checkpointing,
                 accumulates=micro_batch * run.trainer.world_size < run.config.global_batch,
             )
-        except Exception as error:  # whatever operation of a user's part has no fake counterpart
+        except Exception as error:  # any operation of a user's part may lack a fake counterpart
             log.debug("no estimate of memory: %r", error)
             return None
         return as_trained(memory, run)
@@ -148,7 +152,9 @@ def estimator(run: Run) -> Callable[..., Memory | None]:
 
 
 def as_trained(memory: Memory, run: Run) -> Memory:
-    """With the moving average where there is one, and shared between the devices where they do that."""
+    """The memory of one device: with the copy of a moving average, and divided between devices where they share the
+    model.
+    """
     trainer = run.trainer
     if any(isinstance(callback, MovingAverage) for callback in trainer.callbacks):  # type: ignore[attr-defined]
         memory = replace(memory, copies=4 * parameter_count(run.module.model))

@@ -12,13 +12,13 @@ from ..analysis.memory import COMPUTED, KEPT
 from ..layers import Attention
 from .run import Run
 
-SLOW = 60.0  # seconds of a step that are worth a word
-SLOWEST = 5e10  # FLOP/s that any processor in use reaches
+SLOW = 60.0  # seconds: a step that takes longer gets a warning
+SLOWEST = 5e10  # FLOP/s that every processor in use reaches
 LONGER = 10  # times the documents' mean length
 
 
 def long_samples(length: int | None, report: Any) -> Iterator[str]:
-    """A line where a sample is far longer than a document; `report` is that of the data."""
+    """A line where a sample is far longer than a document. `report` is the report of the data."""
     train = report.get("train")
     if length is None or not isinstance(train, dict) or not train.get("documents"):
         return
@@ -31,7 +31,7 @@ def long_samples(length: int | None, report: Any) -> Iterator[str]:
 
 
 def slow_steps(length: int | None, flops: float, peak: float) -> Iterator[str]:
-    """A line where a step of `flops` takes long at `peak` FLOP/s."""
+    """A line where a step of `flops` operations takes long at `peak` operations per second."""
     seconds = flops / peak
     if seconds > SLOW:
         shorter = "length, whose attention costs its square, " if length else ""
@@ -42,7 +42,7 @@ def slow_steps(length: int | None, flops: float, peak: float) -> Iterator[str]:
 
 
 def warnings_of(run: Run) -> list[str]:
-    """The same for a run that is about to start. The cost of a step is only counted where the step may be slow."""
+    """The warnings for a run that is about to start. The cost of a step is only counted where the step may be slow."""
     model, length = run.module.model, run.config.length or 1
     lines = list(long_samples(run.config.length, run.task.data.report))
     tokens = run.config.global_batch * length

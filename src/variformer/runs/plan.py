@@ -23,7 +23,7 @@ from .run import Config, Run, build, prepare
 
 
 def show_plan(config: Config) -> None:
-    """Print the plan of a run, or what stands in its way, and then leave with code 2. No run directory stays."""
+    """Print the plan of a run, or what prevents the run, and then exit with code 2. No run directory stays."""
     try:
         show(plan(config))
     except (ValueError, OSError, MisconfigurationException) as error:
@@ -34,11 +34,11 @@ def show_plan(config: Config) -> None:
 
 
 def plan(config: Config) -> Plan:
-    """Raises what the run itself would raise before its first step."""
+    """The plan of a run. Raises what the run itself would raise before its first step."""
     quieten()
     settings = config | {"trainer": config["trainer"] | {"workers": 0}, "logger": {}}
     preparation = prepare(settings, RunDirectory(config["run_dir"]))
-    with TemporaryDirectory() as folder:  # nothing is left of the trainer's first files
+    with TemporaryDirectory() as folder:  # the Trainer's first files go with the folder
         preparation.directory = RunDirectory(folder)
         return described(build(preparation), config)
 
@@ -67,7 +67,7 @@ def described(run: Run, config: Config) -> Plan:
         accumulation=accumulation,
         steps=total,
         epochs=total * run.config.global_batch / samples["train"],
-        validations=-(-total // (settings.validate_every or total)),  # the last after the last step
+        validations=-(-total // (settings.validate_every or total)),  # the last one after the last step
         checkpoints=-(-total // (settings.save_every or total)),
         memory=estimator(run)(),
         free=free_memory(device),
@@ -91,5 +91,6 @@ def parts_of(model: nn.Module) -> Iterator[tuple[str, int]]:
 
 
 def shape(tensor: torch.Tensor) -> str:
+    """The sizes and the data type of a tensor, in words."""
     sizes = " x ".join(map(str, tensor.shape)) or "1"
     return f"{sizes} {str(tensor.dtype).removeprefix('torch.')}"

@@ -1,4 +1,4 @@
-"""A run, made in two steps from its config: what it learns from is prepared, and what trains is built."""
+"""A run, made from its config in two steps: `prepare` finds what it learns from, `build` makes what trains."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,8 +35,9 @@ Config = dict[str, Any]
 class Preparation:
     """What a run learns from, before anything is built that trains.
 
-    `config` is what the run reads its settings from; `kept` holds the same as plain values, which config.yaml and
-    run.json keep. `facts` are for run.json: how the data and the models are known that the run builds on.
+    `config` holds the settings that the code reads. `kept` holds the same as plain values, for config.yaml and
+    run.json.
+    `facts` are for run.json: the marks by which data, teacher and earlier models are recognised.
     """
 
     directory: RunDirectory
@@ -50,7 +51,7 @@ class Preparation:
 
 @dataclass
 class Run(Preparation):
-    """A run that is ready to train, or to be evaluated: all that it is made of."""
+    """A run that is ready to train or to be evaluated, with all that it is made of."""
 
     trainer: L.Trainer = field(kw_only=True)
     module: Training = field(kw_only=True)
@@ -84,7 +85,7 @@ def prepare(config: Config, directory: RunDirectory, checkpoint: Path | None = N
 def build(preparation: Preparation, signals: Signals | None = None) -> Run:
     """Build the Trainer, the module and the data module, and give a new run its first weights.
 
-    Raises ConfigError where they do not fit each other, or where weights do not fit that the run starts from.
+    Raises ConfigError where they do not fit each other, or where the weights of `init_from` do not fit.
     """
     config, task = preparation.config, preparation.task
     trainer = build_trainer(
@@ -128,7 +129,7 @@ def keep_config(directory: RunDirectory, kept: Config) -> None:
 
 
 def build_module(config: Experiment, task: Task) -> Training:
-    """What trains. Raises ConfigError where the model has no blocks, and a setting needs them."""
+    """The LightningModule. Raises ConfigError where the model has no blocks, and a setting needs them."""
     model = instantiate(config.model, "model")
     if problems := list(missing_blocks(config, model)):
         raise ConfigError(problems)
@@ -146,7 +147,7 @@ def build_module(config: Experiment, task: Task) -> Training:
 
 
 def missing_blocks(config: Experiment, model: nn.Module) -> Iterator[str]:
-    """The settings that work block by block, for a model that has no blocks."""
+    """Problems of the settings that work block by block, for a model that has no blocks."""
     cure = f"but {type(model).__name__} has none; see the contract in variformer.models"
     if not any(isinstance(part, Block) for part in model.modules()):
         if config.compile != "none":
@@ -158,6 +159,7 @@ def missing_blocks(config: Experiment, model: nn.Module) -> Iterator[str]:
 
 
 def build_data_module(config: Experiment, task: Task, steps: int, devices: int) -> DataModule:
+    """The LightningDataModule, for `steps` optimizer steps on `devices` devices."""
     kind = OneBatch if config.trainer.one_batch else DataModule
     return kind(
         task.data,

@@ -1,4 +1,4 @@
-"""The end of a run, good or bad: its status, and after a stop how to go on."""
+"""The status of a run while it runs and when it ends, and how to continue after a stop."""
 
 import shlex
 from collections.abc import Iterator
@@ -46,6 +46,7 @@ def reported(directory: RunDirectory, requeue: bool = False) -> Iterator[Signals
 
 
 def summary(directory: RunDirectory, stop: BaseException) -> str:
+    """What stopped the run, its newest checkpoint, and the command that continues it."""
     saved = sorted(directory.checkpoints.glob("step-*.ckpt"))
     how = "true" if saved else "auto"
     command = shlex.join([*shown("train"), f"run_dir={directory.path}", f"resume={how}"])

@@ -1,4 +1,4 @@
-"""What is learned from what: the data of a run, and the objective that reads them."""
+"""What a run learns: its data, and the objective that reads them."""
 
 import math
 from collections.abc import Iterator

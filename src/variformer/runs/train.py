@@ -49,18 +49,21 @@ def train(config: Config) -> float:
 
 
 def fit(config: Config, directory: RunDirectory, signals: Signals | None = None) -> float:
-    """Prepare, build, record and run. `signals` is told of what ends the run early."""
+    """Prepare, build, record and execute a run. Returns the value that the objective watches.
+
+    `signals` receives what ends the run early.
+    """
     began = time.perf_counter()
     quieten()
     checkpoint = (newest(directory) or directory.checkpoint("last")) if config["resume"] else None
     run = build(prepare(config, directory, checkpoint), signals)
-    exported = exports(run.module.model, run.config.model)  # before a strategy changes the classes of its parts
+    exported = exports(run.module.model, run.config.model)  # now, because a strategy changes the classes of parts
     record(run)
     return execute(run, began, exported)
 
 
 def record(run: Run) -> None:
-    """Keep what the run is in its directory and on dashboards, and say it."""
+    """Write what the run is into its directory and on dashboards, and print it."""
     lines = changes(run) if run.checkpoint else []
     parameters = parameter_count(run.module.model)
     known = {"name": run.config.name, "seed": run.config.seed, "parameters": parameters, "max_steps": run.steps}
@@ -79,7 +82,7 @@ def record(run: Run) -> None:
 
 
 def execute(run: Run, began: float, exported: str) -> float:
-    """Train to the end, and keep the result. `began` is when the session did, on the clock of time.perf_counter."""
+    """Train to the end, and keep the result. `began` is the start of the session, on the clock of time.perf_counter."""
     with explained(run):
         try:
             run.trainer.fit(run.module, run.data_module, ckpt_path=run.checkpoint, weights_only=True)
@@ -98,7 +101,7 @@ def execute(run: Run, began: float, exported: str) -> float:
 
 
 def finish(run: Run, seconds: float, exported: str) -> None:
-    """Leave metrics.json and the picture of the curves, and say how the run ended.
+    """Write metrics.json and the picture of the curves, and print how the run ended.
 
     `seconds` is this session's time for data, training and validation, without the start of Python.
     """
@@ -115,7 +118,7 @@ def finish(run: Run, seconds: float, exported: str) -> None:
 
 
 def keep(run: Run, facts: dict[str, Any]) -> None:
-    """Write run.json; of a resumed run only once Lightning has accepted its checkpoint."""
+    """Write run.json. That of a resumed run is only written once Lightning has accepted the checkpoint."""
     if not run.config.resume:
         run.directory.set_record(**facts, config=run.kept)
         return
@@ -131,7 +134,7 @@ def keep(run: Run, facts: dict[str, Any]) -> None:
 
 
 def announce(run: Run, parameters: int) -> None:
-    """Say what is about to be trained, on what, and where it is kept."""
+    """Print the size of the run, its devices, its precision, and its directory."""
     print(
         f"{run.config.name}: {parameters:,} parameters, {run.steps:,} steps of {run.config.global_batch} samples, "
         f"{run.trainer.world_size} x {run.trainer.strategy.root_device.type}, {run.config.precision}, "

@@ -47,7 +47,7 @@ def build_trainer(
         log_every_n_steps=settings.log_every,
         num_sanity_val_steps=0,
         deterministic=settings.deterministic,
-        inference_mode=False,  # in which the split tensors of FSDP cannot be put together
+        inference_mode=False,  # inference mode cannot gather the sharded tensors of FSDP
         detect_anomaly=settings.detect_anomaly,
         callbacks=in_order(callbacks),
         logger=build_loggers(config, directory, resume_step) if directory.leads else [],
@@ -64,7 +64,7 @@ def build_trainer(
 
 
 def build_loggers(config: Experiment, directory: RunDirectory, resume_step: int | None) -> list[Any]:
-    """metrics.csv, and the dashboards that the config names.
+    """The logger of metrics.csv, and those of the dashboards that the config names.
 
     A dashboard of ours, which is `_partial_`, gets the run's directory, the step at which the run goes on, and the last
     step of the session before. Any other, such as one of Lightning's, is built with its own arguments.
