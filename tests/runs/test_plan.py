@@ -10,7 +10,7 @@ from variformer.runs.build import build_data_module, build_module, build_task
 from variformer.runs.plan import plan, show_plan
 from variformer.runs.train import train
 
-from .conftest import command
+from ..processes import command
 
 COMMON = ["debug=fast", "model.vocab_size=600"]
 
