@@ -27,7 +27,11 @@ def difference(run: RunDirectory, data: Any, config: Json) -> str | None:
     if then.get("fingerprint") in (None, data.fingerprint):
         return None
     now = data_facts(data)
-    values = [line for line in changed_values(with_current_targets(record.get("config", config)), config) if line.startswith("data.")]
+    values = [
+        line
+        for line in changed_values(with_current_targets(record.get("config", config)), config)
+        if line.startswith("data.")
+    ]
     marks = f"fingerprint {short(then['fingerprint'])} then, {short(now['fingerprint'])} now"
     what = "; ".join([*values, *changed_parts(then, now), marks])
     return f"{run.path}: the data are not those of this run ({what})"

@@ -8,20 +8,22 @@ import lightning as L
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
+from ..analysis.machine_memory import OutOfMemory
 from ..config import check
 from ..config.composing.paths import anchored
-from ..hub import locate
-from ..training.callbacks import EvaluationBar
-from ..run_directory.checkpoint_files import digest_of
-from ..analysis.machine_memory import OutOfMemory
-from ..training.module import Training
-from ..run_directory.directory import RunDirectory, write_json
-from .build import Config, Task, build_data_module, build_task
-from .data_identity import data_facts, difference
+from ..config.schema import experiment
 from ..exchange.loading import load_run, run_config
+from ..hub import locate
+from ..run_directory.checkpoint_files import digest_of
+from ..run_directory.directory import RunDirectory, write_json
+from ..training.callbacks import EvaluationBar
+from ..training.module import Training
+from .console import quieten
+from .data_identity import data_facts, difference
 from .memory import explained
+from .run import Config, Preparation, Run, build_data_module
+from .task import Task, build_task, number_of_steps
 from .teacher import best_or_last, digest, require_same_inputs, whole_model
-from .train import quieten
 
 REFUSALS = (OSError, ValueError, OutOfMemory, MisconfigurationException)  # of which the message says all
 
@@ -61,11 +63,13 @@ def evaluate_run(
     scored = own(run, checkpoint or "last") if other_model is None else another(other_model, checkpoint)
     quieten()
     L.seed_everything(config["seed"], verbose=False)
-    task = build_task(config, run.tokenizer)
+    settings = experiment(config)
+    task = build_task(settings, run.tokenizer)
     if other_model is not None:
         require_same_inputs(locate(other_model), config, task, f"other_model={other_model} cannot be scored here:")
     notes = [scored.note, note_of_data(run, config, task, data_anyway)]
-    metrics = score(config, task, scored.model, split, eval_batch)
+    preparation = Preparation(run, settings, config, task, number_of_steps(settings, task))
+    metrics = score(preparation, scored.model, split, eval_batch)
     file = run.evaluation(split, scored.facts["checkpoint"], "_".join(filter(None, notes)))
     facts = {"split": split} | scored.facts | {"data": task.data.fingerprint}
     keep(run, file.name, facts | metrics, task)
@@ -119,14 +123,15 @@ def note_of_data(run: RunDirectory, config: Config, task: Task, anyway: bool) ->
     return "other_data"
 
 
-def score(config: Config, task: Task, model: nn.Module, split: str, eval_batch: int | None) -> dict[str, float]:
-    module = Training(model, task.objective)
-    bars: list[L.Callback] = [EvaluationBar()] if config["trainer"].get("progress", True) else []
+def score(preparation: Preparation, model: nn.Module, split: str, eval_batch: int | None) -> dict[str, float]:
+    """Metrics of a model on one split, on one device."""
+    config, task = preparation.config, preparation.task
+    bars: list[L.Callback] = [EvaluationBar()] if config.trainer.progress else []
     trainer = L.Trainer(
-        accelerator=config["trainer"]["accelerator"],
+        accelerator=config.trainer.accelerator,
         devices=1,
-        precision=config["precision"],
-        deterministic=config["trainer"]["deterministic"],
+        precision=config.precision,
+        deterministic=config.trainer.deterministic,
         callbacks=bars,
         logger=False,
         enable_checkpointing=False,
@@ -134,10 +139,12 @@ def score(config: Config, task: Task, model: nn.Module, split: str, eval_batch: 
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    data_module = build_data_module(config, task, devices=1)
+    module = Training(model, task.objective).eval()
+    data_module = build_data_module(config, task, preparation.steps, devices=1)
     data_module.eval_batch = eval_batch or data_module.eval_batch
+    run = Run(**vars(preparation), trainer=trainer, module=module, data_module=data_module)
     run_split = {"val": trainer.validate, "test": trainer.test}[split]
-    with explained(config, trainer, module.eval(), data_module):
+    with explained(run):
         run_split(module, data_module, verbose=False)
     return module.results[split]
 

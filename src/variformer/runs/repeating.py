@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..config.classes.moved import with_current_targets
 from ..config import ConfigError
 from ..config.checking.consistency import leaves
+from ..config.classes.moved import with_current_targets
 from ..config.composing.repeating import changed_values, record_of
 from ..run_directory.directory import environment
 from .data_identity import changed_parts, short
@@ -24,13 +24,11 @@ CAUSES = {  # the parts of a config that each of them follows from
 
 
 def repetition(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
-    """For the record of a run that repeats another: which, and all that differs, told by a warning too.
+    """For the record of a run that repeats another: which one, and all that differs. A warning names each difference.
 
     `facts` are the run's own. Raises ConfigError where data or models are not those of then, unless a value that they
     follow from was given beside `repeat`, or `repeat_anyway` is set.
     """
-    if not config.get("repeat") or config["resume"]:
-        return {}
     path, then = record_of(Path(config["repeat"]))
     values = list(changed_values(with_current_targets(then["config"]), config))
     parts = {line.partition(":")[0].partition(".")[0] for line in values}
@@ -45,7 +43,7 @@ def repetition(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError([*(f"repeat={config['repeat']}: {line}" for line in unexplained), cure])
     for line in differences:
         log.warning("differs from %s: %s", config["repeat"], line)
-    return {"repeats": {"run": str(path.resolve()), "differences": differences}}
+    return {"run": str(path.resolve()), "differences": differences}
 
 
 def changed_sources(then: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,21 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ..config.classes.moved import with_current_targets
 from ..config.checking.consistency import leaves
-from ..config.composing.repeating import OWN
+from ..config.classes.moved import with_current_targets
 from ..config.classes.watched import watched
+from ..config.composing.repeating import OWN
 from ..run_directory.checkpoint_files import glance, problem_of
+from ..run_directory.directory import RunDirectory
+from ..run_directory.newest import resumable, step_of
 from ..training.module import Training
 from ..training.optimizer import hyperparameters
-from ..run_directory.newest import resumable, step_of
-from ..run_directory.directory import RunDirectory
-from .build import Config
+from .run import Config, Run
 from .stopping import Refused
 
 FREE = ("dropout", "stochastic_depth")  # of the model, what may change from one step to the next
@@ -59,19 +58,21 @@ def last_session(run: RunDirectory) -> dict[str, Any] | None:
     return record | {"config": with_current_targets(record["config"])}
 
 
-def changes(config: Config, run: RunDirectory, checkpoint: Path, module: Training, data: Any, total: int) -> list[str]:
+def changes(run: Run) -> list[str]:
     """A line for all that is other from the checkpoint's step on. Raises Refused where the checkpoint does not fit."""
-    before, step, saved = last_session(run), step_of(checkpoint), glance(checkpoint)
-    changed = list(differences(before["config"], config)) if before else []
+    assert run.checkpoint is not None  # of a run that is resumed
+    checkpoint, module, data, total = run.checkpoint, run.module, run.data_module, run.steps
+    before, step, saved = last_session(run.directory), step_of(checkpoint), glance(checkpoint)
+    changed = list(differences(before["config"], run.kept)) if before else []
     if total < step:
         raise Refused([f"max_steps: {total} lies before step {step} of {checkpoint.name}; give {step} or more"])
     if "optimizer_states" not in saved:
-        raise Refused([f"resume: {checkpoint} holds weights alone; start a new run with init_from={run.path}"])
+        raise Refused([f"resume: {checkpoint} holds only weights; start a new run with init_from={run.directory.path}"])
     module.on_load_checkpoint(saved)  # which decides how its parameters are grouped
     problems = [
         *other_model(changed, saved["state_dict"], module, checkpoint.name),
         *other_optimizer(changed, saved["optimizer_states"][0]["param_groups"], module, checkpoint.name),
-        *kept_by_others(changed, config, saved["callbacks"]),
+        *kept_by_others(changed, run.kept, saved["callbacks"]),
     ]
     if problems:
         raise Refused(problems)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +12,12 @@ from ..config import ConfigError
 from ..config.checking.check import with_defaults
 from ..config.checking.consistency import at
 from ..data.images.preprocessing import preprocessor
+from ..exchange.loading import is_run, origin_of, preprocessor_of, run_config, tokenizer_of
 from ..objectives.distillation import Distillation
 from ..run_directory.directory import RunDirectory
-from .build import Config, Task
-from ..exchange.loading import is_run, origin_of, preprocessor_of, run_config, tokenizer_of
+from .task import Task
 
+Config = dict[str, Any]
 SHARED = ("model.vocab_size", "model.image_size", "model.channels", "model.classes")
 
 

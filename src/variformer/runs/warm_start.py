@@ -11,10 +11,10 @@ from ..config import ConfigError
 from ..config.checking.check import with_defaults
 from ..config.checking.fitting import config_folders, target_of
 from ..data import Tokenizer
-from ..hub import locate
-from ..weights.transfer import Misfit, belongs, fit, offset_of
 from ..exchange.loading import origin_of, tokenizer_of
 from ..exchange.nodes import node_of, recorded
+from ..hub import locate
+from ..weights.transfer import Misfit, belongs, fit, offset_of
 from .teacher import digest
 
 log = logging.getLogger(__name__)
