@@ -17,7 +17,6 @@ from .loading import run_config
 from .model_card import KINDS
 
 Json = dict[str, Any]
-SECTIONS = ("attn_config",)  # settings within config.json, of which ours says a part
 REASON = "own_code_because"  # in config.json
 SECTIONS = ("attn_config",)  # settings within config.json, of which ours says a part
 
