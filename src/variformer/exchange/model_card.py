@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..config.composing.paths import with_paths
 
@@ -97,18 +96,18 @@ class Card:
         facts = {"Versions": versions, "Hardware": machine, "Commit": commit and [commit]}
         return " ".join(f"{name}: {', '.join(values)}." for name, values in facts.items() if values)
 
-    def results(self) -> list[EvalResult]:
-        return [
-            EvalResult(self.kind.pipeline, self.data, self.data, name, value, dataset_split=split, metric_name=name)
+    def __str__(self) -> str:
+        from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+        task = self.kind.pipeline
+        results = [
+            EvalResult(task, self.data, self.data, name, value, dataset_split=split, metric_name=name)
             for split, values in self.metrics.items()
             for name, value in values.items()
         ]
-
-    def __str__(self) -> str:
-        results = self.results()
         matter = ModelCardData(
             library_name="transformers",
-            pipeline_tag=self.kind.pipeline,
+            pipeline_tag=task,
             tags=["variformer"],
             model_name=self.name if results else None,
             eval_results=results or None,
