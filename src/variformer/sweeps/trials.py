@@ -1,12 +1,12 @@
 """What a sweep's folder says of its trials."""
 
-import csv
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..config import ConfigError
+from ..run_directory.curves import read_curves
 from ..run_directory.directory import RunDirectory, write_json
 
 RECORD = "trial.json"
@@ -45,7 +45,7 @@ def read_trial(folder: Path) -> Trial | None:
     if "status" not in record:
         return None
     name = record["monitor"]
-    curve = read_curve(run.curves, name)
+    curve = {step: value for step, metric, value in read_curves(run.curves) if metric == name}
     metrics = json.loads(run.metrics.read_text()) if record["status"] == "done" else {}
     last = curve[max(curve)] if curve and record["status"] == "pruned" else None
     return Trial(
@@ -59,15 +59,6 @@ def read_trial(folder: Path) -> Trial | None:
         error=record.get("error"),
         curve=curve,
     )
-
-
-def read_curve(path: Path, name: str) -> dict[int, float]:
-    """One metric of a metrics.csv. Read here because the loggers' own reader comes with Lightning, which is slow."""
-    if not path.is_file():
-        return {}
-    with path.open(newline="") as file:
-        whole = [line for line in file if line.endswith("\n")]  # the last may be half written
-    return {int(row["step"]): float(row["value"]) for row in csv.DictReader(whole) if row["metric"] == name}
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -12,12 +12,11 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from ...run_directory.curves import Row, read_curves
 from ...run_directory.directory import write_bytes
 from .once import Once
 
 log = logging.getLogger(__name__)
-
-Row = tuple[int, str, float]
 
 
 class CSV(Logger):
@@ -91,12 +90,3 @@ def lines(rows: Iterable[tuple[Any, str, Any]]) -> bytes:
         (step, name, repr(value) if isinstance(value, float) else value) for step, name, value in rows
     )
     return text.getvalue().encode()
-
-
-def read_curves(path: str | Path) -> list[Row]:
-    """(step, metric, value) of every whole row of a metrics.csv; none where there is no file."""
-    if not Path(path).is_file():
-        return []
-    with Path(path).open(newline="") as file:
-        whole = [line for line in file if line.endswith("\n")]
-    return [(int(step), name, float(value)) for step, name, value in list(csv.reader(whole))[1:]]
