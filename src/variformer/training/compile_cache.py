@@ -1,8 +1,8 @@
 """What torch keeps of compilations for later runs, without what a killed one has left behind.
 
 torch takes any file that is there for a finished one. Half a library then ends every later run that needs it with "file
-too short", and half a precompiled header keeps all of them from compiling. A compiler works in a build folder beside the
-file that it writes, and torch removes that folder when the file is finished: where one is left, the file is not.
+too short", and half a precompiled header keeps all of them from compiling. A compiler works in a build folder beside
+the file that it writes, and torch removes that folder when the file is finished. Where one is left, the file is not.
 """
 
 import shutil
