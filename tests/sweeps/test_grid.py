@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from variformer.config import ConfigError
-from variformer.config.classes.watched import watched
+from variformer.config.classes.attributes import monitored
 from variformer.sweeps.directory import SweepDirectory, subfolder
 from variformer.sweeps.trials import read_record
 
@@ -235,6 +235,6 @@ def test_what_an_objective_watches_is_read_without_torch(composed):
     for experiment in ("gpt", "bert", "t5", "vit"):
         node = composed(f"experiment={experiment}")["objective"]
         objective = instantiate(node, "objective").func
-        assert watched(node) == (f"val/{objective.monitor}", objective.mode)
+        assert monitored(node) == (f"val/{objective.monitor}", objective.mode)
     wrapped = {"_target_": "variformer.objectives.image_distillation.HardDistillation", "task": node}
-    assert watched(wrapped) == ("val/top1", "max")
+    assert monitored(wrapped) == ("val/top1", "max")

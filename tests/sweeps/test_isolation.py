@@ -129,7 +129,7 @@ from variformer.sweeps.directory import SweepDirectory
 from variformer.sweeps.outcome import Ending, outcome
 from variformer.sweeps.isolation import pass_on
 from variformer.sweeps.process import attend, start
-from variformer.training.run_directory import RunDirectory
+from variformer.run_directory.directory import RunDirectory
 signal.signal(signal.SIGUSR2, lambda signum, frame: print("queued again", flush=True))
 trial = "import signal, sys; signal.signal(signal.SIGUSR2, lambda *_: sys.exit(140)); print('ready'); signal.pause()"
 with open({str(tmp_path / "log")!r}, "a") as log:

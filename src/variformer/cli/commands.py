@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 import hydra
 from omegaconf import DictConfig
 
-from ..command import again
+from ..command import restart_command
 from ..config import ConfigError, clashes, compose, discard, evaluation, folders_of, hints, register_resolvers, spelled
-from ..config.composing.spelling import added
+from ..config.composing.overrides import set_or_add
 from ..configs import packaged
 from ..hub import locate
 from ..run_directory.directory import RunDirectory
@@ -21,7 +21,7 @@ from ..sweeps import is_trial, run_trial
 
 def train(arguments: Sequence[str]) -> None:
     """Train what a command line asks for. Raises SystemExit with 2 where the user has to change something."""
-    words = again("train")  # those of this process: a launcher runs `main` in processes of its own
+    words = restart_command("train")  # those of this process: a launcher runs `main` in processes of its own
 
     def main(config: DictConfig) -> float | None:
         if is_trial():
@@ -59,7 +59,7 @@ def train_one(hydra_config: DictConfig) -> float | None:
 
 def evaluate(arguments: Sequence[str]) -> None:
     """Score a finished run. Raises SystemExit with 2 where the user has to change something."""
-    known_in_the_run = [added(argument) for argument in arguments]  # data.source.train=..., which only the run has
+    known_in_the_run = [set_or_add(argument) for argument in arguments]  # data.source.train=..., which only the run has
     with command_line(known_in_the_run), hints([packaged()], "evaluate"):
         run("evaluate", evaluate_one)
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ..config import ConfigError, folders_of, load
-from ..config.classes.allowing import allow
+from ..config import ConfigError, folders_of, saved_config
+from ..config.classes.allowed_packages import allow
 from ..hub import locate
 
 app = typer.Typer(
@@ -108,7 +108,7 @@ def export_(
     with told():
         permit(allow_)
         size = bytes_of(max_shard_size)
-        load(run_dir)  # a wrong directory is answered before the heavy imports
+        saved_config(run_dir)  # a wrong directory is answered before the heavy imports
         if folder.suffix == ".onnx":
             from ..exchange.onnx_file import export_onnx
 
@@ -160,7 +160,7 @@ def help_(
     key: Annotated[str, typer.Argument(help="A key with dots, or a group: optimizer.lr, model/positions, experiment.")],
 ) -> None:
     """Say what a key of a config means, takes and is by default, or what the options of a group are."""
-    from ..config.explaining.explaining import explained
+    from ..config.explaining.keys import explained
 
     try:
         print(explained(key, folders_of([])))

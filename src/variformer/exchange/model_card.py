@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from ..config.composing.paths import with_paths
+from ..config.composing.absolute_paths import with_paths
 
 
 class Kind(NamedTuple):

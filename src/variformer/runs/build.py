@@ -11,7 +11,7 @@ import lightning as L
 from torch import nn
 
 from ..config import ConfigError, instantiate
-from ..config.checking.check import needs_folder
+from ..config.checking.defaults import needs_folder
 from ..config.schema import TrainerSettings
 from ..data import Pretrained
 from ..layers import Block, Transformer

@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from ..config import check
-from ..config.composing.paths import anchored
+from ..config.composing.absolute_paths import with_absolute_paths
 from ..hub import locate
 from ..training.callbacks import EvaluationBar
 from ..run_directory.checkpoint_files import digest_of
@@ -80,7 +80,7 @@ def config_of(run_dir: str, data: Config | None) -> Config:
     if data:
         config = config | {"data": merged(config["data"], data)}
         check(config)
-    return anchored(config)
+    return with_absolute_paths(config)
 
 
 def merged(values: Config, changes: Config) -> Config:

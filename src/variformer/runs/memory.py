@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from ..analysis.cost import parameter_count
 from ..analysis.memory import Memory, readable, training_memory
-from ..config.checking.consistency import Config, inconsistencies
+from ..config.checking.consistency import inconsistencies
 from ..training.callbacks import AutoMicroBatch, MovingAverage
 from ..training.memory.micro_batch import divisors, large_batch
 from ..training.data_module import DataModule
@@ -21,6 +21,7 @@ from ..analysis.machine_memory import OutOfMemory, ran_out
 from ..training.module import Training
 from ..run_directory.directory import RunDirectory, write_text
 from ..training.devices.sharding import outline
+from .build import Config
 
 log = logging.getLogger(__name__)
 

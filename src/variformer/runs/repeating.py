@@ -7,8 +7,9 @@ from typing import Any
 
 from ..config.classes.moved import with_current_targets
 from ..config import ConfigError
-from ..config.checking.consistency import leaves
-from ..config.composing.repeating import changed_values, record_of
+from ..config.tree import leaves
+from ..config.composing.earlier_runs import changed_values
+from ..config.composing.saved_configs import record_of
 from ..run_directory.directory import environment
 from .data_identity import changed_parts, short
 

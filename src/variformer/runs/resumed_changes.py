@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from ..config.classes.moved import with_current_targets
-from ..config.checking.consistency import leaves
-from ..config.composing.repeating import OWN
-from ..config.classes.watched import watched
+from ..config.tree import leaves
+from ..config.composing.earlier_runs import PER_RUN
+from ..config.classes.attributes import monitored
 from ..run_directory.checkpoint_files import glance, problem_of
 from ..training.module import Training
 from ..training.optimizer import hyperparameters
@@ -48,7 +48,7 @@ def finished(config: Config, run: RunDirectory) -> str | None:
 
 def final_value(config: Config, run: RunDirectory) -> float:
     """What the objective watches, as a finished run ended."""
-    return json.loads(run.metrics.read_text())[watched(config["objective"])[0]]
+    return json.loads(run.metrics.read_text())[monitored(config["objective"])[0]]
 
 
 def last_session(run: RunDirectory) -> dict[str, Any] | None:
@@ -88,7 +88,7 @@ def changes(config: Config, run: RunDirectory, checkpoint: Path, module: Trainin
 def differences(then: Config, now: Config) -> Iterator[Change]:
     before, after = ({key: value for key, _, value in leaves(config)} for config in (then, now))
     for key in before | after:
-        if key not in OWN and before.get(key) != after.get(key):
+        if key not in PER_RUN and before.get(key) != after.get(key):
             yield key, before.get(key), after.get(key)
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ..command import shown
+from ..command import typed_command
 from ..config import ConfigError
 from ..training.loggers import dashboards_closed
 from ..training.resuming.requeue import put_back_after_a_warning
@@ -57,7 +57,7 @@ def tell(text: str) -> None:
 def summary(run: RunDirectory, stop: BaseException) -> str:
     saved = sorted(run.checkpoints.glob("step-*.ckpt"))
     how = "true" if saved else "auto"
-    command = shlex.join([*shown("train"), f"run_dir={run.path}", f"resume={how}"])
+    command = shlex.join([*typed_command("train"), f"run_dir={run.path}", f"resume={how}"])
     if not saved:
         return f"{stop} before there was a checkpoint. To start over: {command}"
     return f"{stop}; newest checkpoint: {saved[-1]}\nTo continue: {command}"

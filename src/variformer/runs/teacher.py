@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..config import ConfigError
-from ..config.checking.check import with_defaults
-from ..config.checking.consistency import at
+from ..config.checking.defaults import with_defaults
+from ..config.tree import at
 from ..data.images.preprocessing import preprocessor
 from ..objectives.distillation import Distillation
 from ..run_directory.directory import RunDirectory

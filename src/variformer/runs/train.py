@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
 from ..config import leads
-from ..config.composing.repeating import changed_values
+from ..config.composing.earlier_runs import changed_values
 from ..hub import locate
 from ..training.callbacks import Resumption
 from ..training.resuming.checkpoint_io import require_saved

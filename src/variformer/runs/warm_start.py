@@ -8,8 +8,9 @@ from typing import Any
 from torch import nn
 
 from ..config import ConfigError
-from ..config.checking.check import with_defaults
-from ..config.checking.fitting import config_folders, target_of
+from ..config.checking.defaults import with_defaults
+from ..config.folders import config_folders
+from ..config.checking.compatibility import target_of
 from ..data import Tokenizer
 from ..hub import locate
 from ..weights.transfer import Misfit, belongs, fit, offset_of

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from ..config import ConfigError
 from ..config.classes.moved import with_current_targets
-from ..config.composing.repeating import changed_values
+from ..config.composing.earlier_runs import changed_values
 from ..run_directory.directory import write_json, write_text
 
 ELSEWHERE = ("launch", "sweep_dir")  # where a sweep runs is no part of what it is

@@ -12,9 +12,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ..config import leads
-from ..config.composing.overrides import typed
-from ..config.composing.repeating import repeated
-from ..config.launch import job
+from ..config.composing.earlier_runs import repeated
+from ..config.composing.overrides import as_written
+from ..processes import job
 from .devices import reserved
 from .directory import ELSEWHERE, SweepDirectory, assigned, brief, key_of, locked
 from .outcome import Ending, outcome
@@ -77,7 +77,7 @@ def lead(command: list[str], folder: Path, sweep: SweepDirectory, lock: int, con
 
 
 def command_of(words: Sequence[str], folder: Path, sweep: SweepDirectory, hydra: Any) -> list[str]:
-    arguments = [each for each in typed(hydra.overrides.task) if key_of(each) not in ELSEWHERE]
+    arguments = [each for each in as_written(hydra.overrides.task) if key_of(each) not in ELSEWHERE]
     own = [
         assigned("sweep_dir", sweep.path),
         assigned("run_dir", folder),

@@ -13,12 +13,11 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
-from ..config.classes.nearest import hint
-from ..config.classes.watched import watched
+from ..config.classes.attributes import monitored
 from ..config.composing.compose import allow_packages
-from ..config.composing.overrides import typed
-from ..config.composing.repeating import config_of
-from ..config.composing.spelling import added
+from ..config.composing.overrides import as_written, set_or_add
+from ..config.composing.saved_configs import recorded_config
+from ..config.errors import did_you_mean
 from .directory import ELSEWHERE, folder_of, key_of
 
 OWN = ("run_dir", "resume")  # what the sweep gives each trial
@@ -59,7 +58,7 @@ class Plan:
     def words(self, overrides: Mapping[str, str]) -> list[str]:
         """A trial's values as Hydra takes them."""
         words = [f"{key}={value}" for key, value in overrides.items()]
-        return [added(word) for word in words] if self.repeats else words
+        return [set_or_add(word) for word in words] if self.repeats else words
 
     def choices(self, keys: Sequence[str]) -> list[list[str]]:
         """All combinations of overrides for those of the `keys` that are swept over named options."""
@@ -94,7 +93,9 @@ def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
         raise ConfigError([f"hydra.sweeper.n_jobs: {config.hydra.sweeper.n_jobs} trials at once is no number of them"])
     if any(argument.partition("=")[0] in ("--config-path", "-cp") for argument in sys.argv[1:]):
         raise ConfigError(["--config-path: trials would not see it; add a folder of configs with --config-dir"])
-    if any(key_of(each) in ("hydra.sweep.dir", "hydra.sweep.subdir") for each in typed(config.hydra.overrides.hydra)):
+    if any(
+        key_of(each) in ("hydra.sweep.dir", "hydra.sweep.subdir") for each in as_written(config.hydra.overrides.hydra)
+    ):
         raise ConfigError(["hydra.sweep: each trial has a folder that follows from its values; set sweep_dir for all"])
     run = saved(config)
     prefix = "" if run is None else "++"  # which `spelled` has put before the keys, and `words` puts there again
@@ -123,14 +124,14 @@ def flags(hydra: Any) -> list[str]:
     return [
         *([f"--config-name={name}"] if name != CONFIG else []),
         *(f"--config-dir={folder}" for folder in folders),
-        *(each for each in typed(hydra.overrides.hydra) if key_of(each) == "hydra.searchpath"),
+        *(each for each in as_written(hydra.overrides.hydra) if key_of(each) == "hydra.searchpath"),
     ]
 
 
 def saved(config: DictConfig) -> DictConfig | None:
     """The config that trials start from where the command has `repeat=`: that of the run. Raises ConfigError."""
     try:
-        return OmegaConf.create(config_of(Path(config.repeat))) if config.get("repeat") else None
+        return OmegaConf.create(recorded_config(Path(config.repeat))) if config.get("repeat") else None
     except FileNotFoundError as error:
         raise ConfigError([str(error)]) from error
 
@@ -154,7 +155,7 @@ def watched_by(config: DictConfig) -> tuple[str, str]:
     """What the objective of a trial watches: the metric and min or max. Raises ConfigError for one that is unknown."""
     objective: Any = OmegaConf.to_container((saved(config) or config).objective)
     try:
-        return watched(objective)
+        return monitored(objective)
     except LookupError as error:
         raise ConfigError([f"objective._target_: {error}"]) from error
 
@@ -170,7 +171,7 @@ def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]
         if key.startswith(unknown) or key in groups or key[0] in "+~":
             continue
         if wrong := misspelled(key, config):
-            problems.append(f"{key}: no such key or group{hint(*wrong)}")
+            problems.append(f"{key}: no such key or group{did_you_mean(*wrong)}")
     if problems:
         raise ConfigError(problems)
 

@@ -7,7 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import ConfigError
-from ..searching import built
+from ..searching import optuna_object
 from .directory import digest
 from .planning import Point
 from .space import space_of, text
@@ -34,7 +34,7 @@ class Search:
         self.pruner: dict[str, Any] = dict(self.settings.pruner)
         self.storage = self.settings.storage or f"sqlite:///{sweep.directory.study.resolve()}"
         try:
-            built(self.sampler, "sampler"), built(self.pruner, "pruner")
+            optuna_object(self.sampler, "sampler"), optuna_object(self.pruner, "pruner")
         except ValueError as error:
             raise ConfigError([str(error)]) from error
 
@@ -100,7 +100,7 @@ class Search:
     def proposed(self) -> FrozenTrial:
         """The sampler's next point, or one that waits to be tried again."""
         number = len(self.study.get_trials(deepcopy=False))
-        self.study.sampler = built(self.sampler, "sampler", number)
+        self.study.sampler = optuna_object(self.sampler, "sampler", number)
         trial = self.study.ask(self.space)
         return self.study.get_trials(deepcopy=False)[trial.number]
 

@@ -16,9 +16,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from ..command import shown
+from ..command import typed_command
 from ..config import ConfigError
-from ..config.composing.paths import anchored
+from ..config.composing.absolute_paths import with_absolute_paths
 from .directory import SweepDirectory, assigned, in_use
 from .planning import Plan, Point, plain, saved, watched_by
 from .process import POLL, handled
@@ -97,7 +97,7 @@ class Sweep:
         another folder is another sweep if it reads other files.
         """
         if run := saved(self.config):
-            return {"": anchored(plain(run))}
+            return {"": with_absolute_paths(plain(run))}
         loader, found = self.context.config_loader, {}
         apart = ["~local"] if loader.get_group_options("local") else []
         for choice in self.plan.one_by_one(self.config.hydra.runtime.choices):
@@ -105,7 +105,7 @@ class Sweep:
                 words = [*self.plan.shared, *choice, *apart]
                 found[" ".join(choice)] = plain(loader.load_sweep_config(self.config, words))
         shown = {choice: {name: config[name] for name in config if name != "hydra"} for choice, config in found.items()}
-        return {choice: anchored(config) for choice, config in shown.items()}
+        return {choice: with_absolute_paths(config) for choice, config in shown.items()}
 
     def counted_on(self, points: Sequence[Point]) -> list[Point]:
         """A grid that has grown gives its new points the numbers after those that it gave before."""
@@ -208,7 +208,7 @@ class Sweep:
             read_trials(self.directory.path),
             monitor=self.monitor,
             mode=self.mode,
-            command=[*shown("train"), *self.plan.fixed, *once],
+            command=[*typed_command("train"), *self.plan.fixed, *once],
             space=space,
         )
 

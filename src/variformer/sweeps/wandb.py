@@ -8,8 +8,8 @@ import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ..config import ConfigError
-from ..config.classes.nearest import hint
-from ..config.classes.watched import watched
+from ..config.classes.attributes import monitored
+from ..config.errors import did_you_mean
 from ..configs import packaged
 from .space import Space, space_of
 
@@ -61,7 +61,7 @@ def composed(name: str, conf: Path) -> dict[str, Any]:
     main, own = (conf, []) if (conf / "train.yaml").is_file() else (packaged(), [f"'file://{conf.resolve()}'"])
     known = sorted({path.stem for folder in (conf, main) for path in (folder / "sweep").glob("*.yaml")})
     if name not in known:
-        raise ConfigError([f"{conf / 'sweep' / name}.yaml: there is no such sweep{hint(name, known)}"])
+        raise ConfigError([f"{conf / 'sweep' / name}.yaml: there is no such sweep{did_you_mean(name, known)}"])
     words = [f"sweep={name}", "logger=wandb", *(f"hydra.searchpath=[{place}]" for place in own if conf.is_dir())]
     register_resolvers()
     with initialize_config_dir(str(main.resolve()), version_base="1.3"):
@@ -74,7 +74,7 @@ def composed(name: str, conf: Path) -> dict[str, Any]:
 def sweep_config(name: str, config: dict[str, Any]) -> dict[str, Any]:
     """What W&B is told: the keys are those of its sweep files."""
     sweeper = config["hydra"]["sweeper"]
-    monitor, mode = watched(config["objective"])
+    monitor, mode = monitored(config["objective"])
     told = {
         "name": name,
         "project": config["logger"]["wandb"]["project"],

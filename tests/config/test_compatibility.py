@@ -7,8 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from variformer.config import ConfigError, check, register_resolvers
-from variformer.config.checking.check import with_defaults
-from variformer.config.checking.fitting import declared, misfits, options, target_of
+from variformer.config.checking.compatibility import misfits, options, target_of
+from variformer.config.checking.defaults import with_defaults
+from variformer.config.classes.attributes import declared
 from variformer.config.composing.compose import compose as checked
 
 CONF = Path(__file__).parents[2] / "conf"
