@@ -66,7 +66,7 @@ REMOTE = ("variformer", "portable", "remote")
 INSTALLED_THERE = {"torch", "transformers"}
 
 DOORS = {"__init__": "api", "__main__": "cli"}  # the first imports within the functions that a user calls
-CIRCLES = {"data", "sweeps"}  # of which text and its sources, and a search and its grid, still lie apart
+CIRCLES = {"data"}  # of which text and its sources still lie apart
 STUDY = Path("study")  # the templates of `variformer new`, which are a user's own
 
 MODULES = sorted(

@@ -105,7 +105,7 @@ def test_the_other_processes_run_the_same_command(started, monkeypatch, tmp_path
 
 def test_two_launches_without_an_id_have_directories_of_their_own():
     """torchrun's static rendezvous names every run "none": the process that started the ranks tells them apart."""
-    code = "import sys; from variformer.config import launch; print(launch.stamp())"
+    code = "import sys; from variformer import processes; print(processes.stamp())"
     agent = f"import subprocess, sys; [subprocess.run([sys.executable, '-c', {code!r}]) for _ in range(2)]"
     told = [
         subprocess.run(

@@ -71,7 +71,7 @@ def innermost(value: Value, key: str, location: Sequence[int | str]) -> tuple[Va
     """The innermost item that pydantic's location leads to, and its key."""
     for part in location:
         if isinstance(value, dict) and part in value:
-            value, key = value[str(part)], f"{key}.{part}"
+            value, key = next(each for name, each in value.items() if name == part), f"{key}.{part}"
         elif isinstance(value, list) and isinstance(part, int) and part < len(value):
             value, key = value[part], f"{key}[{part}]"
     return value, key
