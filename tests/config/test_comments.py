@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from variformer.config.explaining import comments as module
+from variformer.config.explaining import overview as module
 from variformer.config.explaining.comments import comments, heading
 from variformer.config.explaining.overview import overview
 

@@ -68,7 +68,7 @@ def test_what_the_command_changes_is_changed(command, saved):
 
 
 def test_another_part_than_the_run_began_with_is_refused(command, saved):
-    with pytest.raises(ConfigError, match=r"optimizer: .* has its own, and no group is chosen again; set its"):
+    with pytest.raises(ConfigError, match=r"optimizer: .* has chosen this group; set single values of it"):
         command(*STARTED, "optimizer=muon", "resume=auto")
 
 

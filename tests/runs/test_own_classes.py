@@ -142,7 +142,7 @@ def test_metrics_of_torchmetrics_are_curves(study):
     assert run.metrics["val/exact"] == pytest.approx(run.metrics["val/top1"])
     assert list(run.curves["val/exact"]) == [2]
     assert "exact" not in variformer.evaluate(run)  # which builds none of what a sent run may name
-    with pytest.raises(ConfigError, match=r"metrics\.exact: MaskedTokens gives no scores and labels"):
+    with pytest.raises(ConfigError, match=r"metrics\.exact: MaskedTokens gives it no scores and labels"):
         variformer.compose("experiment=roberta", "objective=masked_tokens", f"+metrics.exact={node}")
 
 

@@ -94,7 +94,7 @@ def test_a_trial_that_does_not_compose_fails_alone(sweeping):
     [
         (["model.dropuot=0,0.1"], "did you mean `dropout`?"),
         (["clip=interval(0.1, 1)", "hydra.sweeper.params={model: {heads: 4}}"], "model: holds keys"),
-        (["clip=1,2", "run_dir=here"], "run_dir: a sweep gives each trial its own"),
+        (["clip=1,2", "run_dir=here"], "run_dir: a sweep sets it for each trial"),
         (["clip=interval(0, 1)", "hydra.sweeper.sampler._target_=os.system"], "is not one of optuna.samplers"),
     ],
 )
