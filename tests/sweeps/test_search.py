@@ -9,7 +9,7 @@ import pytest
 from variformer.run_directory.directory import RunDirectory, write_json
 from variformer.runs.train import train
 from variformer.searching import Pruned, optuna_object
-from variformer.sweeps.trials import SETTLED, read_trial, update_record
+from variformer.sweeps.trials import FINISHED, read_trial, update_record
 
 from .conftest import ended_by, starts, until
 
@@ -143,7 +143,7 @@ def test_a_trial_that_no_pruner_watches_runs_to_its_end(composed, search, monkey
     write_json(run.path / "trial.json", {"search": search | {"pruner": {"_target_": "optuna.pruners.NopPruner"}}})
     monkeypatch.setenv("VARIFORMER_TRIAL", str(run.path / "trial.json"))
     train(config)
-    assert json.loads(run.status_file.read_text())["status"] in SETTLED
+    assert json.loads(run.status_file.read_text())["status"] in FINISHED
     assert json.loads(run.metrics.read_text())["step"] == 4
 
 
