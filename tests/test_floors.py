@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "variformer"
 FLOORS = [
     {"configs"},
-    {"randomness", "ranges", "paths", "hub", "parent", "command", "searching"},
+    {"randomness", "ranges", "paths", "hub", "parent", "command", "processes", "searching"},
     {"run_directory"},
     {"layers"},
     {"models", "objectives"},
@@ -33,6 +33,7 @@ FOREIGN = {
     "parent": set(),
     "configs": set(),
     "command": set(),
+    "processes": set(),
     "paths": set(),
     "searching": {"numpy", "optuna"},
     "run_directory": {"torch"},
@@ -65,7 +66,7 @@ REMOTE = ("variformer", "portable", "remote")
 INSTALLED_THERE = {"torch", "transformers"}
 
 DOORS = {"__init__": "api", "__main__": "cli"}  # the first imports within the functions that a user calls
-CIRCLES = {"data", "sweeps"}  # of which text and its sources, and a search and its grid, still lie apart
+CIRCLES = {"data"}  # of which text and its sources still lie apart
 STUDY = Path("study")  # the templates of `variformer new`, which are a user's own
 
 MODULES = sorted(
@@ -125,7 +126,7 @@ def reached(room: str, arrows: dict[str, set[str]], seen: frozenset[str] = froze
 
 def own_allows(own: str, other: str) -> bool:
     if own == "config":
-        return other in (own, "ranges", "paths", "configs", "command")
+        return other in (own, "ranges", "paths", "configs", "command", "processes")
     if own in DOORS:
         return other == DOORS[own]
     return other == own or (own in HEIGHT and HEIGHT.get(other, len(FLOORS)) < HEIGHT[own])
