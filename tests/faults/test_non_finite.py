@@ -16,8 +16,8 @@ from variformer.data.order import Share, TrainingOrder
 from variformer.layers import FeedForward
 from variformer.objectives.masked_tokens import MaskedTokens
 from variformer.objectives.next_token import NextToken
+from variformer.run_directory.curves import read_curves
 from variformer.runs.train import train
-from variformer.training.loggers import read_curves
 from variformer.training.module import Training
 from variformer.training.non_finite.tracing import NonFiniteError
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from variformer.run_directory.curves import read_curves
 from variformer.runs.train import train
 from variformer.training.callbacks import BestCheckpoint, Checkpoints, MovingAverage
-from variformer.training.loggers import read_curves
 from variformer.training.module import Training
 from variformer.training.non_finite.tracing import NonFiniteError
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO

@@ -8,7 +8,8 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from ..training.callbacks import Pruning
-from ..training.loggers import read_curves, show_end
+from ..run_directory.curves import read_curves
+from ..training.loggers import show_end
 from ..training.module import Training
 from ..run_directory.directory import RunDirectory
 from .stopping import tell

@@ -17,7 +17,8 @@ from ..config.composing.repeating import changed_values
 from ..hub import locate
 from ..training.callbacks import Resumption
 from ..training.resuming.checkpoint_io import require_saved
-from ..training.loggers import read_curves, show_figures
+from ..run_directory.curves import read_curves
+from ..training.loggers import show_figures
 from ..training.module import Training
 from ..training.non_finite.tracing import require_finite_value
 from ..run_directory.newest import newest, step_of
