@@ -211,14 +211,14 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(composed, monkeypatch,
 
 def test_a_best_checkpoint_that_was_not_saved_is_not_taken_for_one(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("variformer.training.resuming.checkpoints.require_finite", lambda trainer, tensors: None)
-    full: list[str] = []
-    strategy = SimpleNamespace(checkpoint_io=SimpleNamespace(failures=full), broadcast=lambda told: told)
+    files = WholeCheckpointIO()
+    strategy = SimpleNamespace(checkpoint_io=files, broadcast=lambda decided: decided)
     saves: list[Path] = []
     trainer = SimpleNamespace(default_root_dir=tmp_path, strategy=strategy)
     trainer.save_checkpoint = lambda path, weights_only: saves.append(path)
     callback, objective = BestCheckpoint(), SimpleNamespace(monitor="loss", mode="min")
     for value, failed, best in [(3.0, False, 3.0), (1.0, True, 3.0), (2.0, False, 2.0), (2.5, False, 2.0)]:
-        full[:] = ["no space"] * failed
+        files.failures = ["no space"] * failed
         callback.on_validation_end(trainer, SimpleNamespace(objective=objective, results={"val": {"loss": value}}))
         assert callback.state_dict()["value"] == best
     assert len(saves) == 3
