@@ -19,7 +19,7 @@ from variformer.objectives.next_token import NextToken
 from variformer.run_directory.curves import read_curves
 from variformer.runs.train import train
 from variformer.training.module import Training
-from variformer.training.non_finite.tracing import NonFiniteError
+from variformer.training.non_finite.finite import NonFiniteError
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 TRAINING_IMAGES = 8320  # of the letters
