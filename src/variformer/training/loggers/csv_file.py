@@ -5,13 +5,13 @@ import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from ...run_directory.curves import HEADER, Row, as_lines, read_curves
 from ...run_directory.directory import write_bytes
+from .dashboard import Values
 from .once import Once
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class CSV(Logger):
         steps = [row[0] for row in read_curves(self.path)] if self.resume_step is not None else []
         return max(steps, default=None)
 
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: Values | Namespace, *args: object, **kwargs: object) -> None:
         """The config has a file of its own."""
 
     @rank_zero_only
