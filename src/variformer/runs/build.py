@@ -17,7 +17,7 @@ from ..data import Pretrained
 from ..layers import Block, Transformer
 from ..objectives.objective import Objective
 from ..training.callbacks import NonFinite, Preemption, Pruning, RandomState, Resumption
-from ..training.order import in_order
+from ..training.callback import in_order
 from ..training.resuming.checkpoint_io import WholeCheckpointIO
 from ..training.data_module import DataModule, OneBatch
 from ..training.loggers import CSV

@@ -14,13 +14,15 @@ from omegaconf import OmegaConf
 from ..analysis.cost import parameter_count
 from ..analysis.memory import Memory, readable, training_memory
 from ..config.checking.consistency import Config, inconsistencies
-from ..training.callbacks import AutoMicroBatch, MovingAverage
-from ..training.memory.micro_batch import divisors, large_batch
+from ..training.callback import weight_copies
+from ..training.callbacks import AutoMicroBatch
+from ..training.memory.micro_batch import divisors
+from ..training.memory.rehearsal import large_batch
 from ..training.data_module import DataModule
 from ..analysis.machine_memory import OutOfMemory, ran_out
 from ..training.module import Training
 from ..run_directory.directory import RunDirectory, write_text
-from ..training.devices.sharding import outline
+from ..training.devices.sharding import ShardedStrategy, unsharded_outline
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +134,7 @@ def estimator(config: Config, trainer: L.Trainer, module: Training, data: DataMo
     ) -> Memory | None:
         try:
             memory = training_memory(
-                outline(trainer.strategy, module.model),
+                unsharded_outline(trainer.strategy, module.model),
                 module.objective,
                 large_batch(data, micro_batch),
                 module.new_optimizer,
@@ -150,10 +152,9 @@ def estimator(config: Config, trainer: L.Trainer, module: Training, data: DataMo
 
 
 def as_trained(memory: Memory, trainer: L.Trainer, module: Training) -> Memory:
-    """With the moving average where there is one, and shared between the devices where they do that."""
-    if any(isinstance(callback, MovingAverage) for callback in trainer.callbacks):  # type: ignore[attr-defined]
-        memory = replace(memory, copies=4 * parameter_count(module.model))
-    return memory.sharded(trainer.world_size) if hasattr(trainer.strategy, "unsharded") else memory
+    """With the copies of the weights that callbacks keep, and divided by the devices of a sharded model."""
+    memory = replace(memory, copies=4 * weight_copies(trainer) * parameter_count(module.model))
+    return memory.sharded(trainer.world_size) if isinstance(trainer.strategy, ShardedStrategy) else memory
 
 
 def micro_batch_search(config: Config, run: RunDirectory) -> list[AutoMicroBatch]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import LambdaCallback
 from omegaconf import OmegaConf
 
 from ..analysis.cost import parameter_count
@@ -15,12 +14,13 @@ from ..analysis.figures import draw_curves
 from ..config import leads
 from ..config.composing.repeating import changed_values
 from ..hub import locate
-from ..training.callbacks import Resumption
+from ..training.callback import add_callback
 from ..training.resuming.checkpoint_io import require_saved
+from ..training.resuming.resumption import OnAccepted
 from ..run_directory.curves import read_curves
 from ..training.loggers import show_figures
 from ..training.module import Training
-from ..training.non_finite.tracing import require_finite_value
+from ..training.non_finite.finite import require_finite_value
 from ..run_directory.newest import newest, step_of
 from ..run_directory.directory import RunDirectory, code_state, write_json, write_text
 from ..searching import Pruned
@@ -125,7 +125,7 @@ def finish(
 
     `seconds` in metrics.json is this session's time for data, training and validation, without the start of Python.
     """
-    if not Resumption.of(trainer).validated(trainer):
+    if not module.is_validated():
         trainer.validate(module, data_module, verbose=False)
     require_finite_value(trainer.global_step, module)
     metrics, seconds = {f"val/{k}": v for k, v in module.results["val"].items()}, time.perf_counter() - began
@@ -150,12 +150,12 @@ def keep(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Tr
 
     before = (last_session(run) or {}).get("config")
 
-    def accepted(*_: Any) -> None:
+    def accepted() -> None:
         keep_config(config, run)
         settled = config | {"resume": False}  # the micro batch may have been found since
         run.set_record(changed=list(changed_values(before or settled, settled)), **facts | {"config": settled})
 
-    trainer.callbacks.append(LambdaCallback(on_train_start=accepted))  # type: ignore[attr-defined]
+    add_callback(trainer, OnAccepted(accepted))
 
 
 def keep_config(config: Config, run: RunDirectory) -> None:
