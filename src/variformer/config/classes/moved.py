@@ -15,6 +15,8 @@ MOVED = {  # old name: new name
     "variformer.data.python_docs": "variformer.data.text.python_docs",
     "variformer.data.text.TextData": "variformer.data.text.data.TextData",
     "variformer.data.tokenizer_recipes": "variformer.data.text.tokenizer_recipes",
+    "variformer.models.UntaughtDeiT": "variformer.models.SingleHeadDeiT",
+    "variformer.models.deit.UntaughtDeiT": "variformer.models.SingleHeadDeiT",
     "variformer.training.callbacks.average": "variformer.training.callbacks",
     "variformer.training.callbacks.checkpoints": "variformer.training.callbacks",
     "variformer.training.callbacks.curves": "variformer.training.callbacks",

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from ...ranges import Count, NotNegative
-from ..callback import RunCallback, Stop
+from ..callback import RunCallback, Stop, run_callbacks
 from ..contract import State, run_trainer, training_module
 from ..order import Order
 from .conditions import Conditions, conditions, difference
@@ -48,9 +48,6 @@ class EarlyStopping(RunCallback, LightningEarlyStopping):
         else:
             self.stopping_reason, self.stopping_reason_message = EarlyStoppingReason.NOT_STOPPED, None
 
-    def stopped(self, module: L.LightningModule) -> Stop | None:
-        return stop_of(self)
-
     def load_state_dict(self, state_dict: State) -> None:
         """Load all but the patience, which the config sets."""
         patience = self.patience
@@ -62,12 +59,9 @@ class EarlyStopping(RunCallback, LightningEarlyStopping):
 
 
 def stops(trainer: L.Trainer, module: L.LightningModule) -> list[Stop]:
-    """Why callbacks ended the training, in their order: those with our hooks, and Lightning's early stopping."""
-    found = [
-        each.stopped(module) if isinstance(each, RunCallback) else stop_of(each)
-        for each in run_trainer(trainer).callbacks
-        if isinstance(each, RunCallback | LightningEarlyStopping)
-    ]
+    """Why callbacks ended the training; early stopping last, be it ours or Lightning's own."""
+    found = [each.stopped(module) for each in run_callbacks(trainer)]
+    found += [stop_of(each) for each in run_trainer(trainer).callbacks if isinstance(each, LightningEarlyStopping)]
     return [stop for stop in found if stop is not None]
 
 
