@@ -12,7 +12,7 @@ from ..config import ConfigError
 from ..config.checking.check import with_defaults
 from ..config.checking.consistency import at
 from ..data.images.preprocessing import preprocessor
-from ..exchange.loading import is_run, origin_of, preprocessor_of, run_config, tokenizer_of
+from ..exchange.loading import is_run, preprocessor_of, read_model, run_config, tokenizer_of
 from ..objectives.distillation import Distillation
 from ..run_directory.directory import RunDirectory
 from .task import Task
@@ -63,7 +63,7 @@ def whole_model(folder: Path, checkpoint: str, problem: str) -> nn.Module:
     """A model of which every part was trained. Raises ConfigError, which begins with `problem`, where a head is
     missing.
     """
-    model, anew = origin_of(folder, checkpoint)
+    model, anew = read_model(folder, checkpoint)
     if anew:
         raise ConfigError([f"{problem} it has no trained {', '.join(anew)}; give a model with its heads"])
     return model

@@ -11,7 +11,7 @@ from ..config import ConfigError
 from ..config.checking.check import with_defaults
 from ..config.checking.fitting import config_folders, target_of
 from ..data import Tokenizer
-from ..exchange.loading import origin_of, tokenizer_of
+from ..exchange.loading import read_model, tokenizer_of
 from ..exchange.nodes import node_of, recorded
 from ..hub import locate
 from ..weights.transfer import Misfit, belongs, fit, offset_of
@@ -41,7 +41,7 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node:
         if tokenizer is not None and theirs is not None:
             require_same_tokens(tokenizer, theirs, folder)
         with recorded() as made:
-            origin, anew = origin_of(folder)
+            origin, anew = read_model(folder)
         tensors = {name: tensor for name, tensor in origin.state_dict().items() if not belongs(name, anew)}
         report = fit(model, tensors, offset_of(origin))
     except Misfit as error:

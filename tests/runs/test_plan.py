@@ -11,7 +11,7 @@ from variformer.runs.plan import plan, show_plan
 from variformer.runs.run import build, prepare
 from variformer.runs.train import train
 
-from .conftest import command
+from ..processes import command
 
 COMMON = ["debug=fast", "model.vocab_size=600"]
 
