@@ -25,6 +25,7 @@ from variformer.run_directory.directory import RunDirectory
 from variformer.run_directory.newest import newest
 from variformer.runs.train import train
 from variformer.training.callbacks import BestCheckpoint, Checkpoints
+from variformer.training.resuming import checkpoint_io
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 QUICK = [
@@ -179,19 +180,19 @@ def test_what_killed_saves_left_is_removed_and_what_others_write_is_not(run):
 
 def fill_the_disk(patch: pytest.MonkeyPatch, during: set[int]) -> None:
     """The saves of these numbers go to a device that has no space left."""
-    original, calls = WholeCheckpointIO.write, itertools.count(1)
+    original, calls = checkpoint_files.write, itertools.count(1)
 
     def full(path: Path) -> Path:
         temporary_of(path).symlink_to("/dev/full")
         return temporary_of(path)
 
-    def write(self, *arguments):
+    def write(*arguments):
         with patch.context() as now:
             if next(calls) in during:
                 now.setattr(checkpoint_files, "temporary_of", full)
-            original(self, *arguments)
+            original(*arguments)
 
-    patch.setattr(WholeCheckpointIO, "write", write)
+    patch.setattr(checkpoint_io, "write", write)
 
 
 def test_a_full_disk_costs_one_checkpoint_and_not_the_run(composed, monkeypatch, caplog):

@@ -5,7 +5,7 @@ Lightning offers no public way to what they do. pyproject.toml bounds its versio
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import lightning as L
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
@@ -37,13 +37,15 @@ class HeldBackLauncher(_SubprocessScriptLauncher):
     A child inherits the blocked signals, and they stay pending until it unblocks them.
     """
 
-    def __init__(self, of: _SubprocessScriptLauncher, command: Sequence[str], blocked: Sequence[signal.Signals]):
+    def __init__(
+        self, of: _SubprocessScriptLauncher, command: Callable[[], list[str]], blocked: Sequence[signal.Signals]
+    ):
         super().__init__(of.cluster_environment, of.num_processes, of.num_nodes)
-        self.command, self.blocked = list(command), blocked
+        self.command, self.blocked = command, blocked
 
     def _call_children_scripts(self) -> None:
         before, arguments = signal.pthread_sigmask(signal.SIG_BLOCK, self.blocked), sys.argv
-        sys.argv = self.command  # from which Lightning takes the command
+        sys.argv = self.command()  # from which Lightning takes the command
         try:
             super()._call_children_scripts()
         finally:

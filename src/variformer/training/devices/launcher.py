@@ -1,6 +1,7 @@
 """How the first process of a machine starts the others, and ends them."""
 
 import signal
+from functools import partial
 
 from lightning.pytorch.strategies import Strategy
 
@@ -17,7 +18,7 @@ class Launcher(HeldBackLauncher):
     """
 
     def __init__(self, of: ScriptLauncher):
-        super().__init__(of, whole("train"), Signals.HANDLED)
+        super().__init__(of, partial(whole, "train"), Signals.HANDLED)
 
     def end(self) -> None:
         """End the children at once, and forget them.

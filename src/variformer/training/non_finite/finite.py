@@ -47,7 +47,7 @@ def require_finite(trainer: L.Trainer, tensors: Iterable[NamedTensor]) -> None:
     named = [(name, local_shard(tensor.detach())) for name, tensor in tensors if tensor.is_floating_point()]
     device = trainer.strategy.root_device
     wrong = ~torch.stack([tensor.isfinite().all().to(device) for _, tensor in named])
-    total = trainer.strategy.reduce(wrong.sum().float(), reduce_op="max")  # type: ignore[arg-type]  # takes its name
+    total = trainer.strategy.reduce(wrong.sum().float(), reduce_op="max")
     if count := int(total):
         here = [name for (name, _), is_wrong in zip(named, wrong.tolist(), strict=True) if is_wrong]
         shown = ", ".join(here[:SHOWN]) + (", ..." if len(here) > SHOWN else "")
