@@ -3,40 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from ..config.composing.paths import with_paths
+from .readers import reader_of
 
-
-class Kind(NamedTuple):
-    pipeline: str  # what the hub calls the task
-    reader: str  # the class of transformers that reads such a model whatever its family
-
-
-WRITES = Kind("text-generation", "AutoModelForCausalLM")
-CLASSIFIES_IMAGES = Kind("image-classification", "AutoModelForImageClassification")
-KINDS = {  # by how the name of their class ends
-    "ForPreTraining": Kind("fill-mask", "AutoModelForPreTraining"),
-    "ForMaskedLM": Kind("fill-mask", "AutoModelForMaskedLM"),
-    "LMHeadModel": WRITES,
-    "ForCausalLM": WRITES,
-    "ForConditionalGeneration": Kind("text2text-generation", "AutoModelForSeq2SeqLM"),
-    "ForSequenceClassification": Kind("text-classification", "AutoModelForSequenceClassification"),
-    "ForTokenClassification": Kind("token-classification", "AutoModelForTokenClassification"),
-    "ForQuestionAnswering": Kind("question-answering", "AutoModelForQuestionAnswering"),
-    "ForImageClassification": CLASSIFIES_IMAGES,
-    "ForImageClassificationWithTeacher": CLASSIFIES_IMAGES,
-}
 RECIPE = (
     *("model", "objective", "data", "tokenizer", "optimizer", "schedule", "init_from", "length"),
     *("global_batch", "max_steps", "max_epochs", "clip", "precision", "seed"),
 )  # what of a run's config says how it was trained
-
-
-def kind_of(architecture: str) -> Kind:
-    return next(kind for ending, kind in KINDS.items() if architecture.endswith(ending))
 
 
 @dataclass
@@ -48,6 +25,7 @@ class Card:
 
     name: str
     architecture: str  # the class of transformers that it is written for
+    pipeline: str  # what the hub calls its task
     parameters: int
     config: Mapping[str, Any]  # of the run
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -75,7 +53,7 @@ class Card:
         return "\n\n".join(parts) + "\n"
 
     def front_matter(self) -> dict[str, Any]:
-        task = {"type": kind_of(self.architecture).pipeline}
+        task = {"type": self.pipeline}
         results = [
             {
                 "task": task,
@@ -94,7 +72,7 @@ class Card:
 
     def use(self) -> str:
         reader = "AutoImageProcessor" if self.reads_images else "AutoTokenizer"
-        model = kind_of(self.architecture).reader
+        model = reader_of(self.architecture)
         trust = ", trust_remote_code=True" if self.own_code else ""
         lines = [
             f"from transformers import {reader}, {model}",
