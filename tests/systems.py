@@ -93,7 +93,8 @@ def drawn(model: nn.Module, mean: float = 0.2, std: float = 0.4) -> nn.Module:
 def inputs_of(model: nn.Module, rows: int = 2, length: int = 6) -> tuple[Tensor, ...]:
     """A random batch that the model takes."""
     if isinstance(model, ImageClassifier):
-        return (torch.randn(rows, SMALL["channels"], SMALL["image_size"], SMALL["image_size"]),)
+        embedding = model.encoder.embedding
+        return (torch.randn(rows, embedding.patches.in_channels, embedding.image_size, embedding.image_size),)
     tokens = torch.randint(VOCABULARY, (rows, length))
     return (tokens, torch.randint(VOCABULARY, (rows, length - 1))) if isinstance(model, EncoderDecoder) else (tokens,)
 
@@ -131,3 +132,13 @@ BY_DISTANCE = [each for each in SCHEMES if each not in ADDED]  # only distances 
 CAUSAL, MASKED = of_kind("causal decoder"), of_kind("encoder with a token head")
 READING_TWO, IMAGES = of_kind("encoder-decoder"), of_kind("image classifier")
 TEXT = [system for system in SYSTEMS if system not in IMAGES]
+
+
+def simplest(systems: list[str]) -> str:
+    """The system with the fewest parts that its class does not have by default."""
+    return min(systems, key=lambda each: sum(isinstance(value, dict) for value in composed(each).values()))
+
+
+TARGETS = sorted({composed(system)["_target_"] for system in SYSTEMS})
+# One system for each class of model: for tests in which other parts take the place of a system's own.
+FAMILIES = [simplest([each for each in SYSTEMS if composed(each)["_target_"] == target]) for target in TARGETS]
