@@ -18,7 +18,7 @@ Arguments = dict[str, Any]
 def recorded() -> Iterator[dict[nn.Module, Arguments]]:
     """A context that keeps the arguments with which each model of `variformer.models` is made."""
     made: dict[nn.Module, Arguments] = {}
-    kinds = [kind for kind in vars(models).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
+    kinds = [kind for kind in subclasses(nn.Module) if kind.__module__.startswith(f"{models.__name__}.")]
     constructors = {kind: kind.__init__ for kind in kinds if "__init__" in vars(kind)}
     try:
         for kind, constructor in constructors.items():
@@ -27,6 +27,12 @@ def recorded() -> Iterator[dict[nn.Module, Arguments]]:
     finally:
         for kind, constructor in constructors.items():
             kind.__init__ = constructor  # type: ignore[method-assign]
+
+
+def subclasses(kind: type) -> Iterator[type]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from subclasses(each)
 
 
 def recording(constructor: Callable[..., None], made: dict[nn.Module, Arguments]) -> Callable[..., None]:
