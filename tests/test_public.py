@@ -58,10 +58,8 @@ def members(name: str) -> dict[str, object]:
     found = {each: getattr(module, each) for each in module.__all__}
     if name in BY_FILE:
         for file in (importlib.import_module(f"{name}.{each.name}") for each in pkgutil.iter_modules(module.__path__)):
-            classes = [
-                each for each in vars(file).values() if inspect.isclass(each) and each.__module__ == file.__name__
-            ]
-            found |= {each.__name__: each for each in classes if not each.__name__.startswith("_")}
+            classes = [each for each in vars(file).values() if inspect.isclass(each)]
+            found |= {each.__name__: each for each in classes if each.__module__ == file.__name__}
     return found
 
 
