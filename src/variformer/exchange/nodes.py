@@ -18,7 +18,7 @@ Arguments = dict[str, Any]
 def recorded() -> Iterator[dict[nn.Module, Arguments]]:
     """A context that keeps the arguments with which each model of `variformer.models` is made.
 
-    It replaces their constructors meanwhile. So a model needs no code for it, and `forward` stays all that a reader sees.
+    It replaces their constructors meanwhile, so that the models themselves need no code for it.
     """
     made: dict[nn.Module, Arguments] = {}
     kinds: list[Any] = [kind for kind in subclasses(nn.Module) if kind.__module__.startswith(f"{models.__name__}.")]
