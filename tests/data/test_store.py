@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variformer.data.sources import Document
 from variformer.data.text.cleaning import Cleaner
+from variformer.data.text.document import Document
 from variformer.data.text.store import SPLITS, TextStore, assign_splits, write_store
 
 fractions = st.sampled_from([0.0, 0.05, 0.3])
@@ -15,10 +15,12 @@ class Listed:
 
     def __init__(self, **splits):
         self.splits = splits
-        self.given = tuple(splits)
 
-    def documents(self, split):
-        return (Document(f"{split} {number}", text) for number, text in enumerate(self.splits[split]))
+    def read(self):
+        return {
+            split: [Document(f"{split} {number}", text) for number, text in enumerate(texts)]
+            for split, texts in self.splits.items()
+        }
 
 
 def store(folder, source, validation=0.05, test=0.05):

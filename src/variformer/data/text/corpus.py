@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 
-from variformer.data.text.pairs import OrderedPairs, Pairs
-from variformer.data.text.sentences import Sentences
-from variformer.data.text.tokenizer import Tokenizer
-from variformer.data.views import Windows
+from .pairs import OrderedPairs, Pairs
+from .sentences import Sentences
+from .tokenised import TokenisedText
+from .tokenizer import Tokenizer
+from .windows import Windows
 
 VERSION = 1  # part of the cache's key: count up whenever the files below change
 _BATCH = 1 << 20  # characters that are tokenised at once
@@ -23,11 +24,8 @@ _SENTENCE_START = re.compile(
 )
 
 
-class Corpus:
-    """Tokens (uint16 or uint32), and where documents and sentences start, with one offset more at the end.
-
-    Documents hold no special tokens. The start of a document is always the start of a sentence.
-    """
+class Corpus(TokenisedText):
+    """The tokens of one split (uint16 or uint32), and the ways to read them: the views of text objectives."""
 
     def __init__(
         self,
@@ -37,7 +35,7 @@ class Corpus:
         tokenizer: Tokenizer,
         folder: Path | None = None,
     ) -> None:
-        self.tokens, self.documents, self.sentences, self.tokenizer = tokens, documents, sentences, tokenizer
+        super().__init__(tokens, documents, sentences, tokenizer)
         self._folder = folder
 
     @classmethod

@@ -6,11 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from variformer.data.sources import Split
+from ..contracts import SPLITS
 
 # Shapes: N documents.
-
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 class Repeats(NamedTuple):

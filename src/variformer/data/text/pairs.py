@@ -4,16 +4,14 @@ Nothing but how the segments fit together may give the answer: neither their len
 """
 
 import logging
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from variformer import randomness
-from variformer.data.text.sentences import cut_sentences
-from variformer.ranges import Count, Probability
-
-if TYPE_CHECKING:
-    from variformer.data.text.corpus import Corpus
+from ... import randomness
+from ...ranges import Count, Probability
+from ...samples import SegmentPair
+from .sentences import cut_sentences
+from .tokenised import TokenisedText
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ class Chunks:
     inputs too. `length` leaves out special tokens.
     """
 
-    def __init__(self, corpus: "Corpus", length: Count, short_probability: Probability = 0.1) -> None:
+    def __init__(self, corpus: TokenisedText, length: Count, short_probability: Probability = 0.1) -> None:
         if length < 2:
             raise ValueError(f"a pair needs a length of at least 2, not {length}")
         self.corpus, self.length, self.short_probability = corpus, length, short_probability
@@ -67,7 +65,7 @@ class Pairs(Chunks):
     seconds of both kinds, have the same distribution. Raises ValueError where one document alone has pairs.
     """
 
-    def __init__(self, corpus: "Corpus", length: Count, short_probability: Probability = 0.1) -> None:
+    def __init__(self, corpus: TokenisedText, length: Count, short_probability: Probability = 0.1) -> None:
         if len(corpus.documents) < 3:
             raise ValueError("pairs need at least two documents; for one long text, set a document_separator")
         super().__init__(corpus, length, short_probability)
@@ -80,7 +78,7 @@ class Pairs(Chunks):
                 "segment from it is mostly the true one: cut it into documents by a document_separator"
             )
 
-    def sample(self, index: int, key: int) -> dict[str, Any]:
+    def sample(self, index: int, key: int) -> SegmentPair:
         draws = randomness.uniform(np.array([key], dtype=np.uint64), 7)[0]
         follows, short, size, own_place, other, other_place, share = draws
         own, foreign = self._between(index, own_place), self._between(self._elsewhere(index, other), other_place)
@@ -139,7 +137,7 @@ class OrderedPairs(Chunks):
     distribution. Segments as long as fits would not: a long sentence would often stand before the earlier one.
     """
 
-    def sample(self, index: int, key: int) -> dict[str, Any]:
+    def sample(self, index: int, key: int) -> SegmentPair:
         swap, short, size, where, share = randomness.uniform(np.array([key], dtype=np.uint64), 5)[0]
         number, first, last = self.document_of(self._chunks[index, 0])
         chunk, chunks_end = self._document_chunks[number : number + 2]

@@ -1,13 +1,10 @@
 """Whole sentences, one after the other, as many as fit."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from variformer.ranges import Count
-
-if TYPE_CHECKING:
-    from variformer.data.text.corpus import Corpus
+from ...ranges import Count
+from ...samples import SentenceRow
+from .tokenised import TokenisedText
 
 
 class Sentences:
@@ -19,7 +16,7 @@ class Sentences:
     the document behind it and to the sentence -1.
     """
 
-    def __init__(self, corpus: "Corpus", length: Count) -> None:
+    def __init__(self, corpus: TokenisedText, length: Count) -> None:
         if length < 1:
             raise ValueError(f"a row of sentences needs a length of at least 1, not {length}")
         self.corpus, self.length = corpus, length
@@ -38,7 +35,7 @@ class Sentences:
     def __len__(self) -> int:
         return len(self._rows) - 1
 
-    def sample(self, index: int, key: int = 0) -> dict[str, np.ndarray]:
+    def sample(self, index: int, key: int = 0) -> SentenceRow:
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
         first, last = self._rows[index], self._rows[index + 1]
@@ -51,9 +48,11 @@ class Sentences:
             new = np.flatnonzero(np.diff(document)) + 1  # where the next document starts
             tokens, sentence = np.insert(tokens, new, self._end), np.insert(sentence, new, -1)
             document = np.insert(document, new, document[new])
-        row = {"tokens": tokens, "document": document, "sentence": sentence}
-        padding = (0, self.length - len(tokens))
-        return {name: np.pad(column, padding, constant_values=-1) for name, column in row.items()}
+        columns = (tokens, document, sentence)
+        tokens, document, sentence = (
+            np.pad(each, (0, self.length - len(tokens)), constant_values=-1) for each in columns
+        )
+        return {"tokens": tokens, "document": document, "sentence": sentence}
 
     def _documents(self, places: np.ndarray) -> np.ndarray:
         """The running numbers of the documents that some tokens are of."""

@@ -10,8 +10,8 @@ import numpy as np
 import tokenizers
 from tokenizers import pre_tokenizers
 
-from variformer.data.cache import digest_of
-from variformer.hub import read_json
+from ...hub import read_json
+from ..cache import digest_of
 
 # Shapes: V tokenizer's size.
 

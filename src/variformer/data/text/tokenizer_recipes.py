@@ -10,11 +10,11 @@ from typing import Protocol
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Core
 
-from variformer.data.cache import digest_of
-from variformer.data.text.tokenizer import Tokenizer
-from variformer.hub import locate
-from variformer.paths import PathOrName
-from variformer.ranges import Count, Whole
+from ...hub import locate
+from ...paths import PathOrName
+from ...ranges import Count, Whole
+from ..cache import digest_of
+from .tokenizer import Tokenizer
 
 _VERSION = 1  # part of every fingerprint: count up whenever a recipe's result changes
 _BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
