@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "variformer"
 FLOORS = [
     {"configs"},
-    {"randomness", "ranges", "paths", "hub", "parent", "command", "searching"},
+    {"randomness", "ranges", "paths", "hub", "parent", "command", "samples", "searching"},
     {"run_directory"},
     {"layers"},
     {"models", "objectives"},
@@ -34,6 +34,7 @@ FOREIGN = {
     "configs": set(),
     "command": set(),
     "paths": set(),
+    "samples": {"numpy", "torch", "PIL"},  # the last two only in annotations
     "searching": {"numpy", "optuna"},
     "run_directory": {"torch"},
     "layers": {"torch"},
@@ -65,7 +66,7 @@ REMOTE = ("variformer", "portable", "remote")
 INSTALLED_THERE = {"torch", "transformers"}
 
 DOORS = {"__init__": "api", "__main__": "cli"}  # the first imports within the functions that a user calls
-CIRCLES = {"data", "sweeps"}  # of which text and its sources, and a search and its grid, still lie apart
+CIRCLES = {"sweeps"}  # of which a search and its grid still lie apart
 STUDY = Path("study")  # the templates of `variformer new`, which are a user's own
 
 MODULES = sorted(

@@ -8,7 +8,8 @@ from PIL import Image
 from variformer.data.images.augmentation import Augmentation
 from variformer.data.images.data import ImageData
 from variformer.data.images.files import ImageFolder
-from variformer.data.images.sources import BadImage, DecodedImages, Digits
+from variformer.data.images.raw import BadImage, DecodedImages
+from variformer.data.images.sources import Digits
 from variformer.objectives.image_classification import NO_LABEL
 
 DIGITS = {"image_size": 8, "channels": 1, "classes": 10, "mean": (0.3056,), "std": (0.3760,)}

@@ -1,11 +1,11 @@
 """From a view and an order to a loader of batches."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing import active_children
 from multiprocessing.util import Finalize
 from threading import current_thread, main_thread
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import torch
@@ -14,38 +14,42 @@ from torch.utils.data import DataLoader, Dataset
 from ..parent import on_death_of_parent
 from ..randomness import sample_key
 from ..ranges import Seed
+from ..samples import View
 from .order import EvaluationOrder, Index, TrainingOrder
 
-Collate = Callable[[list[dict[str, Any]], np.ndarray, bool], dict[str, Any]]
+Batch = dict[str, Any]
+KeyedSample = dict[str, Any]  # a sample of a view, with its "epoch", "index" and "key"
+SampleT = TypeVar("SampleT", bound=Mapping[str, object])
+Collate = Callable[[list[SampleT], np.ndarray, bool], Batch]
 
 
-class Keyed(Dataset):
+class Keyed(Dataset[KeyedSample]):
     """A view whose samples are asked for by (epoch, index) and come with the key of their randomness."""
 
-    def __init__(self, view: Any, seed: Seed):
+    def __init__(self, view: View[Mapping[str, object]], seed: Seed):
         self.view, self.seed = view, seed
 
-    def __getitem__(self, index: Index) -> dict[str, Any]:
+    def __getitem__(self, index: Index) -> KeyedSample:
         key = sample_key(self.seed, *index)
         return {**self.view.sample(index[1], key), "epoch": index[0], "index": index[1], "key": key}
 
 
-class Collator:
+class Collator(Generic[SampleT]):
     """Calls the objective's `collate` and adds which samples the batch is made of."""
 
-    def __init__(self, collate: Collate, train: bool):
+    def __init__(self, collate: Collate[SampleT], train: bool):
         self.collate, self.train = collate, train
 
-    def __call__(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    def __call__(self, samples: list[KeyedSample]) -> Batch:
         keys = np.array([sample["key"] for sample in samples], dtype=np.uint64)
         names = {name: [sample[name] for sample in samples] for name in ("epoch", "index")}
-        return {**self.collate(samples, keys, self.train), **names}
+        return {**self.collate(cast(list[SampleT], samples), keys, self.train), **names}
 
 
 def loader(
-    view: Any,
+    view: View[SampleT],
     order: TrainingOrder | EvaluationOrder,
-    collate: Collate,
+    collate: Collate[SampleT],
     *,
     seed: int,
     workers: int = 0,

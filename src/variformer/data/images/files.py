@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ...paths import LocalPath
 from ...ranges import UnderHalf
-from ..sources import Split
-from .sources import BadImage, RawImages, complete
+from ..contracts import Split
+from .raw import BadImage, RawImages
+from .splitting import complete
 
 __all__ = ["ImageFolder"]
 

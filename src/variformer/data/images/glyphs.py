@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ...ranges import Seed
 from ..cache import digest_of
-from ..sources import Split
-from .sources import RawImages
+from ..contracts import Split
+from .raw import RawImages
 
 __all__ = ["Glyphs"]
 
@@ -77,10 +77,10 @@ def fonts_in(folder: Path) -> Fonts:
         )
     files = [folder / name for name in FONTS]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    return Fonts([[ink_of(font, letter) for letter in LETTERS] for font in map(loaded, files)], digest)
+    return Fonts([[ink_of(font, letter) for letter in LETTERS] for font in map(font_in, files)], digest)
 
 
-def loaded(path: Path) -> ImageFont.FreeTypeFont:
+def font_in(path: Path) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), INK, layout_engine=ImageFont.Layout.BASIC)  # RAQM is not everywhere
 
 
