@@ -37,7 +37,9 @@ def batch(task: ImageClassification, first: int = 0) -> dict:
 
 def published(student: DeiT, teacher: ViT, batch: dict, kind: str, alpha: float, tau: float) -> torch.Tensor:
     """DeiT's losses.py over timm's mixup targets, but with the sum over classes of the paper's KL (their issue 61)."""
-    target = F.one_hot(batch["labels"], 7) * batch["share"] + F.one_hot(batch["partners"], 7) * (1 - batch["share"])
+    target = F.one_hot(batch["labels"], 7) * batch["own_part"] + F.one_hot(batch["partners"], 7) * (
+        1 - batch["own_part"]
+    )
     target = target * (1 - 0.1) + 0.1 / 7
     outputs, outputs_kd = student(batch["images"])
     base_loss = torch.sum(-target * F.log_softmax(outputs, dim=-1), dim=-1).mean()

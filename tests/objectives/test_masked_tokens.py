@@ -139,7 +139,7 @@ def test_stopping_at_the_first_word_that_does_not_fit_has_not(documentation):
     tokens, vocabulary = documentation
     candidates = ~vocabulary.special[tokens]
     words = np.cumsum(~vocabulary.continues_word[tokens], axis=1) - 1
-    draws = np.where(candidates, masking._draws(keys(len(tokens)), words), np.inf)
+    draws = np.where(candidates, masking._run_numbers(keys(len(tokens)), words), np.inf)
     rank = np.argsort(np.argsort(draws, axis=1, kind="stable"), axis=1)
     budget = np.rint(candidates.sum(1, keepdims=True) * 0.15)
     chosen = candidates & (masking._last_in_word(rank, np.where(candidates, words, -1)) < budget)

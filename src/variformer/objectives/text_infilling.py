@@ -3,7 +3,7 @@
 Lewis et al., 2019, section 2.2 (text infilling, sentence permutation) and section 5.1 (how much of both).
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,16 +12,16 @@ from torch import nn
 
 from .. import randomness
 from ..ranges import Count, Fraction, Positive
+from ..samples import SentenceRow, TextSplit, View, Vocabulary, required
 from .masked_tokens import mean
-from .objective import Batch, Objective, Ratio, Scores
-from .vocabulary import Vocabulary, required
+from .objective import Batch, Ratio, Scores, TextObjective
 
 # Shapes: B batch, L tokens of text, S = T = L + 2 source and target tokens, K spans.
 
 MASK, PADDING = -2, -1  # what stands in a source where no token of the text does
 
 
-class TextInfilling(Objective):
+class TextInfilling(TextObjective[SentenceRow]):
     """Spans of Poisson(`mean_span`) tokens, `rate` of all tokens together, each become a single mask token.
 
     A span of no tokens inserts a mask. With `permute_sentences` the sentences of each document are shuffled before.
@@ -30,7 +30,6 @@ class TextInfilling(Objective):
     """
 
     trains: ClassVar = "encoder-decoder"
-    reads: ClassVar = "text"
 
     def __init__(
         self,
@@ -41,22 +40,22 @@ class TextInfilling(Objective):
         mean_span: Positive = 3.0,
         permute_sentences: bool = True,
     ):
-        super().__init__()
+        super().__init__(vocabulary, length)
         if not 0 < rate < 1 or mean_span <= 0:
             raise ValueError(f"objective.rate={rate} must lie in (0, 1), and mean_span={mean_span} be positive")
-        self.vocabulary, self.length = vocabulary, length
         self.rate, self.mean_span, self.permute_sentences = rate, mean_span, permute_sentences
         self.pad, self.mask, self.start, self.end = (
             required(vocabulary, name, self) for name in ("pad", "mask", "start", "end")
         )
 
-    def view(self, data: Any) -> Any:
+    def view(self, data: TextSplit) -> View[SentenceRow]:
         return data.whole_sentences(self.length - 2)
 
-    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+    def collate(self, samples: list[SentenceRow], keys: np.ndarray, train: bool) -> Batch:
         """-> source, (B, S); decoder inputs, targets and which of them are hidden, (B, T)."""
         tokens, document, sentence = (
-            np.stack([sample[name] for sample in samples]) for name in ("tokens", "document", "sentence")
+            np.stack(columns)
+            for columns in zip(*((each["tokens"], each["document"], each["sentence"]) for each in samples), strict=True)
         )
         real = tokens >= 0
         origin = infill(real.sum(1), tokens.shape[1], self.rate, self.mean_span, keys)
