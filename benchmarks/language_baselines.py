@@ -142,12 +142,13 @@ def task_of(run: Path) -> Any:
     from omegaconf import OmegaConf
 
     from variformer.config.composing.compose import load
+    from variformer.config.schema import experiment
     from variformer.run_directory.directory import RunDirectory
-    from variformer.runs.build import build_task
     from variformer.runs.data_identity import difference
+    from variformer.runs.task import build_task
 
     config: Any = OmegaConf.to_container(load(run))
-    task = build_task(config, run / "tokenizer")
+    task = build_task(experiment(config), run / "tokenizer")
     if what := difference(RunDirectory(run), task.data, config):
         raise SystemExit(f"{what}. Bring them back")
     return task

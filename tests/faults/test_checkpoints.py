@@ -148,7 +148,7 @@ def test_with_only_broken_checkpoints_a_run_does_not_start_over(trained, run, da
             file.write_bytes(file.read_bytes()[:-9] if damage == "truncated" else b"")
     before = run.curves.read_bytes()
     for _ in range(2):  # it is not forgotten either
-        with pytest.raises(ValueError, match="has checkpoints, and none of them is whole") as refused:
+        with pytest.raises(ValueError, match="has checkpoints, and all of them are broken") as refused:
             train(trained | {"run_dir": str(run.path), "resume": True})
     expected = ["last.ckpt"] if damage == "gone" else ["step-00000006.ckpt", "step-00000004.ckpt"]
     named = [line.strip().partition(":")[0] for line in str(refused.value).splitlines()[1:-1]]

@@ -106,7 +106,7 @@ def with_loss_scale(monkeypatch) -> None:
         plugins = [*settings.pop("plugins"), MixedPrecision("16-mixed", "cpu")]
         return trainer(**settings | {"precision": None}, plugins=plugins)
 
-    monkeypatch.setattr("variformer.runs.build.L.Trainer", half)
+    monkeypatch.setattr("variformer.runs.trainer.L.Trainer", half)
 
 
 def saved(config, step: int) -> dict:
@@ -264,10 +264,12 @@ def test_a_batch_without_targets_has_no_loss_and_is_counted(composed, monkeypatc
 
 
 def test_batches_carry_the_ids_of_their_samples(composed):
-    from variformer.runs.build import build_data_module, build_task
+    from variformer.run_directory.directory import RunDirectory
+    from variformer.runs.run import build, prepare
 
     config = composed(*IMAGES)
-    loader = build_data_module(config, build_task(config), 1).train_dataloader()
+    run = build(prepare(config, RunDirectory(config["run_dir"])))
+    loader = run.data_module.train_dataloader()
     batch = next(iter(loader))
     assert list(zip(batch["epoch"], batch["index"], strict=True)) == drawn(step=1, micro=1)
     assert np.isfinite(batch["images"].numpy()).all()

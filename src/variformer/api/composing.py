@@ -1,4 +1,4 @@
-"""Configs from Python: composed as a command line would be, beside whatever Hydra does for the calling program."""
+"""Configs from Python, composed as on a command line, without a change to Hydra's state in the calling program."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ OF_AN_APP = ("GlobalHydra", "HydraConfig", "JobRuntime", "VersionBase")  # in Hy
 
 
 class Config(dict[str, Any]):
-    """The config of a run: checked, without interpolations, shown as YAML. Values may be changed before training."""
+    """The checked config of a run, without interpolations, printed as YAML. Values may be changed before training."""
 
     has_own_directory = False  # whether the caller has named run_dir
 
@@ -37,8 +37,8 @@ class Config(dict[str, Any]):
 def compose(*overrides: str, config_dir: str | Path | None = None) -> Config:
     """The config of `variformer train OVERRIDES`: `compose("experiment=gpt", "model/norm=rms", "optimizer.lr=1e-3")`.
 
-    A folder conf/ in the working directory joins the configs, and so does `config_dir`. Raises ConfigError with the
-    lines that the command would print.
+    The options of a folder conf/ in the working directory join those of the package, and so do those of `config_dir`.
+    Raises ConfigError with the lines that the command would print.
     """
     words = [
         *overrides,
@@ -58,7 +58,7 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> Config:
 
 
 def composed(words: list[str], folders: Sequence[Path]) -> Any:
-    """As Hydra hands it to a command's main, which also reads the command line from Hydra's own part."""
+    """The config as Hydra hands it to a command. The command line itself stands in Hydra's own part of it."""
     from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
@@ -70,7 +70,7 @@ def composed(words: list[str], folders: Sequence[Path]) -> Any:
     except HydraException as error:
         reason = " ".join(f"{error} {error.__cause__ or ''}".split())
         raise ConfigError(unknown_keys(folders, "train", words) or [reason]) from error
-    assert config.hydra.run.dir  # draws the stamp, which both parts then share
+    assert config.hydra.run.dir  # makes the stamp of the time, which both parts then share
     HydraConfig.instance().set_config(config)
     own = deepcopy(config)
     with open_dict(own):
@@ -80,7 +80,7 @@ def composed(words: list[str], folders: Sequence[Path]) -> Any:
 
 @contextmanager
 def hydra_aside() -> Iterator[None]:
-    """Within it Hydra and OmegaConf's resolvers have a state of their own; afterwards the program's is as before."""
+    """A context in which Hydra and OmegaConf have a state of their own. Afterwards the program's state is as before."""
     from hydra.core.singleton import Singleton
     from omegaconf.basecontainer import BaseContainer
 
@@ -95,10 +95,10 @@ def hydra_aside() -> Iterator[None]:
 
 
 def ready(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as training takes it, checked once more, with a directory that can be written. Raises ConfigError."""
+    """The config as training takes it: checked once more, with a directory that can be written. Raises ConfigError."""
     plain = default_values(Experiment) | deepcopy(dict(config))
-    if plain.pop("allow"):  # no config of a run says it
-        raise ConfigError(["allow: is for compose alone, as in compose('allow=my_study', ...)"])
+    if plain.pop("allow"):  # no config of a run has this key
+        raise ConfigError(["allow: only compose takes it, as in compose('allow=my_study', ...)"])
     check(plain)
     if plain["validate_only"]:
         raise ConfigError(["validate_only: the command shows the plan of a run; leave it out here"])
@@ -113,9 +113,9 @@ def ready(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def directory(config: dict[str, Any], is_named: bool) -> str:
-    """Of this run: where that of the config is in use, one with a number, unless the caller has named it.
+    """The directory of this run. Where it is in use and the caller has not named it, one with a number.
 
-    Raises ConfigError where it is in use all the same.
+    Raises ConfigError where a directory that the caller has named is in use.
     """
     if not leads():
         return os.environ.get(RUN_DIR, config["run_dir"])
@@ -128,7 +128,7 @@ def directory(config: dict[str, Any], is_named: bool) -> str:
 
 
 def unused(place: Path) -> Path:
-    """This directory, or the first of PLACE-2, PLACE-3, ... that holds no run."""
+    """The first of PLACE, PLACE-2, PLACE-3, ... that holds no run."""
     numbered = (place.with_name(f"{place.name}-{number}") for number in count(2))
     return next(each for each in chain([place], numbered) if not (each / "config.yaml").exists())
 

@@ -1,4 +1,6 @@
-"""Variformer from Python, for notebooks and scripts: what the commands do, with values in place of words and files."""
+"""The functions of `variformer`, for notebooks and scripts: as the commands, with values in place of words and
+files.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ __version__ = version("variformer")
 
 @dataclass(frozen=True)
 class Run:
-    """The directory of a run: of one just trained, or `Run("runs/gpt/...")` of any other. Files are read at each use.
+    """The directory of a run: a run just trained, or any other by `Run("runs/gpt/...")`. Files are read at each use.
 
     `path` is absolute. Raises FileNotFoundError where there is no run.
     """
@@ -44,7 +46,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Of the validation at the end: `val/loss` and the objective's own. Empty before the end."""
+        """Metrics of the validation at the end: `val/loss` and the objective's own. Empty before the end."""
         from ..hub import read_json
 
         file = self.path / "metrics.json"
@@ -53,7 +55,7 @@ class Run:
 
     @property
     def curves(self) -> dict[str, dict[int, float]]:
-        """Of each metric, such as `train/loss`: its values by optimizer step."""
+        """For each metric, such as `train/loss`, its values by optimizer step."""
         from ..training.loggers import read_curves
 
         found: dict[str, dict[int, float]] = {}
@@ -63,7 +65,7 @@ class Run:
 
     @property
     def config(self) -> Config:
-        """What the run was started with, and goes on with."""
+        """The config that the run was started with, and goes on with."""
         from ..exchange.loading import run_config
 
         return Config(run_config(self.path))
@@ -74,14 +76,14 @@ class Run:
 
 
 def train(config: Mapping[str, Any]) -> Run:
-    """Train one experiment to its end, as `variformer train` does: it prints the same, and leaves the same directory.
+    """Train one experiment to its end, with the output and the directory of `variformer train`.
 
-    `config` comes from `compose`; values may have been changed since. Called again with the same config, it trains anew
-    in another directory, unless `run_dir` was given. Random numbers, warnings, levels of logging and the switches of
-    torch that training sets are afterwards as they were before.
+    `config` comes from `compose`; values may have been changed since. A second call with the same config trains anew in
+    another directory, unless `run_dir` was given.
+    Random states, warnings, log levels and the switches of torch are afterwards as they were before.
 
-    Raises ConfigError for what has to be mended, and KeyboardInterrupt where Ctrl-C, or a notebook's interrupt, has
-    ended the run: after it has saved a checkpoint.
+    Raises ConfigError for what the caller has to correct.
+    Raises KeyboardInterrupt where Ctrl-C, or a notebook's interrupt, ended the run; it has saved a checkpoint before.
     """
     plain = ready(config)
     from ..runs.train import train as train_run
@@ -105,10 +107,13 @@ def evaluate(
 ) -> dict[str, float]:
     """Metrics of one split, as `variformer evaluate` computes and keeps them.
 
-    `run` is a run or its directory. `checkpoint` is last, best or a file's name. `eval_batch` is a number of samples.
-    `other_model`, a run directory, a folder or a name, is scored in place of the run's own. `data` are values in place
-    of those in the run's config; with `data_anyway` also data that are not the run's. `allow` are packages whose
-    classes the run may name. Raises ConfigError.
+    `run` is a run or its directory.
+    `checkpoint` is last, best or the name of a file.
+    `eval_batch` is a number of samples.
+    `other_model`, a run directory, a folder or a name, is scored in place of the run's own model.
+    `data` holds values that replace those in the run's config; `data_anyway` allows data that are not the run's.
+    `allow` lists packages whose classes the run may name.
+    Raises ConfigError.
     """
     from omegaconf import OmegaConf
 
@@ -134,13 +139,14 @@ def evaluate(
 
 
 def load(source: str | Path, checkpoint: str = "last") -> tuple["nn.Module", Any]:
-    """A trained model, and what turns raw input into its own: `model, tokenizer = variformer.load("runs/gpt/...")`.
+    """A trained model, and what turns raw input into its input: `model, tokenizer = variformer.load("runs/gpt/...")`.
 
-    `source` is a run directory, a Hugging Face folder, or a name on its hub ("gpt2", or "gpt2@REVISION"). For images
-    the second is a torchvision transform of a PIL image or a tensor of bytes; it is None where a folder holds neither
-    tokenizer nor preprocessor_config.json. `checkpoint` (last, best or a file's name) is for run directories. The model
-    is on the CPU, in float32 and in evaluation mode: call `.train()` to tune it. Raises FileNotFoundError, saying where
-    it looked, and ValueError for weights that do not fit.
+    `source` is a run directory, a Hugging Face folder, or a name on its hub ("gpt2", or "gpt2@REVISION").
+    `checkpoint` (last, best or the name of a file) is for run directories.
+    For images the second value is a torchvision transform of a PIL image or a tensor of bytes. It is None where a
+    folder holds neither a tokenizer nor preprocessor_config.json.
+    The model is on the CPU, in float32 and in evaluation mode; call `.train()` to tune it.
+    Raises FileNotFoundError that says where it looked, and ValueError for weights that do not fit.
     """
     from ..exchange import loading  # imports torch
 

@@ -1,4 +1,4 @@
-"""Training within somebody else's program."""
+"""Training within another program, whose state stays as it was."""
 
 import logging
 import os
@@ -18,9 +18,9 @@ VARIABLES = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG")  # 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """What runs within leaves random numbers, warnings, levels of logging and torch's switches as they were before.
+    """A context after which random states, warnings, log levels and the switches of torch are as they were before.
 
-    Where Ctrl-C has ended it in good order, KeyboardInterrupt is raised in place of the SystemExit of a command.
+    Where Ctrl-C has ended the run in order, KeyboardInterrupt is raised in place of the SystemExit of a command.
     """
     levels = {name: logging.getLogger(name).level for name in LOGGERS}
     variables = {name: os.environ.get(name) for name in VARIABLES}

@@ -1,4 +1,4 @@
-"""What `variformer info` tells."""
+"""The facts that `variformer info` prints."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from .outgoing import destination_of, exports, imported
 
 
 def description(source: str | Path, checkpoint: str = "last") -> dict[str, Any]:
-    """What a model is, by name of the fact."""
+    """What is known of a model: the value of each fact by its name."""
     folder = locate(source)
     model, reader = load(folder, checkpoint)
     facts: dict[str, Any] = {
@@ -40,6 +40,7 @@ def description(source: str | Path, checkpoint: str = "last") -> dict[str, Any]:
 
 
 def sizes(transformer: Transformer) -> str:
+    """Depth, width, heads and tokens of a transformer, in words."""
     attention: Any = transformer.blocks[0].self_attention
     embeddings = [part for part in transformer.embedding.modules() if isinstance(part, nn.Embedding)]
     tokens = f", {embeddings[0].num_embeddings:,} tokens" if embeddings else ""

@@ -18,12 +18,12 @@ from .measured import measured
 from .model_card import Card
 from .outgoing import REASON, Outgoing, imported, outgoing
 
-GENERATES = ("LMHeadModel", "ForCausalLM", "ForConditionalGeneration")  # how the names of classes end that write texts
+GENERATES = ("LMHeadModel", "ForCausalLM", "ForConditionalGeneration")  # endings of the classes that generate text
 GENERATION = (
     *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id"),
     "forced_eos_token_id",
-)  # what generation needs to know of config.json
-ENDLESS = int(1e30)  # transformers' way to say that a tokenizer knows no limit
+)  # the settings of config.json that generation needs
+ENDLESS = int(1e30)  # transformers writes this where a tokenizer has no limit
 
 
 def export(
@@ -36,9 +36,9 @@ def export(
 ) -> Path:
     """Write the model of a run, its tokenizer or image processor, and a card into `folder`.
 
-    With `force`, files of an earlier export there are replaced; whatever else it holds stays. Raises FileExistsError
-    where it holds something otherwise, and ValueError where transformers has no class with the run's parts and their
-    own code cannot go along.
+    With `force`, the files of an earlier export there are replaced; other files stay.
+    Raises FileExistsError where the folder holds something and `force` is not given.
+    Raises ValueError where transformers has no class for the run's parts and their own code cannot go along.
     """
     folder, run = Path(folder).resolve(), RunDirectory(run_dir)
     if folder.is_dir() and any(folder.iterdir()) and not force:
@@ -69,7 +69,7 @@ def export(
 
 
 def write_tokenizer(model: nn.Module, run: RunDirectory, folder: Path) -> None:
-    """The run's files; to a tokenizer of our own what transformers needs to know of the model is added."""
+    """Copy the run's tokenizer. Where it was trained here, add what transformers needs to know of the model."""
     shutil.copytree(run.tokenizer, folder, dirs_exist_ok=True)
     if run.imported.is_dir():
         return
@@ -89,7 +89,7 @@ def card(run: RunDirectory, model: nn.Module, out: Outgoing, checkpoint: str) ->
 
 
 def class_line(folder: Path) -> str:
-    """Which class of transformers reads an exported folder, and why it has its own code, if it has."""
+    """The class of transformers that reads an exported folder, and why the folder has its own code, where it has."""
     settings = read_json(folder / "config.json")
     line = f"class: {settings['architectures'][0]}"
     reason = settings.get(REASON)
@@ -97,7 +97,7 @@ def class_line(folder: Path) -> str:
 
 
 def move(source: Path, folder: Path) -> None:
-    """Everything in `source` into `folder`, in place of the weights and the code of an earlier export."""
+    """Move all files of `source` into `folder`, in place of the weights and the code of an earlier export."""
     folder.mkdir(exist_ok=True)
     remove_weights(folder)
     portable.remove_code(folder)

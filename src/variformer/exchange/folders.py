@@ -1,4 +1,4 @@
-"""Folders that a command is to write: refused before any work where they cannot be."""
+"""Folders that a command will write, checked before any work is done."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""Trained models by where they lie: a run directory, a Hugging Face folder, or a name on its hub."""
+"""Trained models from a run directory, a Hugging Face folder, or a name on its hub."""
 
 import logging
 from pathlib import Path
@@ -33,16 +33,17 @@ def load(source: str | Path, checkpoint: str = "last") -> tuple[nn.Module, Any]:
 
 
 def model_of(folder: Path, checkpoint: str = "last") -> nn.Module:
-    """The model of a run directory or a Hugging Face folder, in evaluation mode; a warning names what is untrained."""
-    model, anew = origin_of(folder, checkpoint)
+    """The model of a run directory or a Hugging Face folder, in evaluation mode. A warning names untrained parts."""
+    model, anew = read_model(folder, checkpoint)
     if anew:
         log.warning("%s has no %s: the model has initial values there", folder, ", ".join(anew))
     return model
 
 
-def origin_of(folder: Path, checkpoint: str = "last") -> tuple[nn.Module, list[str]]:
-    """The model of a run directory or a Hugging Face folder, in evaluation mode, and the parts of it that were never
-    trained, because a published model came without them.
+def read_model(folder: Path, checkpoint: str = "last") -> tuple[nn.Module, list[str]]:
+    """The model of a run directory or a Hugging Face folder, in evaluation mode, and the names of its untrained parts.
+
+    A part is untrained where the published model came without it.
     """
     if is_run(folder):
         return load_run(folder, checkpoint), RunDirectory(folder).facts().get("anew", [])
@@ -51,16 +52,17 @@ def origin_of(folder: Path, checkpoint: str = "last") -> tuple[nn.Module, list[s
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """What a Hugging Face folder holds, of one of their classes or with our own modelling code."""
+    """The content of a Hugging Face folder, for a class of transformers or with our own modelling code."""
     return portable.read(folder) if portable.is_own(require_checkpoint(folder)) else huggingface.read(folder)
 
 
 def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:
     """The model of a run directory in evaluation mode, with the weights that evaluation uses.
 
-    `checkpoint` is last, best, or the name of a file in the run's checkpoints/. Raises FileNotFoundError where there is
-    no run or no such checkpoint, ConfigError where the run's config does not fit this version of the code, and
-    ValueError where config and weights do not fit each other.
+    `checkpoint` is last, best, or the name of a file in the run's checkpoints/.
+    Raises FileNotFoundError where there is no run or no such checkpoint.
+    Raises ConfigError where the run's config does not fit this version of the code.
+    Raises ValueError where config and weights do not fit each other.
     """
     model = instantiate(run_config(path)["model"], "model")
     weights = run_weights(path, checkpoint)
@@ -82,7 +84,9 @@ def run_config(path: str | Path) -> Config:
 
 
 def run_weights(path: str | Path, checkpoint: str = "last") -> dict[str, Tensor]:
-    """The model's tensors of a run, by our names, on the CPU: the moving average where the run kept one."""
+    """The model's tensors of a run by our names, on the CPU. Where the run kept a moving average, they are those of
+    the average.
+    """
     file = RunDirectory(path).checkpoint(checkpoint)
     saved = WholeCheckpointIO().load_checkpoint(file, map_location=torch.device("cpu"))
     named = evaluation_weights(saved).items()
@@ -96,13 +100,13 @@ def tokenizer_of(folder: Path) -> Tokenizer | None:
 
 
 def reader_of_run(path: str | Path) -> Any:
-    """What turns raw input into the model's: the run's tokenizer, or its image transform."""
+    """What turns raw input into the model's input: the run's tokenizer, or its image transform."""
     settings = run_preprocessor(path)
     return tokenizer_of(Path(path)) if settings is None else transform(settings)
 
 
 def run_preprocessor(path: str | Path) -> dict[str, Any] | None:
-    """What a run does to images, as preprocessor_config.json says it; None where it reads text.
+    """The settings of preprocessor_config.json for a run; None where it reads text.
 
     An imported model keeps the file that it came with.
     """
@@ -128,11 +132,12 @@ def preprocessor_of(folder: Path) -> dict[str, Any] | None:
 
 
 def is_run(folder: Path) -> bool:
+    """Whether a folder is a run directory."""
     return (folder / "config.yaml").is_file()
 
 
 def require_checkpoint(folder: Path) -> Path:
-    """Raises FileNotFoundError where a folder is neither a run nor a checkpoint of Hugging Face's."""
+    """The folder. Raises FileNotFoundError where it is neither a run directory nor a Hugging Face folder."""
     if not (folder / "config.json").is_file():
         there = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         raise FileNotFoundError(

@@ -1,4 +1,4 @@
-"""What was measured of a run: at the end of its training, and since."""
+"""The metrics of a run: at the end of its training, and of evaluations since then."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def measured(run: RunDirectory, checkpoint: str) -> dict[str, dict[str, float]]:
-    """The metrics of a checkpoint by split: at the end of training, and of every evaluation since."""
+    """The metrics of a checkpoint by split, from the end of training and from every evaluation since."""
     metrics: dict[str, dict[str, float]] = {}
     if checkpoint == "last" and run.metrics.is_file():
         for name, value in json.loads(run.metrics.read_text()).items():
@@ -27,7 +27,9 @@ def measured(run: RunDirectory, checkpoint: str) -> dict[str, dict[str, float]]:
 
 
 def evaluation(run: RunDirectory, split: str, checkpoint: str) -> Json:
-    """What evaluate.py has kept; nothing where it was of other data or of weights that the checkpoint had before."""
+    """The metrics that an evaluation kept. Empty where they belong to other data, or to weights that were there
+    before.
+    """
     file = run.evaluation(split, checkpoint)
     values = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     now = {

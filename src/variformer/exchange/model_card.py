@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..config.composing.paths import with_paths
 
@@ -29,6 +30,7 @@ KINDS = {  # by how the name of their class ends
     "ForImageClassification": CLASSIFIES_IMAGES,
     "ForImageClassificationWithTeacher": CLASSIFIES_IMAGES,
 }
+TEMPLATE = Path(__file__).with_suffix(".md")
 RECIPE = (
     *("model", "objective", "data", "tokenizer", "optimizer", "schedule", "init_from", "length"),
     *("global_batch", "max_steps", "max_epochs", "clip", "precision", "seed"),
@@ -39,12 +41,14 @@ def kind_of(architecture: str) -> Kind:
     return next(kind for ending, kind in KINDS.items() if architecture.endswith(ending))
 
 
+def published(text: str, kind: str = "") -> str:
+    """What a card shows of a text: of a path on this machine its last part alone."""
+    return Path(text).name if Path(text).is_absolute() else text
+
+
 @dataclass
 class Card:
-    """What a card says. `metrics` are values by split and name: {"val": {"loss": 1.5}}.
-
-    Of a local path only the last part is shown: a card is published.
-    """
+    """What a card says. `metrics` are values by split and name: {"val": {"loss": 1.5}}."""
 
     name: str
     architecture: str  # the class of transformers that it is written for
@@ -56,11 +60,20 @@ class Card:
 
     @property
     def shown(self) -> dict[str, Any]:
-        return with_paths(dict(self.config), lambda text, _: Path(text).name if Path(text).is_absolute() else text)
+        return with_paths(dict(self.config), published)
+
+    @property
+    def origin(self) -> str:
+        """Where an imported model came from; empty where it was trained here."""
+        return published(self.record.get("imported_from", ""))
 
     @property
     def reads_images(self) -> bool:
         return self.config.get("tokenizer") is None
+
+    @property
+    def kind(self) -> Kind:
+        return kind_of(self.architecture)
 
     @property
     def data(self) -> str:
@@ -69,71 +82,35 @@ class Card:
         source = data.get("source") or data
         return str(source.get("path") or source.get("train") or source["_target_"].rpartition(".")[2])
 
-    def __str__(self) -> str:
-        parts = [f"---\n{dumped(self.front_matter())}---", f"# {self.name}", self.introduction()]
-        parts += ["## Use", self.use(), "## Results", self.results(), "## Training", self.training()]
-        return "\n\n".join(parts) + "\n"
-
-    def front_matter(self) -> dict[str, Any]:
-        task = {"type": kind_of(self.architecture).pipeline}
-        results = [
-            {
-                "task": task,
-                "dataset": {"type": self.data, "name": self.data, "split": split},
-                "metrics": [{"type": name, "name": name, "value": value} for name, value in values.items()],
-            }
-            for split, values in self.metrics.items()
-        ]
-        matter = {"library_name": "transformers", "pipeline_tag": task["type"], "tags": ["variformer"]}
-        return matter | ({"model-index": [{"name": self.name, "results": results}]} if results else {})
-
-    def introduction(self) -> str:
-        origin = self.record.get("imported_from")
-        told = f"imported from `{origin}`" if origin else f"trained on `{self.data}`"
-        return f"A `{self.architecture}` of {self.parameters:,} parameters, {told} with Variformer."
-
-    def use(self) -> str:
-        reader = "AutoImageProcessor" if self.reads_images else "AutoTokenizer"
-        model = kind_of(self.architecture).reader
-        trust = ", trust_remote_code=True" if self.own_code else ""
-        lines = [
-            f"from transformers import {reader}, {model}",
-            "",
-            f'{"processor" if self.reads_images else "tokenizer"} = {reader}.from_pretrained("PATH"{trust})',
-            f'model = {model}.from_pretrained("PATH"{trust})',
-        ]
-        code = "\n".join(lines)
-        loads = '`variformer.load("PATH")` gives the same model as Variformer\'s own.'
-        return "\n\n".join([f"```python\n{code}\n```", *([self.warning()] if self.own_code else []), loads])
-
-    def warning(self) -> str:
-        return (
-            f"No class of transformers has the parts of this model ({self.own_code}), so its modelling code is in this "
-            "folder. It needs torch and transformers alone. **`trust_remote_code=True` runs that code on your machine: "
-            "read it first, or load the model with Variformer, which runs no code of the folder.**"
-        )
-
-    def results(self) -> str:
-        rows = [(split, name, value) for split, values in self.metrics.items() for name, value in values.items()]
-        if not rows:
-            return "None were measured."
-        lines = [f"| {split} | {name} | {value:.6g} |" for split, name, value in rows]
-        return "\n".join(["| split | metric | value |", "|---|---|---:|", *lines])
-
-    def training(self) -> str:
+    @property
+    def recipe(self) -> str:
         recipe = {name: value for name in RECIPE if (value := self.shown.get(name)) is not None}
-        sessions = self.record.get("sessions") or [{}]
-        packages, hardware = sessions[-1].get("packages", {}), sessions[-1].get("hardware", {})
-        versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version)
-        machine = ", ".join(hardware.get("gpus") or [f"{hardware.get('cores')} cores of {hardware.get('cpu')}"])
-        commit = sessions[-1].get("code", {}).get("commit")
-        said = [f"Versions: {versions}."] if versions else []
-        said += [f"Hardware: {machine}."] if hardware else []
-        said += [f"Commit: {commit}."] if commit else []
-        if self.record.get("imported_from"):
-            return " ".join(["What this model was trained with is said where it came from.", *said])
-        return "\n\n".join([f"```yaml\n{dumped(recipe)}```", *([" ".join(said)] if said else [])])
+        return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=110).strip()
 
+    @property
+    def circumstances(self) -> str:
+        """Versions, hardware and commit of the last session, as far as they are known."""
+        last = (self.record.get("sessions") or [{}])[-1]
+        versions = [f"{name} {version}" for name, version in last.get("packages", {}).items() if version]
+        hardware, commit = last.get("hardware"), last.get("code", {}).get("commit")
+        machine = hardware and (hardware.get("gpus") or [f"{hardware.get('cores')} cores of {hardware.get('cpu')}"])
+        facts = {"Versions": versions, "Hardware": machine, "Commit": commit and [commit]}
+        return " ".join(f"{name}: {', '.join(values)}." for name, values in facts.items() if values)
 
-def dumped(value: Any) -> str:
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110)
+    def results(self) -> list[EvalResult]:
+        return [
+            EvalResult(self.kind.pipeline, self.data, self.data, name, value, dataset_split=split, metric_name=name)
+            for split, values in self.metrics.items()
+            for name, value in values.items()
+        ]
+
+    def __str__(self) -> str:
+        results = self.results()
+        matter = ModelCardData(
+            library_name="transformers",
+            pipeline_tag=self.kind.pipeline,
+            tags=["variformer"],
+            model_name=self.name if results else None,
+            eval_results=results or None,
+        )
+        return f"{ModelCard.from_template(matter, template_path=str(TEMPLATE), card=self, results=results)}\n"

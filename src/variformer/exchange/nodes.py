@@ -1,4 +1,4 @@
-"""From building a model back to the config node that builds the same one."""
+"""The config node that builds a given model again, from the arguments that the model was made with."""
 
 import inspect
 import sys
@@ -16,7 +16,7 @@ Arguments = dict[str, Any]
 
 @contextmanager
 def recorded() -> Iterator[dict[nn.Module, Arguments]]:
-    """Within the context, keep the arguments that each model of `variformer.models` is made with."""
+    """A context that keeps the arguments with which each model of `variformer.models` is made."""
     made: dict[nn.Module, Arguments] = {}
     kinds = [kind for kind in vars(models).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
     constructors = {kind: kind.__init__ for kind in kinds if "__init__" in vars(kind)}
@@ -30,6 +30,7 @@ def recorded() -> Iterator[dict[nn.Module, Arguments]]:
 
 
 def recording(constructor: Callable[..., None], made: dict[nn.Module, Arguments]) -> Callable[..., None]:
+    """The constructor, which first keeps its arguments in `made`."""
     names = inspect.signature(constructor)
 
     @wraps(constructor)
@@ -45,7 +46,7 @@ def recording(constructor: Callable[..., None], made: dict[nn.Module, Arguments]
 
 
 def node_of(value: Any, made: dict[nn.Module, Arguments]) -> Any:
-    """A model, a part or a plain value, as a config says it. Raises KeyError for a module that was not recorded."""
+    """A model, a part or a plain value, written as a config. Raises KeyError for a module that was not recorded."""
     if isinstance(value, nn.Module):
         return {"_target_": name_of(type(value)), **nodes_of(made[value], made)}
     if isinstance(value, partial):
@@ -56,11 +57,12 @@ def node_of(value: Any, made: dict[nn.Module, Arguments]) -> Any:
 
 
 def nodes_of(arguments: Arguments, made: dict[nn.Module, Arguments]) -> Arguments:
+    """Arguments, each written as a config."""
     return {name: node_of(each, made) for name, each in arguments.items()}
 
 
 def name_of(part: Any) -> str:
-    """Where a class is found: in the package closest to the top that offers it, but never the top itself."""
+    """The name of a class in the package closest to the top that offers it, but not the top package itself."""
     parents = part.__module__.split(".")
     packages = (".".join(parents[:end]) for end in range(2, len(parents) + 1))
     place = next(name for name in packages if getattr(sys.modules[name], part.__name__, None) is part)

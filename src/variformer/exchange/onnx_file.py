@@ -1,4 +1,4 @@
-"""A run as an ONNX file, which runtimes without Python read."""
+"""A run as an ONNX file, which programs without Python can run."""
 
 from pathlib import Path
 
@@ -9,10 +9,11 @@ from .loading import load_run
 
 
 def export_onnx(run_dir: str | Path, file: str | Path, *, checkpoint: str = "last", force: bool = False) -> list[str]:
-    """Write the model of a run as one ONNX file, and return what to know of it, in lines.
+    """Write the model of a run as one ONNX file. Returns lines about its inputs and its accuracy.
 
-    Raises ImportError where the extra is not installed, FileExistsError where the file is there unless `force`, and
-    ValueError where ONNX Runtime does not give the model's scores.
+    Raises ImportError where the extra is not installed.
+    Raises FileExistsError where the file is there, unless `force`.
+    Raises ValueError where ONNX Runtime does not give the model's scores.
     """
     file, run = Path(file).resolve(), RunDirectory(run_dir)
     onnx.require_extra()

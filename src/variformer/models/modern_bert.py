@@ -25,7 +25,7 @@ from ..layers import (
     initialise,
 )
 from ..ranges import BelowOne, Count
-from .bert import Predictions
+from .contracts import Predictions
 
 
 class ModernBert(nn.Module):
@@ -36,7 +36,7 @@ class ModernBert(nn.Module):
     """
 
     kind: ClassVar = "encoder with a token head"
-    above: ClassVar = ("token_head",)  # what reads the states
+    head_names: ClassVar[tuple[str, ...]] = ("token_head",)
     pair_classes: ClassVar = 0  # it has no head for pairs
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Checkpoint files that are whole or not there: written beside their place, flushed, checked and renamed."""
+"""Checkpoint files, which are either complete or absent: written under another name, flushed, checked and renamed."""
 
 import os
 import pickle
@@ -14,12 +14,12 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 
 
 def glance(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds that was found whole before; of its tensors nothing is read until they are used."""
+    """The content of a checkpoint that was checked before. The bytes of a tensor are only read when it is used."""
     return read(path, map_location="cpu", mmap=True)
 
 
 def read(path: Path, **how: Any) -> dict[str, Any]:
-    """Raises ValueError where reading would run code."""
+    """The content of a checkpoint. Raises ValueError where reading it would run code."""
     if os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
         raise ValueError("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD lets checkpoints run code: unset it")
     try:
@@ -30,7 +30,10 @@ def read(path: Path, **how: Any) -> dict[str, Any]:
 
 
 def write(checkpoint: dict[str, Any], path: Path, file: "File") -> None:
-    """Raises OSError where the disk refuses, TypeError where the checkpoint could not be loaded safely."""
+    """Write a checkpoint and its SHA-256. `file` counts the bytes.
+
+    Raises OSError where the disk refuses, and TypeError where the checkpoint could not be loaded safely.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_of(path)
     try:
@@ -39,7 +42,7 @@ def write(checkpoint: dict[str, Any], path: Path, file: "File") -> None:
         require_plain_data(temporary)
         digest = file.digest.hexdigest()
         old = checksum_of(path).read_text() if path.is_file() and checksum_of(path).is_file() else ""
-        write_sums(path, digest + "\n" + old)  # for a crash in between, when either file may be the one there
+        write_sums(path, digest + "\n" + old)  # after a crash in between, either file may be there
         os.replace(temporary, path)
         if old:
             write_sums(path, digest + "\n")
@@ -49,8 +52,11 @@ def write(checkpoint: dict[str, Any], path: Path, file: "File") -> None:
 
 
 class File:
-    """What torch.save writes to. Takes the SHA-256 on the way, and keeps an error of the disk or the word of a signal,
-    which torch would hide; after one it only counts, so that the size that would have been needed is known."""
+    """The file object that torch.save writes to. It computes the SHA-256 of what is written.
+
+    torch.save hides an error of the disk and the exception of a signal, so both are kept here and raised by `fill`.
+    After an error the bytes are only counted, so that the message can say how much space is needed.
+    """
 
     def __init__(self) -> None:
         self.digest, self.size = sha256(), 0
@@ -79,7 +85,7 @@ class File:
 
 
 def require_plain_data(file: Path) -> None:
-    """Raises TypeError where a checkpoint holds objects: nobody could load it."""
+    """Raises TypeError where a checkpoint holds objects, which safe loading refuses."""
     if found := get_unsafe_globals_in_checkpoint(str(file)):
         raise TypeError(
             f"the checkpoint would hold {', '.join(sorted(found))}, which safe loading refuses: let every "
@@ -88,6 +94,7 @@ def require_plain_data(file: Path) -> None:
 
 
 def failure(path: Path, error: OSError, size: int) -> str:
+    """A message about a save that failed: the file, the reason, and the space that is needed and free."""
     folder = next(each for each in path.absolute().parents if each.is_dir())
     free = shutil.disk_usage(folder).free
     needed = f"It needs {size / 1e6:,.1f} MB, and the disk" if size else "The disk"
@@ -98,12 +105,12 @@ def failure(path: Path, error: OSError, size: int) -> str:
 
 
 def problem_of(path: Path) -> str | None:
-    """What keeps a checkpoint, or the one that `path` links to, from being whole; None where nothing does."""
+    """Why a checkpoint, or the one that `path` links to, is not complete; None where it is."""
     path = path.resolve()
     if not path.is_file():
         return "it is not there"
     if not checksum_of(path).is_file():
-        return f"{checksum_of(path).name} is missing, without which nobody can tell whether it is whole"
+        return f"{checksum_of(path).name} is missing, which shows whether the file is complete"
     try:
         with path.open("rb") as file:
             found = file_digest(file, "sha256").hexdigest()
@@ -124,13 +131,13 @@ def checksum_of(path: str | Path) -> Path:
 
 
 def digest_of(path: Path) -> str:
-    """The SHA-256 of a checkpoint, or of the one that `path` links to, as it was noted when it was written."""
+    """The SHA-256 of a checkpoint, or of the one that `path` links to, as noted when it was written."""
     noted = checksum_of(path.resolve())
     return next(iter(noted.read_text(encoding="ascii", errors="replace").split()), "") if noted.is_file() else ""
 
 
 def temporary_of(path: Path) -> Path:
-    """A hidden file beside `path` whose name tells who writes it."""
+    """A hidden file beside `path`; its name holds the process and the machine that write it."""
     return path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}.tmp")
 
 

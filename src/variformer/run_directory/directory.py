@@ -1,4 +1,4 @@
-"""The run directory: one folder that holds everything a run was and made, and from which everything later starts."""
+"""The run directory: one folder that holds all that a run was and made, and from which all later commands start."""
 
 import hashlib
 import json
@@ -30,14 +30,15 @@ Status = Literal["running", "done", "failed", "preempted", "pruned"]
 
 
 class RunDirectory:
-    """Paths and small json files; every write replaces the old file at once, so that none is ever half there.
+    """The paths of a run and its small json files. Each write replaces the whole file at once, so that none is half
+    written.
 
-    Of several processes one `leads`, and the others write nothing, but that they failed.
+    Of several processes one `leads`. The others write nothing, except that they failed.
     """
 
     def __init__(self, path: str | Path, leads: bool = True):
         self.path, self.leads = Path(path), leads
-        self.ending: dict[str, Any] = {}  # how training ended, once it has: what status.json says beside the status
+        self.ending: dict[str, Any] = {}  # how training ended, once it has: for status.json
         self.config = self.path / "config.yaml"
         self.record = self.path / "run.json"
         self.status_file = self.path / "status.json"
@@ -47,11 +48,13 @@ class RunDirectory:
         self.tokenizer = self.path / "tokenizer"
         self.figures = self.path / "figures"
         self.samples = self.path / "samples"
-        self.imported = self.path / "imported"  # the settings that an imported model came with
-        self.precisions = self.imported / "precisions.json"  # of each tensor that it came with
+        self.imported = self.path / "imported"  # the files of settings that came with an imported model
+        self.precisions = self.imported / "precisions.json"  # the data type of each tensor that came with it
 
     def checkpoint(self, which: str = "last") -> Path:
-        """`last`, `best`, or a file's name. Raises FileNotFoundError, naming those that are there."""
+        """The file of `last`, `best`, or a file name. Raises FileNotFoundError that lists the checkpoints that are
+        there.
+        """
         wanted = self.checkpoints / (which if which.endswith(".ckpt") else f"{which}.ckpt")
         if not wanted.is_file():
             there = ", ".join(sorted(p.name for p in self.checkpoints.glob("*.ckpt")))
@@ -60,7 +63,7 @@ class RunDirectory:
         return wanted
 
     def evaluation(self, split: str, checkpoint: str, note: str = "") -> Path:
-        """Where an evaluation keeps the metrics of a split; a `note` sets apart what is no measure of this run."""
+        """The file for the metrics of a split. A `note` keeps apart what does not measure this run."""
         name = Path(checkpoint).name
         return self.path / f"metrics_{split}_{name}{note and f'_{note}'}.json"
 
@@ -68,25 +71,28 @@ class RunDirectory:
         return json.loads(self.status_file.read_text())["status"] if self.status_file.is_file() else None
 
     def set_status(self, status: Status, error: BaseException | None = None) -> None:
-        """Of several processes that fail, the first has the cause; the others only lose their connection to it."""
+        """Write status.json. Of several processes that fail, the first one has the cause, so that it is not
+        overwritten.
+        """
         if status == "failed" and self.status() == "failed":
             return
         if not (self.leads or (status == "failed" and self.status() == "running")):
             return
-        told: dict[str, Any] = {"status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid()}
+        content: dict[str, Any] = {"status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid()}
         if error is not None:
-            told["error"] = repr(error) if status == "failed" else str(error) or type(error).__name__
-        if error is not None and status == "failed":  # a stop is no error, wherever it came
-            told["traceback"] = "".join(traceback.format_exception(error))
-        write_json(self.status_file, told | self.ending)
+            content["error"] = repr(error) if status == "failed" else str(error) or type(error).__name__
+        if error is not None and status == "failed":  # a stop is no error
+            content["traceback"] = "".join(traceback.format_exception(error))
+        write_json(self.status_file, content | self.ending)
 
     def facts(self) -> dict[str, Any]:
-        """What run.json says; nothing where there is none. Raises ValueError where it is damaged."""
+        """The content of run.json; empty where there is none. Raises ValueError where the file is damaged."""
         return read_json(self.record) if self.record.is_file() else {}
 
     def set_record(self, *, changed: Sequence[str] = (), **facts: Any) -> None:
-        """What it takes to repeat the run. On a resumed run, earlier sessions stay listed, and what this one `changed`
-        in the config.
+        """Write what is needed to repeat the run. On a resumed run, the earlier sessions stay listed.
+
+        `changed` are the values of the config that this session changed.
         """
         earlier = self.facts()
         session: dict[str, Any] = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
@@ -97,13 +103,15 @@ class RunDirectory:
         write_json(self.record, {"schema": SCHEMA} | earlier | facts | {"sessions": sessions})
 
     def keep_code(self, former: list[dict[str, Any]], digest: str | None) -> None:
-        """What differs from the commit, for `git apply`: code.diff, and code.2.diff if a second session's is other."""
+        """Write the difference to the commit, for `git apply`: code.diff, or code.2.diff where a second session has
+        another.
+        """
         if digest and all(session["code"].get("diff_sha256") != digest for session in former):
             number = f".{len(former) + 1}" if former else ""
             (self.path / f"code{number}.diff").write_bytes(difference())
 
     def amend_record(self, **facts: Any) -> None:
-        """Add to the record of a run what came out only later."""
+        """Add facts to run.json that were known only later."""
         write_json(self.record, self.facts() | facts)
 
 
@@ -146,9 +154,9 @@ def environment() -> dict[str, Any]:
 
 
 def code_state() -> dict[str, Any]:
-    """The commit of the code that runs and a digest of what differs from it.
+    """The commit of the code that runs, and a digest of the uncommitted changes.
 
-    Nothing outside a repository, or where the package is installed into a folder of one that does not hold it.
+    Empty outside a repository, and where the package is installed into a folder of a repository that does not hold it.
     """
     here = Path(__file__).parent
     try:
@@ -164,7 +172,7 @@ def code_state() -> dict[str, Any]:
 
 
 def difference() -> bytes:
-    """Of tracked files from their commit."""
+    """The uncommitted changes of tracked files."""
     return _git(Path(__file__).parent, "diff", "HEAD", "--binary")
 
 

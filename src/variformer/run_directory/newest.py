@@ -1,4 +1,4 @@
-"""Which checkpoint a run continues from: the newest that is whole."""
+"""The checkpoint from which a run continues: the newest that is complete."""
 
 import logging
 import os
@@ -19,11 +19,11 @@ ABANDONED = 3600  # seconds since another machine last wrote to a temporary file
 
 
 def newest(run: RunDirectory) -> Path | None:
-    """The newest whole checkpoint, or None where the run has saved none yet.
+    """The newest complete checkpoint; None where the run has saved none yet.
 
-    Newer ones are broken: each is named in a warning and set aside as *.broken, so that it does not count among those
-    to keep. Raises ValueError where there are only broken ones, because a run must not start over unasked. Removes
-    what killed saves have left.
+    Each newer one that is broken gets a warning and the ending .broken, so that it is not counted among those to keep.
+    Raises ValueError where all are broken, because a run must not start over without being asked to.
+    Removes what killed saves have left.
     """
     if run.leads:
         remove_temporaries(run.checkpoints)
@@ -44,21 +44,22 @@ def newest(run: RunDirectory) -> Path | None:
 
 
 def resumable(folder: Path) -> list[Path]:
-    """The checkpoints of a folder that hold more than weights, newest first."""
+    """The checkpoints of a folder that hold more than weights, the newest first."""
     return sorted((path for path in folder.glob("*.ckpt") if STEP.fullmatch(path.name)), key=step_of, reverse=True)
 
 
 def step_of(path: Path) -> int:
-    """The optimizer step at which a checkpoint was written, from its file's name; `last` is a link to such a file."""
+    """The optimizer step of a checkpoint, from the name of its file. `last` is a link to such a file."""
     found = STEP.fullmatch(Path(os.path.realpath(path)).name)
     if found is None:
         raise ValueError(f"{path} does not say at which step it was written: name it step-<number>.ckpt")
     return int(found[1])
 
 
-def set_aside(broken: dict[Path, str], whole: Path) -> None:
+def set_aside(broken: dict[Path, str], complete: Path) -> None:
+    """Rename broken checkpoints, and warn about each."""
     for path, problem in broken.items():
-        log.warning("%s is broken: %s. It is set aside, and the run goes on from %s", path, problem, whole.name)
+        log.warning("%s is broken: %s. It is set aside, and the run goes on from %s", path, problem, complete.name)
         aside = path.with_name(path.name + ".broken")
         path.rename(aside)
         if checksum_of(path).is_file():
@@ -66,18 +67,19 @@ def set_aside(broken: dict[Path, str], whole: Path) -> None:
 
 
 def refusal(run: RunDirectory, broken: dict[Path, str]) -> str:
-    told = [f"  {path.name}: {problem}" for path, problem in broken.items()]
+    """A message that names each broken checkpoint and the cure."""
+    problems = [f"  {path.name}: {problem}" for path, problem in broken.items()]
     return "\n".join(
         [
-            f"run_dir={run.path} has checkpoints, and none of them is whole:",
-            *told,
+            f"run_dir={run.path} has checkpoints, and all of them are broken:",
+            *problems,
             "Copy good ones back, each with its .sha256 file; or give up what was trained: start in another run_dir",
         ]
     )
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Those of processes that are gone."""
+    """Remove the temporary files of processes that have ended."""
     for file in folder.glob(".*.tmp"):
         with suppress(FileNotFoundError):
             if is_abandoned(file):
@@ -85,7 +87,7 @@ def remove_temporaries(folder: Path) -> None:
 
 
 def is_abandoned(file: Path) -> bool:
-    """Of another machine only the time is known; this very process saves nothing before its training starts."""
+    """Whether the process that wrote a temporary file has ended. For another machine only the file's age is known."""
     writer = WRITER.search(file.name)
     if writer is None:
         return False

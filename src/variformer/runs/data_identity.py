@@ -1,4 +1,4 @@
-"""Whether the data that a run's config leads to today are those that the run was made with."""
+"""Whether the data that the config of a run names today are those that the run was made with."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,14 +13,14 @@ Json = dict[str, Any]
 
 
 def data_facts(data: Any) -> Json:
-    """What a run's record says of its data: the fingerprint, what it follows from, and counts."""
+    """What run.json says of the data: the fingerprint, the parts that it is computed from, and counts."""
     return {"fingerprint": data.fingerprint, "parts": data.parts, **data.report}
 
 
 def difference(run: RunDirectory, data: Any, config: Json) -> str | None:
-    """What has changed, where `data` are not those in the run's record; None where they are.
+    """What has changed between `data` and the data in the record of the run, in one line; None where they are the same.
 
-    Nothing is compared where the record has none, as that of an imported model before its first evaluation.
+    Nothing is compared where the record has no data, as before the first evaluation of an imported model.
     """
     record = run.facts()
     then = record.get("data") or {}
@@ -44,7 +44,7 @@ def require_same_data(run: RunDirectory, data: Any, config: Json) -> None:
 
 
 def changed_parts(then: Json, now: Json) -> Iterator[str]:
-    """What differs between two records of data, in words; the counts where an older record has nothing else."""
+    """What differs between two records of data, one line for each kind of change. An older record has only counts."""
     before, after = then.get("parts"), now.get("parts")
     if before is None or after is None:
         yield from changed_counts(then, now)

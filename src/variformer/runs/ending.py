@@ -1,4 +1,4 @@
-"""How a training ended: at its last step, or before it; the same on screen, in the run directory and on dashboards."""
+"""How a training ended: at its last step, or early. The screen, status.json and dashboards say the same."""
 
 import math
 from typing import Any
@@ -11,20 +11,25 @@ from ..run_directory.directory import RunDirectory
 from ..training.callbacks import Pruning
 from ..training.loggers import read_curves, show_end
 from ..training.module import Training
-from .stopping import tell
+from .console import say
+from .run import Run
 
 
-def conclude(trainer: L.Trainer, module: Training, run: RunDirectory) -> None:
-    """Keep for status.json how training ended; an end before the last step is shown, too. On the first process."""
-    if trainer.is_global_zero:
-        run.ending = ending(trainer, module, run)
-        if line := early(run.ending):
-            tell(line)
-            show_end(trainer.loggers, line, run.ending, trainer.global_step)
+def conclude(run: Run) -> None:
+    """Keep for status.json how training ended, and say an end before the last step. Only the first process does so."""
+    if run.trainer.is_global_zero:
+        run.directory.ending = facts = ending(run.trainer, run.module, run.directory)
+        if line := early(facts):
+            say(line)
+            show_end(run.trainer.loggers, line, facts, run.trainer.global_step)
 
 
-def ending(trainer: L.Trainer, module: Training, run: RunDirectory) -> dict[str, Any]:
-    """`ended` is max_steps, early_stopping, pruned, or stopped by another callback; an early end has its best value."""
+def ending(trainer: L.Trainer, module: Training, directory: RunDirectory) -> dict[str, Any]:
+    """The facts of an ending, for status.json.
+
+    `ended` is max_steps, early_stopping, pruned, or stopped (by another callback). An early end also has its best
+    value.
+    """
     step, steps = trainer.global_step, trainer.max_steps
     if step >= steps:
         return {"ended": "max_steps", "step": step, "max_steps": steps}
@@ -36,14 +41,16 @@ def ending(trainer: L.Trainer, module: Training, run: RunDirectory) -> dict[str,
         if isinstance(each, EarlyStopping) and each.stopping_reason != EarlyStoppingReason.NOT_STOPPED:
             why, metric, mode = "early_stopping", each.monitor, each.mode
     facts: dict[str, Any] = {"ended": why, "step": step, "max_steps": steps, "metric": metric}
-    values = [(value, at) for at, name, value in read_curves(run.curves) if name == metric and math.isfinite(value)]
+    values = [
+        (value, at) for at, name, value in read_curves(directory.curves) if name == metric and math.isfinite(value)
+    ]
     if values:
         facts["best"], facts["best_step"] = min(values) if mode == "min" else max(values)
     return facts
 
 
 def early(facts: dict[str, Any]) -> str | None:
-    """A line about an end before the last step; None for any other."""
+    """A line about an end before the last step; None for an end at the last step."""
     if facts["ended"] == "max_steps":
         return None
     best = f"; best {facts['metric']} {facts['best']:.4f} at step {facts['best_step']}" if "best" in facts else ""

@@ -1,4 +1,4 @@
-"""Where a run that builds on another finds it. Imports no torch, so that a wrong path is told at once."""
+"""Where the models and tokenizers lie that a run builds on. Imports no torch, so that a wrong path shows at once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ from ..hub import locate, nearest
 
 
 def find_teacher(config: dict[str, Any]) -> Path | None:
-    """The teacher's folder, where the run has a teacher. Raises FileNotFoundError that says how to make one."""
+    """The folder of the teacher; None where the run has none. Raises FileNotFoundError that says how to make one."""
     source = config["objective"].get("teacher")
     if source is None:
         return None
@@ -33,7 +33,7 @@ def find_sources(config: dict[str, Any]) -> None:
 
 
 def find_tokenizer(path: str) -> Path:
-    """A file, or the folder of a name."""
+    """The file of a tokenizer, or the folder that a name leads to."""
     file = Path(path).expanduser()
     if file.suffix == ".json" and not file.is_file():
         raise FileNotFoundError(f"there is no file {file.absolute()}; the nearest folder is {nearest(file.absolute())}")
@@ -41,6 +41,7 @@ def find_tokenizer(path: str) -> Path:
 
 
 def named(key: str, value: str, find: Callable[[str], Path]) -> None:
+    """Call `find`. Raises FileNotFoundError that also names the key of the config."""
     try:
         find(value)
     except FileNotFoundError as error:

@@ -1,25 +1,24 @@
-"""Whether a run's samples and steps have a size that makes sense, said before the first step."""
+"""Whether the samples and steps of a run have a sensible size: warnings before the first step."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import lightning as L
 import torch
+from torch import nn
 
 from ..analysis.cost import hardware_flops, parameter_count, peak_flops
 from ..analysis.memory import COMPUTED, KEPT
 from ..layers import Attention
-from ..training.data_module import DataModule
-from ..training.module import Training
+from .run import Run
 
-SLOW = 60.0  # seconds of a step that are worth a word
-SLOWEST = 5e10  # FLOP/s that any processor in use reaches
+SLOW = 60.0  # seconds: a step that takes longer gets a warning
+SLOWEST = 5e10  # FLOP/s that every processor in use reaches
 LONGER = 10  # times the documents' mean length
 
 
 def long_samples(length: int | None, report: Any) -> Iterator[str]:
-    """A line where a sample is far longer than a document; `report` is that of the data."""
+    """A line where a sample is far longer than a document. `report` is the report of the data."""
     train = report.get("train")
     if length is None or not isinstance(train, dict) or not train.get("documents"):
         return
@@ -32,7 +31,7 @@ def long_samples(length: int | None, report: Any) -> Iterator[str]:
 
 
 def slow_steps(length: int | None, flops: float, peak: float) -> Iterator[str]:
-    """A line where a step of `flops` takes long at `peak` FLOP/s."""
+    """A line where a step of `flops` operations takes long at `peak` operations per second."""
     seconds = flops / peak
     if seconds > SLOW:
         shorter = "length, whose attention costs its square, " if length else ""
@@ -42,31 +41,32 @@ def slow_steps(length: int | None, flops: float, peak: float) -> Iterator[str]:
         )
 
 
-def warnings_of(
-    config: dict[str, Any], report: Any, trainer: L.Trainer, module: Training, data: DataModule
-) -> list[str]:
-    """The same for a run that is about to start. What a step takes is counted where it may be long."""
-    lines = list(long_samples(config["length"], report))
-    tokens = config["global_batch"] * (config["length"] or 1)
-    least = 6 * parameter_count(module.model) * tokens  # Kaplan et al., 2020, section 2.1
-    attention = 12 * (config["length"] or 1) * tokens * widest(module)
-    if least + attention > SLOW * SLOWEST * trainer.world_size:
-        lines += slow_steps(config["length"], step_flops(module, data), peak_of(config, trainer))
+def warnings_of(run: Run) -> list[str]:
+    """The warnings for a run that is about to start. The cost of a step is only counted where the step may be slow."""
+    model, length = run.module.model, run.config.length or 1
+    lines = list(long_samples(run.config.length, run.task.data.report))
+    tokens = run.config.global_batch * length
+    least = 6 * parameter_count(model) * tokens  # Kaplan et al., 2020, section 2.1
+    attention = 12 * length * tokens * attention_width(model)
+    if least + attention > SLOW * SLOWEST * run.trainer.world_size:
+        lines += slow_steps(run.config.length, step_flops(run), peak_of(run))
     return lines
 
 
-def widest(module: Training) -> int:
-    """The sum over all layers of attention of their width."""
-    return sum(each.query.out_features for each in module.model.modules() if isinstance(each, Attention))
+def attention_width(model: nn.Module) -> int:
+    """The width of the queries, summed over all layers of attention."""
+    return sum(each.query.out_features for each in model.modules() if isinstance(each, Attention))
 
 
-def step_flops(module: Training, data: DataModule) -> float:
-    """FLOPs that all devices compute in one optimizer step: as many times those of one sample."""
-    one = hardware_flops(module.model, module.objective, data.example(), checkpointing=module.checkpointing)
-    return one * data.global_batch
+def step_flops(run: Run) -> float:
+    """FLOPs that all devices compute in one optimizer step: those of one sample, times the global batch."""
+    module, sample = run.module, run.data_module.example()
+    return run.config.global_batch * hardware_flops(
+        module.model, module.objective, sample, checkpointing=module.checkpointing
+    )
 
 
-def peak_of(config: dict[str, Any], trainer: L.Trainer) -> float:
-    """FLOP/s of all devices, as one large matrix product reaches it in the run's precision."""
-    dtype = (COMPUTED | KEPT).get(config["precision"], torch.float32)
-    return peak_flops(trainer.strategy.root_device, dtype) * trainer.world_size
+def peak_of(run: Run) -> float:
+    """FLOP/s of all devices together, as one large matrix product reaches them in the run's precision."""
+    dtype = (COMPUTED | KEPT).get(run.config.precision, torch.float32)
+    return peak_flops(run.trainer.strategy.root_device, dtype) * run.trainer.world_size

@@ -19,7 +19,7 @@ Rows = Iterator[tuple[str, str]]
 class Plan:
     """What a run will be. Sizes of memory are bytes on one device.
 
-    `flops` are the model's own in one step, on all devices; `computed` are those that the devices compute for it.
+    `flops` is the model's own number of operations in one step, on all devices; `computed` is what the devices compute.
     """
 
     config: dict[str, Any]
@@ -41,7 +41,7 @@ class Plan:
     memory: Memory | None
     free: int | None
     flops: float
-    computed: float  # with what checkpointing computes again, a teacher, and attention outside of windows
+    computed: float  # also recomputation by checkpointing, a teacher, and attention outside of windows
     peak: float  # FLOP/s of all devices, as one large matrix product reaches it
     warnings: list[str] = field(default_factory=list)  # of samples and steps that are very long
 

@@ -1,4 +1,4 @@
-"""What differs between a run and the one that it repeats."""
+"""The differences between a run and the earlier run that it repeats."""
 
 import logging
 from collections.abc import Iterator
@@ -15,8 +15,12 @@ from .data_identity import changed_parts, short
 log = logging.getLogger(__name__)
 
 Config = dict[str, Any]
-SOURCES = {"data": "fingerprint", "teacher": "sha256", "init_from": "sha256"}  # what a run reads, and is known by
-CAUSES = {  # the parts of a config that each of them follows from
+SOURCES = {
+    "data": "fingerprint",
+    "teacher": "sha256",
+    "init_from": "sha256",
+}  # what a run reads, and the mark by which it is recognised
+CAUSES = {  # the sections of a config that each source depends on
     "data": ("data", "tokenizer", "objective", "length"),
     "teacher": ("objective",),
     "init_from": ("init_from",),
@@ -24,13 +28,11 @@ CAUSES = {  # the parts of a config that each of them follows from
 
 
 def repetition(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
-    """For the record of a run that repeats another: which, and all that differs, told by a warning too.
+    """For run.json: which run is repeated, and all that differs. A warning names each difference.
 
-    `facts` are the run's own. Raises ConfigError where data or models are not those of then, unless a value that they
-    follow from was given beside `repeat`, or `repeat_anyway` is set.
+    `facts` are those of the new run. Raises ConfigError where its data or models are not those of the earlier run.
+    A value given beside `repeat` that explains this, or `repeat_anyway`, allows it.
     """
-    if not config.get("repeat") or config["resume"]:
-        return {}
     path, then = record_of(Path(config["repeat"]))
     values = list(changed_values(with_current_targets(then["config"]), config))
     parts = {line.partition(":")[0].partition(".")[0] for line in values}
@@ -45,10 +47,11 @@ def repetition(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError([*(f"repeat={config['repeat']}: {line}" for line in unexplained), cure])
     for line in differences:
         log.warning("differs from %s: %s", config["repeat"], line)
-    return {"repeats": {"run": str(path.resolve()), "differences": differences}}
+    return {"run": str(path.resolve()), "differences": differences}
 
 
 def changed_sources(then: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """For each source that differs, such as the data: its name, and a line about the difference."""
     for name, mark in SOURCES.items():
         before, after = (record.get(name) or {} for record in (then, now))
         if before.get(mark) != after.get(mark):
@@ -58,7 +61,7 @@ def changed_sources(then: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple
 
 
 def changed_surroundings(then: dict[str, Any], now: dict[str, Any], run: Path) -> Iterator[str]:
-    """Versions, code and hardware: any of them may change the last bits of a number, or more."""
+    """Differences in versions, code and hardware. Each of them may change the last digits of a number, or more."""
     before, after = ({key: value for key, _, value in leaves(each)} for each in (then, now))
     for key in ("python", *(key for key in before | after if key.startswith(("packages.", "hardware.")))):
         if before.get(key) != after.get(key):

@@ -1,8 +1,9 @@
-"""What a resumed run does otherwise than before: a line for each value, or refused before anything is written."""
+"""The differences between a resumed run and its earlier sessions: one line for each, or a refusal before anything is
+written.
+"""
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -16,17 +17,17 @@ from ..run_directory.directory import RunDirectory
 from ..run_directory.newest import resumable, step_of
 from ..training.module import Training
 from ..training.optimizer import hyperparameters
-from .build import Config
+from .run import Config, Run
 from .stopping import Refused
 
-FREE = ("dropout", "stochastic_depth")  # of the model, what may change from one step to the next
+FREE = ("dropout", "stochastic_depth")  # settings of the model that may change from one step to the next
 SAME = "resume with the same, or start a new run (init_from=RUN begins with these weights)"
 
 Change = tuple[str, Any, Any]  # a full key of the config, its value then and now
 
 
 def finished(config: Config, run: RunDirectory) -> str | None:
-    """A line, where a run has ended and its config leaves nothing to train; None where there are steps to take."""
+    """A line where a run has ended and its config asks for no more steps; None where there are steps to take."""
     saved, before = resumable(run.checkpoints), last_session(run)
     if run.status() != "done" or not saved or not before or not run.metrics.is_file():
         return None
@@ -47,31 +48,37 @@ def finished(config: Config, run: RunDirectory) -> str | None:
 
 
 def final_value(config: Config, run: RunDirectory) -> float:
-    """What the objective watches, as a finished run ended."""
+    """The value that the objective watches, at the end of a finished run."""
     return json.loads(run.metrics.read_text())[watched(config["objective"])[0]]
 
 
 def last_session(run: RunDirectory) -> dict[str, Any] | None:
-    """The record of the last session; None where there is none, or an earlier version wrote it without the config."""
+    """The record of the last session. None where there is none, or where an earlier version wrote it without the
+    config.
+    """
     record = run.facts()
     if not {"config", "max_steps"} <= record.keys():
         return None
     return record | {"config": with_current_targets(record["config"])}
 
 
-def changes(config: Config, run: RunDirectory, checkpoint: Path, module: Training, data: Any, total: int) -> list[str]:
-    """A line for all that is other from the checkpoint's step on. Raises Refused where the checkpoint does not fit."""
-    before, step, saved = last_session(run), step_of(checkpoint), glance(checkpoint)
-    changed = list(differences(before["config"], config)) if before else []
+def changes(run: Run) -> list[str]:
+    """A line for each value that changes from the checkpoint's step on. Raises Refused where the checkpoint does not
+    fit.
+    """
+    assert run.checkpoint is not None  # of a run that is resumed
+    checkpoint, module, data, total = run.checkpoint, run.module, run.data_module, run.steps
+    before, step, saved = last_session(run.directory), step_of(checkpoint), glance(checkpoint)
+    changed = list(differences(before["config"], run.kept)) if before else []
     if total < step:
         raise Refused([f"max_steps: {total} lies before step {step} of {checkpoint.name}; give {step} or more"])
     if "optimizer_states" not in saved:
-        raise Refused([f"resume: {checkpoint} holds weights alone; start a new run with init_from={run.path}"])
-    module.on_load_checkpoint(saved)  # which decides how its parameters are grouped
+        raise Refused([f"resume: {checkpoint} holds only weights; start a new run with init_from={run.directory.path}"])
+    module.on_load_checkpoint(saved)  # the checkpoint decides how the parameters are grouped
     problems = [
         *other_model(changed, saved["state_dict"], module, checkpoint.name),
         *other_optimizer(changed, saved["optimizer_states"][0]["param_groups"], module, checkpoint.name),
-        *kept_by_others(changed, config, saved["callbacks"]),
+        *kept_by_others(changed, run.kept, saved["callbacks"]),
     ]
     if problems:
         raise Refused(problems)
@@ -86,6 +93,7 @@ def changes(config: Config, run: RunDirectory, checkpoint: Path, module: Trainin
 
 
 def differences(then: Config, now: Config) -> Iterator[Change]:
+    """The keys whose values differ between two configs, without those that each run sets for itself."""
     before, after = ({key: value for key, _, value in leaves(config)} for config in (then, now))
     for key in before | after:
         if key not in OWN and before.get(key) != after.get(key):
@@ -93,6 +101,7 @@ def differences(then: Config, now: Config) -> Iterator[Change]:
 
 
 def other_model(changed: list[Change], weights: dict[str, Tensor], module: Training, name: str) -> Iterator[str]:
+    """Problems where the model of the config is not the model of the checkpoint."""
     fixed = [each for each in changed if each[0].startswith("model.") and not each[0].endswith(FREE)]
     yield from (f"{key}: {now} is not the model of {name}, which has {then}; {SAME}" for key, then, now in fixed)
     own = module.state_dict()
@@ -104,6 +113,7 @@ def other_model(changed: list[Change], weights: dict[str, Tensor], module: Train
 
 
 def other_optimizer(changed: list[Change], groups: list[Any], module: Training, name: str) -> Iterator[str]:
+    """Problems where the optimizer of the config cannot take the state in the checkpoint."""
     classes = [each for each in changed if each[0] == "optimizer._target_"]
     yield from (f"{key}: {now} cannot go on from {name}, which {then} left; {SAME}" for key, then, now in classes)
     own = module.new_optimizer(module.model).param_groups
@@ -113,7 +123,7 @@ def other_optimizer(changed: list[Change], groups: list[Any], module: Training, 
 
 
 def kept_by_others(changed: list[Change], config: Config, states: dict[str, Any]) -> Iterator[str]:
-    """Lightning's own callbacks take from a checkpoint what they keep there, whatever the config says."""
+    """Problems where a callback of Lightning takes a setting from the checkpoint and ignores the config."""
     for key, then, now in changed:
         parts = key.split(".")
         node = config["callbacks"].get(parts[1]) if parts[0] == "callbacks" and len(parts) == 3 else None
@@ -124,7 +134,7 @@ def kept_by_others(changed: list[Change], config: Config, states: dict[str, Any]
 
 
 def unrecorded(groups: list[Any], module: Training, step: int) -> Iterator[str]:
-    """Where the checkpoint trained with other values than the record says, as an earlier version could."""
+    """Lines where the checkpoint was trained with other values than run.json says, as an earlier version could do."""
     for saved, own in zip(groups, module.new_optimizer(module.model).param_groups, strict=True):
         then, now = hyperparameters(saved), hyperparameters(own)
         for key in then.keys() & now.keys():
@@ -136,7 +146,7 @@ def unrecorded(groups: list[Any], module: Training, step: int) -> Iterator[str]:
 
 
 def another_rate(saved: dict[str, Any], module: Training, step: int, total: int) -> Iterator[str]:
-    """Where the schedule leaps: at the end of one, the rate is mostly near zero, and that of a longer one is not."""
+    """A line where the learning rate jumps: a longer schedule is still high where a shorter one has ended near zero."""
     scheduler = saved["lr_schedulers"][0]
     if not scheduler["base_lrs"][0]:
         return

@@ -1,8 +1,9 @@
-"""The teacher of a distillation: a trained model, by where it lies (`objective.teacher`)."""
+"""The teacher of a distillation: a trained model, found by its folder or name (`objective.teacher`)."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +12,20 @@ from ..config import ConfigError
 from ..config.checking.check import with_defaults
 from ..config.checking.consistency import at
 from ..data.images.preprocessing import preprocessor
-from ..exchange.loading import is_run, origin_of, preprocessor_of, run_config, tokenizer_of
+from ..exchange.loading import is_run, preprocessor_of, read_model, run_config, tokenizer_of
 from ..objectives.distillation import Distillation
 from ..run_directory.directory import RunDirectory
-from .build import Config, Task
+from .task import Task
 
+Config = dict[str, Any]
 SHARED = ("model.vocab_size", "model.image_size", "model.channels", "model.classes")
 
 
 def bring_teacher(folder: Path | None, config: Config, task: Task) -> dict[str, str] | None:
-    """Load the teacher, with its best weights, and give it to the objective; says which it was, for the run's record.
+    """Load the teacher with its best weights, and give it to the objective. Returns its folder and digest, for
+    run.json.
 
-    Raises ConfigError where student and teacher do not read the same tokens or images, or tell classes apart otherwise.
+    Raises ConfigError where teacher and student read other tokens or images, or have other classes.
     """
     if folder is None or not isinstance(task.objective, Distillation):
         return None
@@ -44,26 +47,30 @@ def require_same_teacher(run: RunDirectory, teacher: dict[str, str] | None) -> N
 
 
 def require_same_inputs(folder: Path, config: Config, task: Task, problem: str) -> None:
-    """Raises ConfigError, each reason on a line below the `problem`, where the model in `folder` reads other inputs."""
+    """Raises ConfigError where the model in `folder` reads other inputs. Its first line is `problem`, then one for each
+    reason.
+    """
     if reasons := list(differences(folder, config, task)):
         raise ConfigError([problem, *reasons])
 
 
 def best_or_last(folder: Path) -> str:
-    """The checkpoint by which a model of another run is known: the best where there is one."""
+    """The checkpoint of a model from another run: the best where there is one, else the last."""
     return "best" if is_run(folder) and (RunDirectory(folder).checkpoints / "best.ckpt").is_file() else "last"
 
 
 def whole_model(folder: Path, checkpoint: str, problem: str) -> nn.Module:
-    """A model of which every part was trained. Raises ConfigError, behind the `problem`, for one that lacks heads."""
-    model, anew = origin_of(folder, checkpoint)
+    """A model of which every part was trained. Raises ConfigError, which begins with `problem`, where a head is
+    missing.
+    """
+    model, anew = read_model(folder, checkpoint)
     if anew:
         raise ConfigError([f"{problem} it has no trained {', '.join(anew)}; give a model with its heads"])
     return model
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """Of their names and bytes."""
+    """SHA-256 of the names and bytes of tensors."""
     found = hashlib.sha256()
     for name, tensor in tensors.items():
         found.update(name.encode())
@@ -72,6 +79,7 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def differences(folder: Path, config: Config, task: Task) -> Iterator[str]:
+    """A line for each way in which the inputs of the model in `folder` differ from the run's."""
     theirs = run_config(folder) if is_run(folder) else {}
     for key in SHARED:
         ours, other = at(config, key), at(theirs, key)
@@ -85,7 +93,7 @@ def differences(folder: Path, config: Config, task: Task) -> Iterator[str]:
 
 
 def seen_otherwise(folder: Path, config: Config) -> Iterator[str]:
-    """Images that are normalised in one way mean nothing to a teacher that learned from another."""
+    """A line for each value of the normalisation of images that differs between teacher and student."""
     theirs, data = preprocessor_of(folder), with_defaults(config["data"])
     if theirs is None or "image_size" not in data:
         return

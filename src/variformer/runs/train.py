@@ -1,189 +1,143 @@
-"""What `variformer train` does once the config is known to be good."""
+"""What `variformer train` does with a checked config: prepare the run, build it, record it, and train."""
 
 import logging
 import time
-import warnings
 from typing import Any
 
-import lightning as L
-import torch
 from lightning.pytorch.callbacks import LambdaCallback
-from omegaconf import OmegaConf
 
 from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
 from ..config import leads
 from ..config.composing.repeating import changed_values
 from ..exchange.outgoing import exports
-from ..hub import locate
-from ..run_directory.directory import RunDirectory, code_state, write_json, write_text
-from ..run_directory.newest import newest, step_of
+from ..run_directory.directory import RunDirectory, code_state, write_json
+from ..run_directory.newest import newest
 from ..searching import Pruned
 from ..training.callbacks import Resumption
 from ..training.loggers import read_curves, show_figures
-from ..training.module import Training
 from ..training.non_finite.tracing import require_finite_value
 from ..training.resuming.checkpoint_io import require_saved
 from ..training.signals import Signals
-from .build import Config, build_data_module, build_module, build_task, build_trainer, steps
-from .data_identity import data_facts, require_same_data
+from .console import process_seconds, quieten, say
 from .ending import conclude
 from .memory import explained
-from .origins import find_teacher
 from .pace import warnings_of
-from .repeating import repetition
 from .resumed_changes import changes, final_value, finished, last_session
-from .stopping import reported, tell
-from .teacher import bring_teacher, require_same_teacher
-from .timing import process_seconds
-from .warm_start import start_from
+from .run import Config, Run, build, keep_config, prepare
+from .stopping import reported
 
 log = logging.getLogger(__name__)
 
 
 def train(config: Config) -> float:
-    """Run one experiment to its end; the value that the objective watches. Leaves a complete run directory.
+    """Run one experiment to its end, and leave a complete run directory.
 
-    A run that is finished already is left as it is. Raises Refused where a run cannot be resumed as the config says.
+    Returns the value that the objective watches. A run that is finished already is left as it is.
+    Raises Refused where a run cannot be resumed as the config says.
     """
-    run = RunDirectory(config["run_dir"], leads=leads())
-    if config["resume"] and (line := finished(config, run)):
-        if run.leads:
-            tell(line)
-        return final_value(config, run)
-    if run.leads and not config["resume"]:
-        run.path.mkdir(parents=True, exist_ok=True)
-        keep_config(config, run)
-    with reported(run, requeue=config["trainer"].get("requeue", True)) as signals:
-        return fit(config, run, signals)
+    directory = RunDirectory(config["run_dir"], leads=leads())
+    if config["resume"] and (line := finished(config, directory)):
+        if directory.leads:
+            say(line)
+        return final_value(config, directory)
+    if directory.leads and not config["resume"]:
+        directory.path.mkdir(parents=True, exist_ok=True)
+        keep_config(directory, config | {"resume": False})
+    with reported(directory, requeue=config["trainer"].get("requeue", True)) as signals:
+        return fit(config, directory, signals)
 
 
-def fit(config: Config, run: RunDirectory, signals: Signals | None = None) -> float:
-    quieten()
+def fit(config: Config, directory: RunDirectory, signals: Signals | None = None) -> float:
+    """Prepare, build, record and execute a run. Returns the value that the objective watches.
+
+    `signals` receives what ends the run early.
+    """
     began = time.perf_counter()
-    checkpoint = (newest(run) or run.checkpoint("last")) if config["resume"] else None
-    source = None if config["resume"] else config.get("init_from")
-    if source:
-        locate(source)  # now, because preparing the data may take hours
-    teacher = find_teacher(config)
-    L.seed_everything(config["seed"], verbose=False)
-    task = build_task(config, run.tokenizer if config["resume"] else None)
-    if config["resume"]:
-        require_same_data(run, task.data, config)
-    taught_by = bring_teacher(teacher, config, task)
-    if config["resume"]:
-        require_same_teacher(run, taught_by)
-    if task.tokenizer is not None and not config["resume"] and run.leads:
-        task.tokenizer.save(run.tokenizer)
-    total = steps(config, task)
-    trainer = build_trainer(config, run, total, step_of(checkpoint) if checkpoint else None, signals)
-    data_module = build_data_module(config, task, trainer.world_size)
-    module = build_module(config, task)
-    if checkpoint is None:
-        task.objective.initialise(module.model)
-    else:
-        lines = changes(config, run, checkpoint, module, data_module, total)
-        for line in lines if run.leads else ():
-            tell(line)
-    facts = {
-        "name": config["name"],
-        "seed": config["seed"],
-        "parameters": parameter_count(module.model),
-        "max_steps": total,
-        "data": data_facts(task.data),
-        "config": config | {"resume": False},
-    }
-    if taught_by:
-        facts["teacher"] = taught_by
-    if source:
-        facts["init_from"] = start_from(source, module.model, task.tokenizer, config["model"])
-    facts |= repetition(config, facts)
-    exported = exports(module.model, config["model"])  # before a strategy changes the classes of its parts
-    if trainer.is_global_zero:
-        keep(config, run, facts, trainer)
-        announce(config, run, facts, trainer)
-        for warning in warnings_of(config, task.data.report, trainer, module, data_module):
+    quieten()
+    checkpoint = (newest(directory) or directory.checkpoint("last")) if config["resume"] else None
+    run = build(prepare(config, directory, checkpoint), signals)
+    exported = exports(run.module.model, run.config.model)  # now, because a strategy changes the classes of parts
+    record(run)
+    return execute(run, began, exported)
+
+
+def record(run: Run) -> None:
+    """Write what the run is into its directory and on dashboards, and print it."""
+    lines = changes(run) if run.checkpoint else []
+    parameters = parameter_count(run.module.model)
+    known = {"name": run.config.name, "seed": run.config.seed, "parameters": parameters, "max_steps": run.steps}
+    if run.directory.leads:
+        for line in lines:
+            say(line)
+        if run.task.tokenizer is not None and not run.config.resume:
+            run.task.tokenizer.save(run.directory.tokenizer)
+    if run.trainer.is_global_zero:
+        keep(run, known | run.facts)
+        announce(run, parameters)
+        for warning in warnings_of(run):
             log.warning(warning)
-    for logger in trainer.loggers:
-        logger.log_hyperparams(config | {"parameters": facts["parameters"], "code": code_state()})
-    with explained(config, trainer, module, data_module):
+    for logger in run.trainer.loggers:
+        logger.log_hyperparams(run.kept | {"parameters": parameters, "code": code_state()})
+
+
+def execute(run: Run, began: float, exported: str) -> float:
+    """Train to the end, and keep the result. `began` is the start of the session, on the clock of time.perf_counter."""
+    with explained(run):
         try:
-            trainer.fit(module, data_module, ckpt_path=checkpoint, weights_only=True)
+            run.trainer.fit(run.module, run.data_module, ckpt_path=run.checkpoint, weights_only=True)
         except Pruned:
-            conclude(trainer, module, run)
+            conclude(run)
             raise
-        require_saved(trainer.strategy.checkpoint_io)
-        value = finish(trainer, module, data_module, run, began, exported)
-    return value
+        require_saved(run.trainer.strategy.checkpoint_io)
+        if not Resumption.of(run.trainer).validated(run.trainer):
+            run.trainer.validate(run.module, run.data_module, verbose=False)
+    require_finite_value(run.trainer.global_step, run.module)
+    seconds = time.perf_counter() - began
+    conclude(run)
+    if run.trainer.is_global_zero:
+        finish(run, seconds, exported)
+    return run.module.results["val"][run.module.objective.monitor]
 
 
-def finish(
-    trainer: L.Trainer, module: Training, data_module: Any, run: RunDirectory, began: float, exported: str
-) -> float:
-    """Validate the final weights unless training just did, and leave metrics.json and the picture of the curves.
+def finish(run: Run, seconds: float, exported: str) -> None:
+    """Write metrics.json and the picture of the curves, and print how the run ended.
 
-    `seconds` in metrics.json is this session's time for data, training and validation, without the start of Python.
+    `seconds` is this session's time for data, training and validation, without the start of Python.
     """
-    if not Resumption.of(trainer).validated(trainer):
-        trainer.validate(module, data_module, verbose=False)
-    require_finite_value(trainer.global_step, module)
-    metrics, seconds = {f"val/{k}": v for k, v in module.results["val"].items()}, time.perf_counter() - began
-    conclude(trainer, module, run)
-    if trainer.is_global_zero:
-        write_json(run.metrics, run.ending | {"seconds": round(seconds, 1)} | metrics)
-        told = "  ".join(f"{name} {value:.4f}" for name, value in module.results["val"].items())
-        tell(f"done in {process_seconds():.0f} s, {seconds:.0f} of them after the start of Python: {told}")
-        figure = draw_curves(read_curves(run.curves), run.figures / "curves.png")
-        show_figures(trainer.loggers, run.figures, trainer.global_step)
-        for sample in sorted(run.samples.glob("*.txt"))[-1:]:
-            tell(f"\n{sample.read_text()}")
-        tell(f"run directory: {run.path}\ncurves: {figure}\nexports: {exported}")
-    return module.results["val"][module.objective.monitor]
+    directory, results = run.directory, run.module.results["val"]
+    metrics = {f"val/{name}": value for name, value in results.items()}
+    write_json(directory.metrics, directory.ending | {"seconds": round(seconds, 1)} | metrics)
+    values = "  ".join(f"{name} {value:.4f}" for name, value in results.items())
+    say(f"done in {process_seconds():.0f} s, {seconds:.0f} of them after the start of Python: {values}")
+    figure = draw_curves(read_curves(directory.curves), directory.figures / "curves.png")
+    show_figures(run.trainer.loggers, directory.figures, run.trainer.global_step)
+    for sample in sorted(directory.samples.glob("*.txt"))[-1:]:
+        say(f"\n{sample.read_text()}")
+    say(f"run directory: {directory.path}\ncurves: {figure}\nexports: {exported}")
 
 
-def keep(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Trainer) -> None:
-    """Write down what the run is; of a resumed one only once its checkpoint is accepted."""
-    if not config["resume"]:
-        run.set_record(**facts)
+def keep(run: Run, facts: dict[str, Any]) -> None:
+    """Write run.json. That of a resumed run is only written once Lightning has accepted the checkpoint."""
+    if not run.config.resume:
+        run.directory.set_record(**facts, config=run.kept)
         return
 
-    before = (last_session(run) or {}).get("config")
+    before = (last_session(run.directory) or {}).get("config")
 
     def accepted(*_: Any) -> None:
-        keep_config(config, run)
-        settled = config | {"resume": False}  # the micro batch may have been found since
-        run.set_record(changed=list(changed_values(before or settled, settled)), **facts | {"config": settled})
+        keep_config(run.directory, run.kept)  # the micro batch may have been found since
+        changed = list(changed_values(before or run.kept, run.kept))
+        run.directory.set_record(changed=changed, **facts, config=run.kept)
 
-    trainer.callbacks.append(LambdaCallback(on_train_start=accepted))  # type: ignore[attr-defined]
-
-
-def keep_config(config: Config, run: RunDirectory) -> None:
-    write_text(run.config, OmegaConf.to_yaml(OmegaConf.create(config | {"resume": False})))
+    run.trainer.callbacks.append(LambdaCallback(on_train_start=accepted))  # type: ignore[attr-defined]
 
 
-def announce(config: Config, run: RunDirectory, facts: dict[str, Any], trainer: L.Trainer) -> None:
+def announce(run: Run, parameters: int) -> None:
+    """Print the size of the run, its devices, its precision, and its directory."""
     print(
-        f"{config['name']}: {facts['parameters']:,} parameters, {facts['max_steps']:,} steps of "
-        f"{config['global_batch']} samples, {trainer.world_size} x {trainer.strategy.root_device.type}, "
-        f"{config['precision']}, compile {config['compile']}\nrun directory: {run.path}",
+        f"{run.config.name}: {parameters:,} parameters, {run.steps:,} steps of {run.config.global_batch} samples, "
+        f"{run.trainer.world_size} x {run.trainer.strategy.root_device.type}, {run.config.precision}, "
+        f"compile {run.config.compile}\nrun directory: {run.directory.path}",
         flush=True,
     )
-
-
-def quieten() -> None:
-    """Leave out what Lightning says of settings that are chosen here on purpose."""
-    for package in ("pytorch", "fabric"):
-        logging.getLogger(f"lightning.{package}").setLevel(logging.WARNING)
-    if not leads():
-        logging.getLogger().setLevel(logging.ERROR)  # rank zero has said it
-    for message in (
-        ".*does not have many workers.*",
-        ".*ended before the epoch ended and your dataloader is not resumable.*",
-        ".*Trying to infer the `batch_size`.*",
-        ".*`isinstance.treespec, LeafSpec.` is deprecated.*",
-        ".*You are using `torch.load`.*",
-        ".*sync_dist=True.*",  # what is logged is already that of all devices
-        ".*Detected call of `lr_scheduler.step.*",  # where the first step is left out
-    ):
-        warnings.filterwarnings("ignore", message)
-    torch.set_float32_matmul_precision("high")  # TF32 where there is a GPU; no effect on a CPU

@@ -11,7 +11,7 @@ from ..config import ConfigError
 from ..config.checking.check import with_defaults
 from ..config.checking.fitting import config_folders, target_of
 from ..data import Tokenizer
-from ..exchange.loading import origin_of, tokenizer_of
+from ..exchange.loading import read_model, tokenizer_of
 from ..exchange.nodes import node_of, recorded
 from ..hub import locate
 from ..weights.transfer import Misfit, belongs, fit, offset_of
@@ -19,14 +19,21 @@ from .teacher import digest
 
 log = logging.getLogger(__name__)
 
-FITTED = ("max_length", "image_size", "patch_size", "classes", "pair_classes")  # which may be others than the source's
+FITTED = (
+    "max_length",
+    "image_size",
+    "patch_size",
+    "classes",
+    "pair_classes",
+)  # sizes that may differ from those of the source
 
 
 def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node: Any = None) -> dict[str, Any]:
-    """Copy what fits from `source` into `model`, log the rest, and return what is worth keeping in the run's record.
+    """Copy what fits from `source` into `model`, and log the rest. Returns what run.json keeps of it.
 
-    `node` is the model's config. Raises ConfigError that says what to set where tokenizers or weights do not fit each
-    other, and FileNotFoundError where there is no source.
+    `node` is the model's config.
+    Raises ConfigError that says what to set, where tokenizers or weights do not fit each other.
+    Raises FileNotFoundError where there is no source.
     """
     folder = locate(source)
     try:
@@ -34,7 +41,7 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node:
         if tokenizer is not None and theirs is not None:
             require_same_tokens(tokenizer, theirs, folder)
         with recorded() as made:
-            origin, anew = origin_of(folder)
+            origin, anew = read_model(folder)
         tensors = {name: tensor for name, tensor in origin.state_dict().items() if not belongs(name, anew)}
         report = fit(model, tensors, offset_of(origin))
     except Misfit as error:
@@ -48,7 +55,9 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node:
 
 
 def explained(error: Misfit, source: str, ours: Any, theirs: Any) -> str:
-    """In one line, what to set so that a model has the sizes and parts of its source; or else the first misfit."""
+    """In one line, what to set so that the model has the sizes and parts of its source; else the first tensor that does
+    not fit.
+    """
     first = error.problems[0]
     more = f" and {len(error.problems) - 1} more" if len(error.problems) > 1 else ""
     if isinstance(ours, dict):
@@ -60,9 +69,9 @@ def explained(error: Misfit, source: str, ours: Any, theirs: Any) -> str:
 
 
 def differences(ours: dict[str, Any], theirs: dict[str, Any], misfits: str) -> Iterator[str]:
-    """What to set of the class, sizes and parts of `theirs` where `ours` are others.
+    """What to set for each class, size or part in which `ours` differs from `theirs`.
 
-    A part that is the model's own default counts where the misfits name its tensors.
+    A part that is the model's own default counts only where `misfits` names its tensors.
     """
     for name, value in theirs.items():
         target = value.get("_target_") if isinstance(value, dict) else None
@@ -77,7 +86,7 @@ def differences(ours: dict[str, Any], theirs: dict[str, Any], misfits: str) -> I
 
 
 def choice(part: str, target: str) -> str:
-    """`model/positions=rotary`, where one option alone makes that part."""
+    """`model/positions=rotary` where exactly one option makes that part, else the full key of its class."""
     found = [
         file.stem
         for folder in config_folders()
@@ -88,13 +97,13 @@ def choice(part: str, target: str) -> str:
 
 
 def require_same_tokens(ours: Tokenizer, theirs: Tokenizer, folder: Path) -> None:
-    """Raises ValueError where an id means one token to the run and another, or none, to the weights."""
+    """Raises ValueError where an id is one token for the run, and another token or none for the weights."""
     known = theirs.core.get_vocab(with_added_tokens=True)
     mine = ours.core.get_vocab(with_added_tokens=True)
-    strangers = sorted((id, token) for token, id in mine.items() if known.get(token) != id)
-    if strangers:
-        shown = ", ".join(f"{token!r} ({id})" for id, token in strangers[:5])
+    others = sorted((id, token) for token, id in mine.items() if known.get(token) != id)
+    if others:
+        shown = ", ".join(f"{token!r} ({id})" for id, token in others[:5])
         raise ValueError(
-            f"the run's tokenizer is not that of init_from: {len(strangers)} of its {len(mine)} tokens have another id "
+            f"the run's tokenizer is not that of init_from: {len(others)} of its {len(mine)} tokens have another id "
             f"there or none, such as {shown}; set tokenizer=pretrained tokenizer.path={folder}"
         )

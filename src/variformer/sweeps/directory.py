@@ -1,6 +1,5 @@
 """A sweep's folder. Its name follows from the command, a trial's from the swept values: the same command finds both."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -10,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from filelock import lock_descriptor
 
 from ..config import ConfigError
 from ..config.classes.moved import with_current_targets
@@ -120,11 +121,7 @@ def spelled(part: Sequence[str] | Mapping[str, str] | None) -> str:
 
 def locked(file: IO[str]) -> bool:
     """Lock an open file for as long as it, or a copy of it in a child process, is open; False if another has it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return lock_descriptor(file.fileno(), blocking=False)
 
 
 def in_use(folder: Path) -> bool:

@@ -16,6 +16,8 @@ MOVED = {  # old name: new name
     "variformer.data.text.TextData": "variformer.data.text.data.TextData",
     "variformer.data.sources.TextFiles": "variformer.data.text.files.TextFiles",
     "variformer.data.tokenizer_recipes": "variformer.data.text.tokenizer_recipes",
+    "variformer.models.UntaughtDeiT": "variformer.models.SingleHeadDeiT",
+    "variformer.models.deit.UntaughtDeiT": "variformer.models.SingleHeadDeiT",
     "variformer.training.callbacks.average": "variformer.training.callbacks",
     "variformer.training.callbacks.checkpoints": "variformer.training.callbacks",
     "variformer.training.callbacks.curves": "variformer.training.callbacks",

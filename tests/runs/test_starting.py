@@ -22,7 +22,7 @@ def start(monkeypatch):
     """(the config of the source, that of the model) -> the one line that refuses it."""
 
     def refused(source: dict[str, Any], model: dict[str, Any]) -> str:
-        monkeypatch.setattr(starting, "origin_of", lambda folder: (instantiate(source, "model"), []))
+        monkeypatch.setattr(starting, "read_model", lambda folder: (instantiate(source, "model"), []))
         monkeypatch.setattr(starting, "tokenizer_of", lambda folder: None)
         monkeypatch.setattr(starting, "locate", lambda name: name)
         with pytest.raises(ConfigError) as caught:
@@ -74,7 +74,7 @@ def test_what_fits_by_interpolation_is_no_cure(start):
 
 def test_the_cure_works(monkeypatch):
     """A width that is the source's again; the vocabulary is the same, and no advice on it is given."""
-    monkeypatch.setattr(starting, "origin_of", lambda folder: (instantiate(BERT, "model"), []))
+    monkeypatch.setattr(starting, "read_model", lambda folder: (instantiate(BERT, "model"), []))
     monkeypatch.setattr(starting, "tokenizer_of", lambda folder: None)
     monkeypatch.setattr(starting, "locate", lambda name: name)
     with pytest.raises(ConfigError) as caught:

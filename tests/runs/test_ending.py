@@ -97,7 +97,7 @@ def test_an_orderly_stop_leaves_no_traceback(tmp_path):
 
 
 def test_time_counts_from_the_start_of_the_process():
-    probe = "import time; time.sleep(0.5); from variformer.runs.timing import process_seconds as p; print(p())"
+    probe = "import time; time.sleep(0.5); from variformer.runs.console import process_seconds as p; print(p())"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=100, check=True)
     assert 0.5 <= float(done.stdout) < 100
 

@@ -184,6 +184,15 @@ def test_a_card_shows_no_folder_of_the_machine(composed):
     assert not [line for line in text.splitlines() if ": /" in line or "- /" in line or "texts" in line]
 
 
+def test_a_card_shows_no_folder_of_an_imported_model(composed):
+    for source, shown in {
+        "/home/me/bert": "bert",
+        "google-bert/bert-base-uncased": "google-bert/bert-base-uncased",
+    }.items():
+        text = str(Card("run", "BertForMaskedLM", 1, composed("experiment=bert"), record={"imported_from": source}))
+        assert f"imported from `{shown}` with Variformer" in text and "```yaml" not in text
+
+
 def test_shards(exported, tmp_path):
     _, run, folder = exported
     export(run, tmp_path, max_shard_bytes=20_000)

@@ -7,8 +7,9 @@ import pytest
 import torch
 from lightning import Callback
 
+from variformer.config.schema import experiment
 from variformer.run_directory.directory import RunDirectory
-from variformer.runs import build
+from variformer.runs import trainer
 from variformer.runs.train import train
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
@@ -45,9 +46,9 @@ def config(composed):
     """A run with both, trained to its end."""
     config = composed(*SHORT, f"+callbacks.lightnings={LIGHTNINGS}", "+callbacks.counter={_target_: torch.nn.Identity}")
     with pytest.MonkeyPatch.context() as patch:
-        made = build.instantiate
+        made = trainer.instantiate
         patch.setattr(
-            build,
+            trainer,
             "instantiate",
             lambda node, key="", /, **extra: Counter() if key == "callbacks.counter" else made(node, key, **extra),
         )
@@ -91,7 +92,7 @@ def test_a_foreign_callback_resumes_bit_for_bit(config, tmp_path):
 
 def test_callbacks_stand_in_their_declared_order(config):
     turned = config | {"callbacks": dict(reversed(config["callbacks"].items()))}  # whatever the order of the config
-    callbacks = build.build_trainer(turned, RunDirectory(config["run_dir"]), 6).callbacks
+    callbacks = trainer.build_trainer(experiment(turned), RunDirectory(config["run_dir"]), 6).callbacks
     names = [type(each).__name__ for each in callbacks]
     assert [name for name in names if name in DECLARED] == DECLARED
     assert names[-1] == "Preemption"

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from variformer.config.schema import experiment
 from variformer.data import PythonDocs, TextData, WordPiece
 from variformer.exchange.loading import load_run, run_config
-from variformer.runs.build import build_data_module, build_module, build_task
 from variformer.runs.evaluate import evaluate_run
 from variformer.runs.origins import find_teacher
+from variformer.runs.run import build_data_module, build_module
+from variformer.runs.task import build_task
 from variformer.runs.teacher import bring_teacher
 from variformer.runs.train import train
 from variformer.training.loggers import read_curves
@@ -61,9 +63,9 @@ def test_a_checkpoint_holds_the_student_alone(student):
 
 
 def test_a_new_student_starts_as_every_second_layer_of_its_teacher(student, bert):
-    task = build_task(student)
+    task = build_task(experiment(student))
     bring_teacher(find_teacher(student), student, task)
-    model, teacher = build_module(student, task).model, load_run(bert, "best")
+    model, teacher = build_module(experiment(student), task).model, load_run(bert, "best")
     task.objective.initialise(model)
     assert len(model.encoder.blocks) == 2 and len(teacher.encoder.blocks) == 4
     for ours, theirs in ((0, 0), (1, 2)):
@@ -79,11 +81,11 @@ def test_without_copied_layers_a_student_starts_as_it_would_alone(student):
     models = []
     for with_teacher in (True, False):
         config = student | {"objective": alone}
-        task = build_task(config)
+        task = build_task(experiment(config))
         torch.manual_seed(0)
         if with_teacher:
             bring_teacher(find_teacher(config), config, task)
-        models.append(build_module(config, task).model)
+        models.append(build_module(experiment(config), task).model)
         task.objective.initialise(models[-1])
     assert all(torch.equal(*pair) for pair in zip(*(model.parameters() for model in models), strict=True))
 
@@ -167,10 +169,11 @@ def test_a_teacher_that_is_not_there_is_named_with_its_cure(composed, tmp_path):
 def scored(run: Path, model: torch.nn.Module) -> dict[str, float]:
     """Accuracies of a model on the validation inputs of a run, by hand."""
     config = run_config(run)
-    task = build_task(config, run / "tokenizer" if config["tokenizer"] else None)
+    settings = experiment(config)
+    task = build_task(settings, run / "tokenizer" if config["tokenizer"] else None)
     task.objective.eval()
     totals: dict[str, list] = {}
-    for batch in build_data_module(config, task, 1).val_dataloader():
+    for batch in build_data_module(settings, task, steps=1, devices=1).val_dataloader():
         with torch.no_grad():
             for name, ratio in task.objective.task(model, batch).ratios.items():
                 totals.setdefault(name, []).append((ratio.total.double(), ratio.count.double()))

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from variformer.analysis.cost import model_flops, parameter_count
-from variformer.runs.build import build_data_module, build_module, build_task
+from variformer.run_directory.directory import RunDirectory
 from variformer.runs.plan import plan, show_plan
+from variformer.runs.run import build, prepare
 from variformer.runs.train import train
 
-from .conftest import command
+from ..processes import command
 
 COMMON = ["debug=fast", "model.vocab_size=600"]
 
@@ -27,9 +28,8 @@ def nothing_trains(monkeypatch):
 def test_the_plan_is_that_of_the_run(composed, nothing_trains):
     config = composed("experiment=gpt", *COMMON, "tokenizer=bytes", "global_batch=12", "callbacks=[default,average]")
     told = plan(config)
-    task = build_task(config)
-    module = build_module(config, task)
-    batch = next(iter(build_data_module(config, task, 1).train_dataloader()))
+    run = build(prepare(config, RunDirectory(config["run_dir"])))
+    module, batch = run.module, next(iter(run.data_module.train_dataloader()))
     assert told.parameters == parameter_count(module.model)
     assert (told.micro_batch, told.accumulation, told.devices) == (2, 6, 1)
     assert told.flops == told.computed == 6 * model_flops(module.model, module.objective, batch)

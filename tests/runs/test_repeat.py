@@ -18,7 +18,7 @@ from variformer.runs.train import train
 from variformer.training.loggers import read_curves
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
-from .conftest import ROOT, command
+from ..processes import ROOT, command
 
 SMALL = ["debug=fast", "model.width=32", "model.depth=2", "model.heads=2", "model.hidden=64", "model.dropout=0.1"]
 SMALL += ["callbacks.throughput=null"]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from variformer.config import ConfigError
-from variformer.runs.build import build_task
+from variformer.config.schema import experiment
+from variformer.runs.task import build_task
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def task(config, tmp_path):
             (tmp_path / name).write_bytes(content)
         source = config["data"]["source"] | {"train": str(tmp_path / name)}
         data = config["data"] | {"source": source, "cache": str(tmp_path / "cache"), **settings}
-        return build_task(config | {"data": data})
+        return build_task(experiment(config | {"data": data}))
 
     return build
 
@@ -72,5 +73,5 @@ def test_a_tokenizer_that_does_not_fit_is_one_line(config, tmp_path, changes, to
     source = config["data"]["source"] | {"train": str(tmp_path / "a.txt")}
     data = config["data"] | {"source": source, "cache": str(tmp_path / "cache")}
     with pytest.raises(ConfigError, match=told) as caught:
-        build_task(config | {"data": data} | changes)
+        build_task(experiment(config | {"data": data} | changes))
     assert len(caught.value.problems) == 1

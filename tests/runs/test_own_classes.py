@@ -174,12 +174,13 @@ def test_evaluation_builds_no_optimizer_callback_or_logger(study, monkeypatch):
 )
 def test_settings_that_need_blocks_are_refused(study, override, problem):
     from variformer.config import instantiate
-    from variformer.runs.build import block_needs
+    from variformer.config.schema import experiment
+    from variformer.runs.run import missing_blocks
 
-    config = variformer.compose("experiment=mine", "allow=my_study", override)
-    assert next(block_needs(config, instantiate(config["model"], "model"))).startswith(problem)
+    config = experiment(variformer.compose("experiment=mine", "allow=my_study", override))
+    assert next(missing_blocks(config, instantiate(config.model, "model"))).startswith(problem)
     own = instantiate({"_target_": "my_study.Own", "width": 8, "heads": 2, "depth": 1, "vocab_size": 9}, "model")
-    assert list(block_needs(config, own)) == []
+    assert list(missing_blocks(config, own)) == []
 
 
 def test_a_plan_of_a_plain_model_has_memory_and_flops(study):
