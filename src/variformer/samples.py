@@ -125,15 +125,15 @@ class ImageCatalogue(Protocol):
     classes: int
 
 
-def required(vocabulary: Vocabulary, name: str, objective: object) -> int:
-    """The id of a special token that an objective cannot do without.
+def required(vocabulary: Vocabulary, name: str, reader: object) -> int:
+    """The id of a special token that `reader`, an objective or a writer of texts, cannot do without.
 
     Raises ValueError if the tokenizer lacks it.
     """
     token = getattr(vocabulary, name)
     if token is None:
         raise ValueError(
-            f"{type(objective).__name__} needs a tokenizer with a `{name}` token; "
+            f"{type(reader).__name__} needs a tokenizer with a `{name}` token; "
             "choose another with tokenizer=word_piece, roberta_bpe or unigram"
         )
     return token

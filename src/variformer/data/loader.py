@@ -64,7 +64,7 @@ def loader(
         Finalize(None, end_workers, exitpriority=0)
     return DataLoader(
         Keyed(view, seed if train else 0),
-        batch_sampler=order,  # type: ignore[arg-type]
+        batch_sampler=order,
         collate_fn=Collator(collate, train),
         num_workers=workers,
         pin_memory=pin_memory,
