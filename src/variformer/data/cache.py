@@ -1,4 +1,4 @@
-"""A folder for what is costly to make again: each entry is made once, whole or not at all."""
+"""A folder for results that take long to make. Each is made once, and is complete or not there."""
 
 import errno
 import hashlib

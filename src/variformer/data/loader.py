@@ -24,7 +24,7 @@ Collate = Callable[[list[SampleT], np.ndarray, bool], Batch]
 
 
 class Keyed(Dataset[KeyedSample]):
-    """A view whose samples are asked for by (epoch, index) and come with the key of their randomness."""
+    """A view as a dataset: by (epoch, index), samples with the key of their random numbers."""
 
     def __init__(self, view: View[Mapping[str, object]], seed: Seed):
         self.view, self.seed = view, seed
@@ -55,9 +55,9 @@ def loader(
     workers: int = 0,
     pin_memory: bool = False,
 ) -> DataLoader:
-    """An ordinary DataLoader: all that is special lies in the order and in the keys.
+    """An ordinary DataLoader over an order of samples, each with the key of its random numbers.
 
-    In evaluation the corruption of each sample is the same every time, whatever the run's seed.
+    In evaluation, each sample is corrupted in the same way every time, and for every seed of a run.
     """
     train = isinstance(order, TrainingOrder)
     if workers:
@@ -70,24 +70,24 @@ def loader(
         pin_memory=pin_memory,
         persistent_workers=workers > 0,
         worker_init_fn=follow_the_trainer,
-        generator=torch.Generator(),  # seeds the workers, who do not use it; the global generator is left alone
+        generator=torch.Generator(),  # else the global generator would seed the workers, and advance
     )
 
 
 def follow_the_trainer(worker: int) -> None:
-    """A worker lives as long as the trainer that needs it.
+    """A worker ends when its trainer ends.
 
-    What tells a whole group of processes to stop is for the trainer. Where that is killed, its worker ends at once:
-    it has inherited the connections to other ranks, who would wait for an answer as long as it holds them.
+    It ignores SIGTERM, which a group of processes gets and the trainer answers. When the trainer is killed, the worker
+    ends at once: it holds the connections to other ranks, which would wait for as long as it does.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     on_death_of_parent(signal.SIGKILL)
 
 
 def end_workers() -> None:
-    """Before a process leaves, or after an error: others would tell them by SIGTERM, and wait for those that hang.
+    """Kill this process's workers before it exits, or after an error. Workers that hang would not answer SIGTERM.
 
-    PyTorch, which raises an error where a worker ends, is not told.
+    PyTorch raises an error when a worker ends; its handler of SIGCHLD is switched off meanwhile.
     """
     workers = [child for child in active_children() if child.daemon]
     before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if current_thread() is main_thread() else None

@@ -1,4 +1,4 @@
-"""The order of samples: a pure function of seed and position, however often the run was interrupted."""
+"""The order of samples, a pure function of seed and position; interruptions do not change it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from ..randomness import uniform
 from ..ranges import Count, Seed, Whole
 
-# One position per sample ever shown: position p is sample p % size, in the order of epoch p // size.
+# Positions count all samples that the model reads: position p is sample p % size, in the order of epoch p // size.
 
 Index = tuple[int, int]  # (epoch, index within the split)
 
@@ -25,7 +25,7 @@ class Share:
 class TrainingOrder:
     """Batches of (epoch, index) pairs without an end of epoch: each epoch a new permutation, one after the other.
 
-    `size` samples, `steps` global batches of `batch` in all, of which the first `start` samples are already seen.
+    `size` samples, `steps` global batches of `batch` samples; the run has already read the first `start` samples.
     """
 
     def __init__(self, size: Count, *, seed: Seed, batch: Count, steps: Count, share: Share, start: Whole = 0):
@@ -43,7 +43,7 @@ class TrainingOrder:
         )
 
     def __len__(self) -> int:
-        """Micro batches of the whole run, those already seen included: Lightning counts from the run's beginning."""
+        """Micro batches of the run, with those already read: Lightning counts from the beginning of the run."""
         return self.steps * self.batch // (self.share.micro * self.share.world)
 
     def __iter__(self) -> Iterator[list[Index]]:
@@ -60,7 +60,7 @@ class TrainingOrder:
 
 
 class RepeatedBatch(TrainingOrder):
-    """The first global batch, at every step: can a model learn it by heart?"""
+    """The first global batch at every step, to see whether a model can learn it by heart."""
 
     def __iter__(self) -> Iterator[list[Index]]:
         first = list(TrainingOrder(self.size, seed=self.seed, batch=self.batch, steps=1, share=self.share))
@@ -71,8 +71,8 @@ class RepeatedBatch(TrainingOrder):
 class EvaluationOrder:
     """Each of the samples at `indices` once; devices take turns, and the last batches may be short.
 
-    Each device has as many batches as the others, because a sharded model computes on all of them or on none. One that
-    has run out of samples is given the first once more, as that of epoch 1, which does not count.
+    All devices have the same number of batches, because a sharded model computes on all devices together. A device
+    without further samples gets the first one again, with epoch 1; it is not counted.
     """
 
     def __init__(self, indices: Sequence[Whole], share: Share):
@@ -90,7 +90,7 @@ class EvaluationOrder:
 def drawn(size: int, count: int | None) -> Sequence[int]:
     """`count` of `size` indices in ascending order, the same ones in every run; None: all.
 
-    Those with the smallest hashes, so that more of them contain the fewer.
+    These are the indices with the smallest hashes, so that a larger count contains a smaller one.
     """
     if count is None or count >= size:
         return range(size)

@@ -125,7 +125,7 @@ def cut_and_paste(images: Tensor, kept: float, random: np.random.Generator) -> t
 
 
 def counted(labels: Tensor) -> Tensor:
-    """(B,) -> (B,) one for each image with a label, zero for what is none."""
+    """(B,) labels -> (B,): one where there is a label, zero at NO_LABEL."""
     return (labels != NO_LABEL).float()
 
 
@@ -135,7 +135,7 @@ def count_hits(scores: Tensor, labels: Tensor, among: int) -> Tensor:
 
 
 def both_scores(predictions: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """What a model says of the label and of what a teacher would say; the same where it has only one head."""
+    """(B, K) scores of the label and of the teacher's answer; the same where the model has only one head."""
     label, teacher = (predictions, predictions) if isinstance(predictions, Tensor) else predictions
     return label.float(), teacher.float()
 

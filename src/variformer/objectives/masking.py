@@ -1,4 +1,4 @@
-"""Which tokens to hide, and what stands in their place: BERT's noise, for a whole batch at once."""
+"""Which tokens are hidden, and what takes their place: BERT's noise, for a batch at once."""
 
 import numpy as np
 
@@ -71,7 +71,8 @@ def corrupt(
 def positions(chosen: np.ndarray, count: int | None) -> tuple[np.ndarray, np.ndarray]:
     """The chosen places as positions in the flattened batch, (N,), and which of them count.
 
-    With `count`, every row gives that many, so that shapes never change; what is lacking points at its row's start.
+    With `count`, every row gives that many, so that shapes never change; places that are missing point at the row's
+    start, and do not count.
     """
     if count is None:
         places = np.flatnonzero(chosen)
@@ -87,7 +88,7 @@ def _run_numbers(keys: np.ndarray, runs: np.ndarray) -> np.ndarray:
 
 
 def _sizes(units: np.ndarray) -> np.ndarray:
-    """(B, T) running numbers of what each token is of -> (B, T): how many tokens share it; 0 for the number -1."""
+    """(B, T) running numbers of each token's word or run -> (B, T): how many tokens have that number; 0 for -1."""
     sizes = np.zeros((len(units), units.shape[1] + 1), dtype=int)  # the extra column takes -1
     np.add.at(sizes, (np.arange(len(units))[:, None], units), 1)
     sizes[:, -1] = 0

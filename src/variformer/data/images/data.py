@@ -28,13 +28,13 @@ class ImageData:
     channels: 1 (grey) or 3 (red, green, blue); images are converted
     augmentation: what happens to training images; None: what happens in evaluation
     mean, std: of each channel, in [0, 1], used to normalise; one number serves all channels
-    centre: the share of an image's shorter side that is kept in evaluation; 0.875 is usual for photographs
+    centre: the fraction of an image's shorter side that is kept in evaluation; 0.875 is usual for photographs
     on_duplicate: what happens to an image that is there more than once, known by its bytes: "keep" counts and reports
         it, where that is cheap (up to 100,000 images, none of the hub's); "drop" leaves it out, first of training;
         "error" stops
     on_bad: "error" stops at an image or label that cannot be used; "skip" takes the next good one in training,
         leaves it out of every metric in evaluation, and counts
-    verify: decode every image once in `prepare`, instead of meeting a bad one hours later
+    verify: decode every image once in `prepare`, instead of meeting a bad one after hours
     """
 
     holds: ClassVar = "images"

@@ -1,4 +1,4 @@
-"""The same image more than once: in one split it weighs more, in two it makes an evaluation too good."""
+"""Images that occur more than once. In one split they have more weight; in two, evaluation is too good."""
 
 from collections import Counter
 

@@ -12,10 +12,10 @@ MANY = 100_000  # images; comparing more takes too long at every start
 
 
 def firsts(parts: Sequence[RawImages], thorough: bool = False) -> np.ndarray | None:
-    """(N,) of all images of the parts in a row: the position of the first that is the same, mostly an image's own.
+    """(N,) for each image of all parts in a row: the position of the first image that is the same; mostly its own.
 
-    Two images are the same where they are stored with the same bytes. None where all images would have to be read to
-    know, or more than MANY of them compared: only a `thorough` search does that.
+    Two images are the same if they are stored with the same bytes. None: to know this, all images would have to be
+    read, or more than MANY of them compared, which only a `thorough` search does.
     """
     keys = [part.keys() for part in parts] if thorough or sum(map(len, parts)) <= MANY else [None]
     known = [each for each in keys if each is not None]

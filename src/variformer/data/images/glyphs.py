@@ -46,8 +46,8 @@ FINER = 2  # pixels in which one pixel is drawn, in each direction
 class Glyphs:
     """26 capital letters in 22 fonts, 20 x 20 grey pixels: 8,320 images to train on, 1,040 to validate, 1,040 to test.
 
-    Every image has a font, a turn, a shear, a size, a place, a contrast and noise of its own, all drawn from
-    (seed, split, index). Fonts are the same in all splits. Raises FileNotFoundError where matplotlib lacks its fonts.
+    Every image has a font, a turn, a shear, a size, a place, a contrast and noise of its own, which follow from
+    (seed, split, index). Fonts are the same in all splits. Raises FileNotFoundError if matplotlib lacks its fonts.
     """
 
     def __init__(self, seed: Seed = 0):

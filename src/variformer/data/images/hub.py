@@ -50,7 +50,7 @@ class HubImages:
 
     path, name, revision: as in `datasets.load_dataset`
     image_column, label_column: labels are whole numbers, class labels or strings (numbered alphabetically)
-    validation_split, test_split: for each one not given, the share `held_out` of the training split
+    validation_split, test_split: for each one not given, a fraction `held_out` of the training split is set aside
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class BadImage(ValueError):
-    """An image that cannot be read, or whose label means nothing."""
+    """An image that cannot be read, or has no valid label."""
 
 
 class RawImages:
@@ -44,7 +44,7 @@ class RawImages:
         raise NotImplementedError
 
     def keys(self) -> np.ndarray | None:
-        """(N,) a number that equal images share, cheap to know; None where there is none."""
+        """(N,) a cheap number that is the same for equal images; None: there is no such number."""
         return None
 
     def digest(self, index: int) -> bytes | None:

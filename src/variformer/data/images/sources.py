@@ -38,7 +38,7 @@ class _Torchvision:
 
     root: the folder it is kept in; by default torchvision/ in $VARIFORMER_CACHE or ~/.cache/variformer
     download: fetch what is not there
-    held_out: the share of the training images that becomes the validation split
+    held_out: the fraction of the training images that becomes the validation split
     """
 
     dataset: ClassVar[str]

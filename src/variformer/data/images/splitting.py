@@ -14,10 +14,10 @@ from .raw import RawImages
 
 
 def split_off(images: RawImages, sizes: Sequence[int]) -> list[RawImages]:
-    """Parts of the given sizes, and first what is left; in each part every class has its share.
+    """First what is left, then parts of the given sizes; all have the classes in the same proportions.
 
-    Which image goes where depends on names alone, not on the order of the list, which usually goes by class. What is
-    the same as another image goes with it, so that no part holds a copy of what another one holds.
+    The part of an image depends only on its name, not on the order of the list, which is usually by class. Equal images
+    are in one part, so that no part holds a copy of an image of another.
     """
     if sum(sizes) >= len(images):
         raise ValueError(f"cannot set {sum(sizes)} of {len(images)} images aside; lower held_out")
@@ -31,7 +31,7 @@ def split_off(images: RawImages, sizes: Sequence[int]) -> list[RawImages]:
 
 
 def _spread(images: RawImages) -> np.ndarray:
-    """(N,) positions in an order of which any stretch holds the classes in proportion."""
+    """(N,) positions, in an order of which any stretch has the classes in proportion."""
     names = (images.name(index).encode(errors="surrogateescape") for index in range(len(images)))
     digests = b"".join(hashlib.sha256(name).digest()[:8] for name in names)
     hashes = np.frombuffer(digests, dtype=">u8")
@@ -44,9 +44,9 @@ def _spread(images: RawImages) -> np.ndarray:
 def complete(
     train: RawImages, validation: RawImages | None, test: RawImages | None, held_out: UnderHalf
 ) -> dict[Split, RawImages]:
-    """All three splits, where each one not given is the share `held_out` of the training images."""
+    """All three splits. For each one not given, a fraction `held_out` of the training images is set aside."""
     if not 0 < held_out < 0.5:
-        raise ValueError(f"held_out is a share of the training images in (0, 0.5), not {held_out}")
+        raise ValueError(f"held_out is a fraction of the training images in (0, 0.5), not {held_out}")
     size = max(1, round(held_out * len(train)))
     missing = [part for part in (validation, test) if part is None]
     train, *parts = split_off(train, [size] * len(missing))

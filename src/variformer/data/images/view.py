@@ -21,8 +21,8 @@ from .raw import BadImage, RawImages
 class ImageView:
     """One split: sample(index, key) is a pure function, and all its randomness comes from `key`.
 
-    With on_bad="skip" a bad image keeps its place, so that length and order never change: in training the next good one
-    stands there, in evaluation a blank one with the label NO_LABEL, which no metric counts.
+    With on_bad="skip", length and order stay the same. In training, the next good image takes the place of a bad one.
+    In evaluation, a blank image with the label NO_LABEL does, which no metric counts.
     """
 
     def __init__(self, images: RawImages, steps: Steps, classes: Count, on_bad: OnBad, train: bool):

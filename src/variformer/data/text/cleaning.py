@@ -27,7 +27,7 @@ def clean(text: str) -> str:
 
 
 class Cleaner:
-    """Cleans documents. A bad one is an error, or is left out and counted (`on_bad="skip"`)."""
+    """Cleans documents. A document that cannot be used is an error, or is left out and counted (on_bad="skip")."""
 
     def __init__(self, on_bad: OnBad, max_document_bytes: Count) -> None:
         check_choices(on_bad)

@@ -78,10 +78,9 @@ def write_corpus(
     tokenizer: Tokenizer,
     advance: Callable[[int], None] = lambda documents: None,
 ) -> None:
-    """Tokenise texts, in parallel, into an empty folder; `advance` is told how many have been done.
+    """Tokenise texts, in parallel, into an empty folder; `advance` is called with the number of texts that were added.
 
-    A text without a single token (nothing but accents, for a tokenizer that strips them) is left out, and
-    counted.
+    A text without tokens (only accents, for a tokenizer that strips them) is left out, and counted.
     """
     dtype = np.dtype(np.uint16 if tokenizer.size <= 1 << 16 else np.uint32)
     documents, sentences = [np.zeros(1, dtype=np.int64)], []
@@ -116,7 +115,7 @@ def sentence_starts(text: str, encoding: tokenizers.Encoding) -> np.ndarray:
     characters = np.array([match.end() for match in _SENTENCE_START.finditer(text)], dtype=np.int64)
     ends = np.maximum.accumulate(np.array(encoding.offsets, dtype=np.int64)[:, 1])
     tokens = np.searchsorted(ends, characters, side="right")
-    # The first match is the first character that is not blank: what is before it is no sentence of its own.
+    # The first match is the first character that is not blank; blanks before it are not a sentence.
     return np.unique(np.append(tokens[1:][tokens[1:] < len(ends)], 0))
 
 

@@ -61,7 +61,7 @@ class TextData:
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever the tokens of any split would; the same however the tokenizer was come by."""
+        """A hash that changes whenever the tokens of a split would; where the tokenizer came from does not matter."""
         return digest_of(self._store_key, self.tokenizer.fingerprint, corpus.VERSION)
 
     @property
@@ -76,7 +76,7 @@ class TextData:
         return {name: digest_of(text)[:16] for name, text in parts.items()}
 
     def prepare(self) -> None:
-        """Do all that is not in the cache yet."""
+        """Make what is not in the cache yet."""
         build_once(self._folder, self._build)
 
     @cached_property
@@ -115,7 +115,7 @@ class TextData:
     @cached_property
     def _store_key(self) -> str:
         settings: list[Any] = [self.validation, self.test, self.on_bad, self.max_document_bytes]
-        settings += [] if self.on_duplicate == "keep" else [self.on_duplicate]  # what runs of before did
+        settings += [] if self.on_duplicate == "keep" else [self.on_duplicate]  # as in earlier runs
         return digest_of(self.source.fingerprint(self.cache), settings, cleaning.VERSION, store.VERSION)
 
     @cached_property

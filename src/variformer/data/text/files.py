@@ -144,9 +144,9 @@ def _txt(path: Path, separator: str | None) -> Iterator[Document]:
             return
         number, rest, occurs = 0, "", False
         while block := file.read(1 << 20):
-            *whole, rest = (rest + block).split(separator)
-            occurs = occurs or bool(whole)
-            for text in filter(str.strip, whole):
+            *complete, rest = (rest + block).split(separator)
+            occurs = occurs or bool(complete)
+            for text in filter(str.strip, complete):
                 number += 1
                 yield Document(f"{path}:document {number}", text)
         if rest.strip():

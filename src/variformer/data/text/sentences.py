@@ -12,8 +12,8 @@ class Sentences:
 
     A row may go on into the next document; the tokenizer's `end` then stands between the two. A sentence longer than a
     row is cut evenly. Each is in exactly one row. A row is {"tokens", "document", "sentence"}, all (length,) int64,
-    padded with -1: "document" and "sentence" are the running numbers of what each token is of, and an `end` belongs to
-    the document behind it and to the sentence -1.
+    padded with -1: "document" and "sentence" are the running numbers of each token's document and sentence. An `end`
+    has the number of the document behind it, and -1 for its sentence.
     """
 
     def __init__(self, corpus: TokenisedText, length: Count) -> None:
@@ -55,7 +55,7 @@ class Sentences:
         return {"tokens": tokens, "document": document, "sentence": sentence}
 
     def _documents(self, places: np.ndarray) -> np.ndarray:
-        """The running numbers of the documents that some tokens are of."""
+        """The running number of the document at each place."""
         return np.searchsorted(self.corpus.documents, places, side="right") - 1
 
 

@@ -19,7 +19,7 @@ from .duplicates import repeats, summary, superfluous
 log = logging.getLogger(__name__)
 
 VERSION = 1  # part of the fingerprint: count up whenever other texts, or other splits, are kept
-FORMAT = 2  # part of the cache's key alone: count up whenever the same texts are written or reported in another way
+FORMAT = 2  # only part of the cache's key: count up whenever the same texts are written or reported in another way
 _TRAIN, _VAL, _TEST = range(3)
 _NONE = 255  # the split of a text that is left out
 _DONE = {
@@ -70,7 +70,7 @@ def write_store(
 ) -> None:
     """Clean every document of a source, cut the splits that it does not give, write all to an empty folder.
 
-    ValueError if no usable training document is left, or for duplicates where they are to be an error.
+    Raises ValueError if no usable training document is left, or at duplicates with on_duplicate="error".
     """
     given = source.read()
     lengths, splits, hashes = _write_texts(folder, given, cleaner)
@@ -126,9 +126,8 @@ def _name(folder: Path, index: int) -> str:
 def assign_splits(points: np.ndarray, validation: float, test: float) -> np.ndarray:
     """(N,) points in [0, 1) -> (N,) 0 for training, 1 for validation, 2 for test.
 
-    A document's split depends on its own text alone, so it stays where it is when others come and go, and
-    equal documents stay together. Only where that leaves a wanted split empty does the largest split give it
-    one.
+    A document's split depends only on its text. So it stays the same when other documents come and go, and equal
+    documents are in one split. If a wanted split is empty, the largest split gives it one document.
     """
     splits = np.select([points < validation, points < validation + test], [_VAL, _TEST], _TRAIN)
     for wanted, fraction in ((_TRAIN, 1.0), (_VAL, validation), (_TEST, test)):
