@@ -16,7 +16,7 @@ from ...analysis.cost import parameter_count
 from ...analysis.machine_memory import OutOfMemory, free_memory, ran_out
 from ...analysis.memory import optimizer_memory, training_memory
 from ...data.loader import loader
-from ...data.order import Share, TrainingOrder
+from ...data.order import BatchPart, TrainingOrder
 from ...objectives.objective import Batch
 from ..data_module import DataModule
 from ..loggers.dashboard import Dashboard
@@ -156,7 +156,7 @@ def affordable(trainer: L.Trainer, module: Any, batch: Batch) -> bool:
 def large_batch(data: DataModule, samples: int) -> Batch:
     """As many training samples as one batch; of a few such batches the one with the most numbers."""
     view = data.view("train")
-    order = TrainingOrder(len(view), seed=data.seed, batch=samples, steps=LOOKED_AT, share=Share(samples))
+    order = TrainingOrder(len(view), seed=data.seed, batch=samples, steps=LOOKED_AT, part=BatchPart(samples))
     return max(loader(view, order, data.objective.collate, seed=data.seed), key=numbers)
 
 
