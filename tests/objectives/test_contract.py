@@ -1,16 +1,20 @@
 """The contract of an objective, for each file of conf/objective with a small model of the kind that it trains."""
 
 import inspect
+import textwrap
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from torch import nn
 
 from variformer import objectives
 from variformer.config import instantiate, register_resolvers
@@ -28,7 +32,7 @@ LENGTH, CLASSES, SIDE = 24, 6, 8
 SMALL = {  # of a model, where it has the argument
     **{"vocab_size": 1000, "width": 16, "depth": 2, "heads": 2, "hidden": 32, "max_length": LENGTH, "head_width": 8},
     **{"image_size": SIDE, "patch_size": 4, "channels": 3, "classes": CLASSES, "dropout": 0.0, "groups": 1},
-    **{"embedding_width": 8, "pair_classes": 2, "segments": 2},
+    **{"embedding_width": 8, "pair_classes": 2, "segments": 2, "generator_divisor": 2},
 }
 
 
@@ -103,6 +107,18 @@ def equal(one: dict, other: dict) -> bool:
         return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
     return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+
+
+def test_the_example_of_the_docstring_is_an_objective(vocabulary):
+    _, _, rest = objectives.__doc__.partition("    class LastToken")
+    example = textwrap.dedent("    class LastToken" + rest.partition("\n\nWhat a batch")[0])
+    names = {"F": F, "np": np, "nn": nn, "torch": torch, "ClassVar": ClassVar, **vars(objectives)}
+    exec(example, names)
+    objective, model = names["LastToken"](vocabulary, LENGTH), small_model("next_token")
+    view = objective.view(Text(vocabulary))
+    scores = objective(model, batch_of(objective, view, train=True))
+    assert scores.loss.isfinite() and scores.ratios["loss"].count == 4
+    assert declared(node_of("next_token"), "trains") == objective.trains
 
 
 def test_every_exported_objective_has_a_config():
