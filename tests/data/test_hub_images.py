@@ -75,7 +75,7 @@ def test_what_is_missing_is_named_with_what_is_there(tmp_path):
         HubImages(floats, **COLUMNS).read()
 
 
-def test_a_name_that_cannot_be_found_says_where_it_was_looked_for(tmp_path, monkeypatch):
+def test_an_unknown_name_says_where_it_was_looked_for(tmp_path, monkeypatch):
     def unreachable(*arguments, **options):
         raise ConnectionError("no network")
 

@@ -162,7 +162,7 @@ def test_verifying_finds_all_damaged_files_before_training(folder):
 
 
 @pytest.mark.parametrize("verify", [False, True])
-def test_a_damaged_file_is_skipped_in_the_same_way_when_verified_and_when_not(folder, verify):
+def test_a_damaged_file_is_skipped_verified_or_not(folder, verify):
     data = photographs(folder, on_bad="skip", verify=verify)
     damage(folder, data, [4, 5])
     data.prepare()

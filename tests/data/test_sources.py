@@ -141,7 +141,7 @@ def test_given_splits(tmp_path):
     assert texts(source, "val") == ["b"]
 
 
-def test_the_fingerprint_follows_content_and_settings_but_not_the_place(tmp_path):
+def test_the_fingerprint_follows_content_not_the_place(tmp_path):
     cache = tmp_path / "cache"
     (tmp_path / "moved").mkdir()
     path = write(tmp_path / "a.txt", "a")

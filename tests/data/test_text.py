@@ -253,7 +253,7 @@ def test_tokenizer_configs_hold_the_defaults(name):
     assert recipe == type(recipe)()
 
 
-def test_the_fingerprint_is_of_what_the_tokenizer_does_not_of_how_it_came(files, tmp_path):
+def test_the_fingerprint_follows_the_tokenizer_not_its_origin(files, tmp_path):
     cache = str(tmp_path / "cache")
     trained = TextData(files, WordPiece(200), cache=cache)
     trained.tokenizer.save(tmp_path / "run")

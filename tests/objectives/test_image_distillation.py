@@ -79,7 +79,7 @@ def test_loss_and_gradients_equal_the_published_code(kind, first):
     assert not objective.state_dict() and not list(objective.parameters())
 
 
-def test_evaluation_takes_the_mean_of_both_heads_and_needs_no_teacher():
+def test_evaluation_takes_the_mean_of_both_heads():
     student = model(DeiT, 1).eval()
     objective = HardDistillation(DATA, task=partial(ImageClassification, **MIXING)).eval()
     plain = batch(ImageClassification(DATA))

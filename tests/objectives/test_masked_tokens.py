@@ -233,7 +233,7 @@ def test_the_order_of_two_segments_is_told_truly(vocabulary):
     assert abs(batch["pair"].mean() - 0.5) < 4 * 0.5 / 300**0.5
 
 
-def test_masks_are_fresh_each_epoch_and_the_same_for_the_same_key(vocabulary):
+def test_masks_are_new_each_epoch_and_the_same_for_a_key(vocabulary):
     objective = MaskedTokens(vocabulary, LENGTH)
     first, again = (objective.collate(windows(8), keys(8, epoch=3), True) for _ in range(2))
     later = objective.collate(windows(8), keys(8, epoch=4), True)
@@ -315,6 +315,6 @@ def test_impossible_shares_are_refused(vocabulary, options):
 def test_scores_of_16_bits_are_summed_in_32():
     """Else a total of thousands would be right to two digits."""
     scores, targets = torch.randn(5000, 40).bfloat16(), torch.randint(40, (5000,))
-    told = token_ratios(scores, targets)["masked_loss"].total
+    summed = token_ratios(scores, targets)["masked_loss"].total
     expected = torch.nn.functional.cross_entropy(scores.double(), targets, reduction="sum")
-    torch.testing.assert_close(told.double(), expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(summed.double(), expected, rtol=1e-6, atol=0)
