@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 import variformer.config
 from variformer.config import ConfigError
-from variformer.config.composing.hints import unknown_keys
+from variformer.config.composing.hydra_errors import unknown_keys
 
 CONF = Path(__file__).parents[2] / "conf"
 STARTED = ["experiment=gpt", "model/positions=rotary", "max_steps=7"]
@@ -68,7 +68,7 @@ def test_what_the_command_changes_is_changed(command, saved):
 
 
 def test_another_part_than_the_run_began_with_is_refused(command, saved):
-    with pytest.raises(ConfigError, match=r"optimizer: .* has its own, and no group is chosen again; set its"):
+    with pytest.raises(ConfigError, match=r"optimizer: .* has chosen this group; set single values of it"):
         command(*STARTED, "optimizer=muon", "resume=auto")
 
 

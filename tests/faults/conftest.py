@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from variformer.config.composing.resuming import has_checkpoints
+from variformer.config.composing.earlier_runs import has_checkpoints
 from variformer.runs.train import train
 from variformer.training.callbacks import Checkpoints
 from variformer.training.loggers import read_curves

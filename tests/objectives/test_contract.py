@@ -18,7 +18,7 @@ from torch import nn
 
 from variformer import objectives
 from variformer.config import instantiate, register_resolvers
-from variformer.config.checking.fitting import declared
+from variformer.config.classes.attributes import declared
 from variformer.data import Corpus
 from variformer.objectives import Distillation, ImageObjective, Objective, TextObjective
 from variformer.randomness import sample_key

@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from variformer.config import ConfigError
-from variformer.config.classes.watched import watched
+from variformer.config.classes.attributes import monitored
 from variformer.sweeps.directory import SweepDirectory, subfolder
 from variformer.sweeps.trials import read_record
 
@@ -121,7 +121,7 @@ def test_what_the_command_line_fixes_is_not_searched():
     assert whole.space.keys() - rest.space.keys() == {"optimizer.lr"}
     assert whole.where != rest.where
     everything = [f"{key}={value}" for key, value in zip(whole.space, ("0.01", "10", "rotary"), strict=True)]
-    with pytest.raises(ConfigError, match="sets all that is searched"):
+    with pytest.raises(ConfigError, match="sets every key"):
         planned("sweep=gpt_learning_rate", *everything)
 
 
@@ -141,7 +141,7 @@ def test_hydras_own_folder_for_sweeps_is_refused(sweeping):
 
 def test_a_damaged_record_of_a_trial_is_named(tmp_path):
     (tmp_path / "trial.json").write_text("")
-    with pytest.raises(ConfigError, match=r"trial\.json: is damaged .*; remove .* to run this trial anew"):
+    with pytest.raises(ConfigError, match=r"trial\.json: is damaged .*; remove .* to run this trial again"):
         read_record(tmp_path)
 
 
@@ -221,7 +221,7 @@ def test_a_sweep_that_runs_already_is_not_run_a_second_time(tmp_path):
     facts = planned("seed=1,2").facts
     with (
         SweepDirectory(tmp_path).claimed(facts),
-        pytest.raises(ConfigError, match="running already, as process"),
+        pytest.raises(ConfigError, match="already runs this sweep"),
         SweepDirectory(tmp_path).claimed(facts),
     ):
         pass
@@ -235,6 +235,6 @@ def test_what_an_objective_watches_is_read_without_torch(composed):
     for experiment in ("gpt", "bert", "t5", "vit"):
         node = composed(f"experiment={experiment}")["objective"]
         objective = instantiate(node, "objective").func
-        assert watched(node) == (f"val/{objective.monitor}", objective.mode)
+        assert monitored(node) == (f"val/{objective.monitor}", objective.mode)
     wrapped = {"_target_": "variformer.objectives.image_distillation.HardDistillation", "task": node}
-    assert watched(wrapped) == ("val/top1", "max")
+    assert monitored(wrapped) == ("val/top1", "max")

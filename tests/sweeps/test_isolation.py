@@ -14,9 +14,9 @@ from omegaconf import OmegaConf
 
 from variformer.run_directory.directory import RunDirectory
 from variformer.sweeps.directory import SweepDirectory
-from variformer.sweeps.isolation import follow, run_trial
 from variformer.sweeps.outcome import Ending, outcome
-from variformer.sweeps.process import attend, start
+from variformer.sweeps.process import Limits, start, wait_for
+from variformer.sweeps.trial_job import follow, run_trial
 from variformer.sweeps.trials import read_trials, update_record
 
 from .conftest import TRAIN, Sweeping, starts, until
@@ -94,7 +94,7 @@ def test_a_trial_that_does_not_compose_fails_alone(sweeping):
     [
         (["model.dropuot=0,0.1"], "did you mean `dropout`?"),
         (["clip=interval(0.1, 1)", "hydra.sweeper.params={model: {heads: 4}}"], "model: holds keys"),
-        (["clip=1,2", "run_dir=here"], "run_dir: a sweep gives each trial its own"),
+        (["clip=1,2", "run_dir=here"], "run_dir: a sweep sets it for each trial"),
         (["clip=interval(0, 1)", "hydra.sweeper.sampler._target_=os.system"], "is not one of optuna.samplers"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_mistake_in_the_whole_sweep_is_answered_before_any_trial(sweeping, arg
 def test_what_a_trial_started_ends_with_it(tmp_path):
     with (tmp_path / "log").open("a") as log:
         process = start(["sh", "-c", "sleep 600 & echo $!"], log, dict(os.environ))
-        attend(process, SweepDirectory(tmp_path), None, 1.0)
+        wait_for(process, SweepDirectory(tmp_path), Limits(None, 1.0))
     child = int((tmp_path / "log").read_text())
     until(lambda: not running(child), 20)
 
@@ -127,17 +127,17 @@ def test_a_warning_of_the_scheduler_reaches_the_trial_first(tmp_path):
 import os, signal, sys
 from variformer.sweeps.directory import SweepDirectory
 from variformer.sweeps.outcome import Ending, outcome
-from variformer.sweeps.isolation import pass_on
-from variformer.sweeps.process import attend, start
-from variformer.training.run_directory import RunDirectory
+from variformer.sweeps.trial_job import raise_again
+from variformer.sweeps.process import Limits, start, wait_for
+from variformer.run_directory.directory import RunDirectory
 signal.signal(signal.SIGUSR2, lambda signum, frame: print("queued again", flush=True))
 trial = "import signal, sys; signal.signal(signal.SIGUSR2, lambda *_: sys.exit(140)); print('ready'); signal.pause()"
 with open({str(tmp_path / "log")!r}, "a") as log:
     process = start([sys.executable, "-uc", trial], log, dict(os.environ))
     print("started", flush=True)
-    ending = attend(process, SweepDirectory({str(tmp_path)!r}), None, 1.0)
+    ending = wait_for(process, SweepDirectory({str(tmp_path)!r}), Limits(None, 1.0))
 print(ending.code, ending.received == signal.SIGUSR2, flush=True)
-pass_on(ending)
+raise_again(ending)
 """
     process = subprocess.Popen([sys.executable, "-c", job], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

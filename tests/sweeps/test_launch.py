@@ -11,9 +11,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from variformer.config import ConfigError, register_resolvers
-from variformer.config.composing.extras import missing_extras
+from variformer.config.composing.hydra_errors import missing_extras
 from variformer.sweeps.devices import cores, reserved
-from variformer.sweeps.isolation import gpus
+from variformer.sweeps.trial_job import gpus
 from variformer.sweeps.trials import update_record
 
 from .conftest import STAND_IN, starts, sweep_of, until
@@ -76,7 +76,7 @@ def test_a_pool_has_no_more_workers_than_jobs_and_grows_again():
     launcher = SimpleNamespace(joblib={"n_jobs": 3}, launch=lambda jobs, initial_job_idx: [])
     swept = sweep_of("seed=1,2", launcher=launcher)
     for jobs, workers in [(1, 1), (2, 2), (9, 3)]:
-        swept.settle([], [["seed=1"]] * jobs)
+        swept.run_jobs([], [["seed=1"]] * jobs)
         assert launcher.joblib["n_jobs"] == workers
 
 
@@ -110,8 +110,8 @@ def test_a_trial_does_not_get_more_gpus_than_there_are(monkeypatch):
 @pytest.mark.parametrize("accelerator, expected", [("auto", 2), ("cpu", 0)])
 def test_trials_on_the_cpu_take_no_gpus(accelerator, expected):
     config = OmegaConf.create({"trainer": {"accelerator": accelerator}})
-    assert gpus(SimpleNamespace(gpus_per_trial=2), config) == expected
-    assert gpus(SimpleNamespace(gpus_per_trial=None), config) is None
+    assert gpus(2, config) == expected
+    assert gpus(None, config) is None
 
 
 def test_submitit_runs_trials_as_jobs(sweeping):
@@ -163,7 +163,7 @@ def test_slurm_is_asked_for_what_a_trial_trains_on():
 
 def test_a_launcher_that_is_not_installed_is_named_with_its_extra(monkeypatch):
     assert missing_extras(["launch=local_parallel", "launch=slurm", "seed=1,2"]) == []
-    monkeypatch.setattr("variformer.config.composing.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("variformer.config.composing.hydra_errors.find_spec", lambda name: None)
     (line,) = missing_extras(["launch=slurm_local", "seed=1,2"])
     assert "pip install 'variformer[slurm]'" in line
 

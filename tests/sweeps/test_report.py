@@ -15,7 +15,7 @@ from PIL import Image
 
 from variformer.sweeps.axis import axes_of, short
 from variformer.sweeps.figures import TooFew, finished, importances
-from variformer.sweeps.report import clock, gist, rank, report
+from variformer.sweeps.report import clock, rank, report, summary
 from variformer.sweeps.space import space_of
 from variformer.sweeps.trials import Trial
 
@@ -221,7 +221,7 @@ def test_what_does_not_vary_has_no_axis(grid):
     ],
 )
 def test_an_error_is_told_in_one_line(error, line):
-    assert gist(error) == line
+    assert summary(error) == line
 
 
 def test_times_and_numbers_are_short():

@@ -8,8 +8,8 @@ import pytest
 
 from variformer.run_directory.directory import RunDirectory, write_json
 from variformer.runs.train import train
-from variformer.searching import Pruned, built
-from variformer.sweeps.trials import SETTLED, read_trial, update_record
+from variformer.searching import Pruned, optuna_object
+from variformer.sweeps.trials import FINISHED, read_trial, update_record
 
 from .conftest import ended_by, starts, until
 
@@ -79,7 +79,9 @@ def test_the_trials_of_one_seed_are_not_those_of_the_next():
     for seed in 0, 1, 2:
         study = optuna.create_study()
         for number in range(4):
-            study.sampler = built({"_target_": "optuna.samplers.RandomSampler", "seed": seed}, "sampler", number)
+            study.sampler = optuna_object(
+                {"_target_": "optuna.samplers.RandomSampler", "seed": seed}, "sampler", number
+            )
             drawn[seed, number] = study.ask(space).params["lr"]
     assert len(set(drawn.values())) == 12
 
@@ -141,7 +143,7 @@ def test_a_trial_that_no_pruner_watches_runs_to_its_end(composed, search, monkey
     write_json(run.path / "trial.json", {"search": search | {"pruner": {"_target_": "optuna.pruners.NopPruner"}}})
     monkeypatch.setenv("VARIFORMER_TRIAL", str(run.path / "trial.json"))
     train(config)
-    assert json.loads(run.status_file.read_text())["status"] in SETTLED
+    assert json.loads(run.status_file.read_text())["status"] in FINISHED
     assert json.loads(run.metrics.read_text())["step"] == 4
 
 
@@ -156,4 +158,4 @@ def test_a_trial_that_no_pruner_watches_runs_to_its_end(composed, search, monkey
 )
 def test_only_optunas_samplers_and_pruners_are_built(node, kind, told):
     with pytest.raises(ValueError, match=told):
-        built(node, kind)
+        optuna_object(node, kind)

@@ -13,8 +13,8 @@ from torch import nn
 from .. import models, portable
 from ..analysis.cost import parameter_count
 from ..config import check
-from ..config.checking.check import with_defaults
-from ..config.composing.paths import anchored
+from ..config.checking.defaults import with_defaults
+from ..config.composing.absolute_paths import with_absolute_paths
 from ..config.schema import Experiment
 from ..data import Tokenizer
 from ..data.images.preprocessing import normalisation
@@ -74,7 +74,7 @@ def import_model(source: str, path: str | Path, data: str | None = None) -> RunD
     node = portable.node_of(folder) if portable.is_own(folder) else node_of(model, made)
     config = config_of_import(node, model, anew, folder, run, data)
     check(config)
-    config = anchored(config)
+    config = with_absolute_paths(config)
     facts = {"name": config["name"], "seed": SEED, "parameters": parameter_count(model), "max_steps": 0}
     place = run.path.resolve()
     working = RunDirectory(place.with_name(f".{place.name}.{os.getpid()}.tmp"))

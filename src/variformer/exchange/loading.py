@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from .. import portable
 from ..config import check, instantiate
-from ..config.checking.check import with_defaults
-from ..config.composing.compose import load as load_config
+from ..config.checking.defaults import with_defaults
+from ..config.composing.saved_configs import saved_config as load_config
 from ..data import Tokenizer
 from ..data.images.preprocessing import preprocessor, transform
 from ..hub import locate, read_json

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from ..config.composing.paths import with_paths
+from ..config.composing.absolute_paths import with_paths
 
 
 class Kind(NamedTuple):

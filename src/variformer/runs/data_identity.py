@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..config import ConfigError
-from ..config.checking.consistency import leaves
 from ..config.classes.moved import with_current_targets
-from ..config.composing.repeating import changed_values
+from ..config.composing.earlier_runs import changed_values
+from ..config.tree import leaves
 from ..run_directory.directory import RunDirectory
 
 Json = dict[str, Any]

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import LambdaCallback
 from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
 from ..config import leads
-from ..config.composing.repeating import changed_values
+from ..config.composing.earlier_runs import changed_values
 from ..exchange.outgoing import exports
 from ..run_directory.directory import RunDirectory, code_state, write_json
 from ..run_directory.newest import newest

@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 
 from ..config import ConfigError, instantiate
-from ..config.checking.check import needs_folder
+from ..config.checking.defaults import needs_folder
 from ..config.schema import Experiment
 from ..run_directory.directory import RunDirectory
 from ..training.callbacks import NonFinite, Preemption, Pruning, RandomState, Resumption

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
-from ...command import whole
+from ...command import full_command
 from ..signals import Signals
 
 
@@ -18,7 +18,7 @@ class Launcher(_SubprocessScriptLauncher):
 
     def _call_children_scripts(self) -> None:
         before, arguments = signal.pthread_sigmask(signal.SIG_BLOCK, Signals.WATCHED), sys.argv
-        sys.argv = whole("train")  # from which Lightning takes the command
+        sys.argv = full_command("train")  # from which Lightning takes the command
         try:
             super()._call_children_scripts()
         finally:

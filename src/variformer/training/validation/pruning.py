@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import lightning as L
 from lightning import Callback
 
-from ...searching import Pruned, built
+from ...searching import Pruned, optuna_object
 from ..order import Order
 
 
@@ -44,7 +44,7 @@ class Pruning(Callback):
     def decide(self, step: int, value: float) -> bool:
         import optuna
 
-        pruner = built(self.search["pruner"], "pruner")
+        pruner = optuna_object(self.search["pruner"], "pruner")
         study = optuna.load_study(study_name=self.search["study"], storage=self.search["storage"], pruner=pruner)
         trial = optuna.trial.Trial(study, self.search["trial"])
         if step not in study._storage.get_trial(trial._trial_id).intermediate_values:  # a resumed run may say it again

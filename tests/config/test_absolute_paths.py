@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from variformer.config.checking.check import check
-from variformer.config.classes.values import misfit
-from variformer.config.composing.paths import anchored, with_paths
-from variformer.config.composing.repeating import changed_values
+from variformer.config.classes.annotations import misfit
+from variformer.config.composing.absolute_paths import with_absolute_paths, with_paths
+from variformer.config.composing.earlier_runs import changed_values
 from variformer.data.text.files import find_files
 
 TEXT = {"_target_": "variformer.data.TextData", "_partial_": True}
@@ -44,7 +44,7 @@ def test_text_files_are_absolute(here, given, expected):
         return text.format(here=here, home=Path.home())
 
     expected = [filled(each) for each in expected] if isinstance(expected, list) else expected and filled(expected)
-    kept = anchored(source("TextFiles", train="x.txt", validation=given, test=given))["data"]["source"]
+    kept = with_absolute_paths(source("TextFiles", train="x.txt", validation=given, test=given))["data"]["source"]
     assert (kept["train"], kept["validation"], kept["test"]) == (f"{here}/x.txt", expected, expected)
     assert kept["_target_"] == "variformer.data.TextFiles"
 
@@ -55,20 +55,20 @@ def test_a_pattern_below_a_folder_with_brackets_finds_its_files(here, monkeypatc
         (here / "[x]" / name).touch()
     monkeypatch.chdir(here / "[x]")
     for given, expected in (("*.txt", ["[b].txt", "a.txt"]), ("[b].txt", ["[b].txt"]), ("[ab].txt", ["a.txt"])):
-        pattern = anchored(source("TextFiles", train=given))["data"]["source"]["train"]
+        pattern = with_absolute_paths(source("TextFiles", train=given))["data"]["source"]["train"]
         assert [path.name for path in find_files([pattern])] == expected
     folder = IMAGES | {"source": {"_target_": "variformer.data.images.ImageFolder", "train": "photos"}}
-    assert anchored({"data": folder})["data"]["source"]["train"] == f"{here}/[x]/photos"
+    assert with_absolute_paths({"data": folder})["data"]["source"]["train"] == f"{here}/[x]/photos"
 
 
 def test_every_kind_of_path_in_a_config_is_absolute(here):
     images = IMAGES | {"source": {"_target_": "variformer.data.images.ImageFolder", "train": "a", "test": "b"}}
-    kept = anchored({"data": images, "repeat": "runs/a"})
+    kept = with_absolute_paths({"data": images, "repeat": "runs/a"})
     assert kept["data"]["source"] | {"_target_": ""} == {"_target_": "", "train": f"{here}/a", "test": f"{here}/b"}
     assert kept["repeat"] == f"{here}/runs/a"
     downloaded = IMAGES | {"source": {"_target_": "variformer.data.images.MNIST", "root": "mnist"}}
-    assert anchored({"data": downloaded})["data"]["source"]["root"] == f"{here}/mnist"
-    assert anchored({"data": TEXT | {"cache": "cache"}})["data"]["cache"] == f"{here}/cache"
+    assert with_absolute_paths({"data": downloaded})["data"]["source"]["root"] == f"{here}/mnist"
+    assert with_absolute_paths({"data": TEXT | {"cache": "cache"}})["data"]["cache"] == f"{here}/cache"
 
 
 @pytest.mark.parametrize(
@@ -88,19 +88,19 @@ def test_a_name_on_the_hub_stays_and_a_folder_is_absolute(here, config):
     def text_of(value, text):
         return text if value == "{}" else value
 
-    assert anchored(filled(config, "some/model")) == filled(config, "some/model")
-    assert anchored(filled(config, "folder")) == filled(config, f"{here}/folder")
+    assert with_absolute_paths(filled(config, "some/model")) == filled(config, "some/model")
+    assert with_absolute_paths(filled(config, "folder")) == filled(config, f"{here}/folder")
 
 
 def test_a_file_with_the_name_of_a_data_set_is_no_data_set(here):
-    assert anchored(source("HubText", path="tokenizer.json"))["data"]["source"]["path"] == "tokenizer.json"
+    assert with_absolute_paths(source("HubText", path="tokenizer.json"))["data"]["source"]["path"] == "tokenizer.json"
     tokenizer = {"_target_": "variformer.data.Pretrained", "path": "tokenizer.json"}
-    assert anchored({"tokenizer": tokenizer})["tokenizer"]["path"] == f"{here}/tokenizer.json"
+    assert with_absolute_paths({"tokenizer": tokenizer})["tokenizer"]["path"] == f"{here}/tokenizer.json"
 
 
 def test_what_is_not_known_yet_stays():
     config = source("TextFiles", train="${oc.env:DATA}/a.txt", validation="???")
-    assert anchored(config) == config
+    assert with_absolute_paths(config) == config
 
 
 def test_a_config_that_is_anchored_twice_stays_as_it_is(composed, monkeypatch, tmp_path):
@@ -108,11 +108,11 @@ def test_a_config_that_is_anchored_twice_stays_as_it_is(composed, monkeypatch, t
     check(config)
     assert config["data"]["source"]["train"] == [f"{tmp_path}/a.txt", f"{tmp_path}/b.txt"]
     monkeypatch.chdir("/")
-    assert anchored(config) == config
+    assert with_absolute_paths(config) == config
 
 
 def test_paths_of_a_config_are_shown_by_their_last_part():
-    config = anchored(source("TextFiles", train=["a.txt", "folder/*.txt"]) | {"init_from": "some/model"})
+    config = with_absolute_paths(source("TextFiles", train=["a.txt", "folder/*.txt"]) | {"init_from": "some/model"})
     shown = with_paths(config, lambda path, kind: Path(path).name if path.startswith("/") else path)
     assert shown["data"]["source"]["train"] == ["a.txt", "*.txt"] and shown["init_from"] == "some/model"
 
@@ -125,7 +125,7 @@ def test_a_relative_path_of_an_older_record_is_no_change(here):
 
 
 def test_a_path_is_a_text():
-    from variformer.config.checking.check import experiment
+    from variformer.config.checking.defaults import experiment
 
     assert list(misfit(5, "init_from", experiment().parameters["init_from"])) != []
     assert list(misfit("runs/a", "init_from", experiment().parameters["init_from"])) == []

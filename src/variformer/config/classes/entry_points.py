@@ -1,11 +1,11 @@
-"""Packages that are allowed because the user has installed them for Variformer: `[project.entry-points]` name them.
+"""Installed packages that an entry point allows:
 
     [project.entry-points."variformer.targets"]
     my_study = "my_study"
 
-An entry point is a claim by the maker of a distribution, so it opens that distribution's own modules alone, and only
-where the user has asked for the distribution and it says that it depends on Variformer. Otherwise a dependency of a
-dependency could open itself, or another's package, to the configs of runs that somebody sent. Nothing is imported.
+The maker of a distribution writes its entry point. So it allows only the distribution's own modules, and only where the
+user has asked for the distribution and it depends on Variformer. Otherwise a dependency of a dependency could allow
+itself, or another package, to the configs of runs that somebody sent. Nothing is imported.
 """
 
 import json
@@ -30,13 +30,13 @@ def installed() -> tuple[str, ...]:
 
 @cache
 def objections() -> dict[str, str]:
-    """Top packages whose entry point does not count, and why."""
+    """Top packages whose entry point is ignored, and why."""
     refused = {point.module.partition(".")[0]: objection(point) for point in entry_points(group=GROUP)}
     return {package: why for package, why in refused.items() if why}
 
 
 def objection(point: EntryPoint) -> str | None:
-    """Why an entry point does not count, if so."""
+    """Why an entry point is ignored; None where it is not."""
     distribution = point.dist
     if distribution is None or Path(str(distribution.locate_file(""))).resolve() not in site_folders():
         return "its distribution is not installed, but lies where Python looks for modules"
@@ -58,7 +58,7 @@ def site_folders() -> set[Path]:
 
 
 def ships(distribution: Distribution, module: str) -> bool:
-    """Whether the file that Python would import is one of the distribution's own."""
+    """Whether the file that Python would import belongs to the distribution."""
     file = source_file(module)
     if file is None:
         return False
@@ -71,7 +71,7 @@ def ships(distribution: Distribution, module: str) -> bool:
 
 
 def editable_folder(distribution: Distribution) -> Path | None:
-    """The folder of an editable install; None of any other."""
+    """The folder of an editable install; None for any other."""
     record = json.loads(distribution.read_text("direct_url.json") or "{}")
     if not record.get("dir_info", {}).get("editable"):
         return None

@@ -1,6 +1,6 @@
-"""The paths of a config as absolute ones, so that the config that a run keeps means the same from any folder.
+"""The paths of a config as absolute ones, so that the config that a run keeps means the same in any folder.
 
-Which values are paths follows from the annotations of the parameters that take them: those of `variformer.paths`.
+A value is a path if the annotation of its parameter is a type of `variformer.paths`.
 """
 
 import ast
@@ -10,23 +10,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..checking.check import experiment, signature_of
+from ..checking.defaults import experiment, signature_of
+from ..classes.annotations import dataclass_of
 from ..classes.signatures import Parameter, Signature, signature
 from ..classes.targets import resolve
-from ..classes.values import dataclass_of
+from ..tree import Config, Value
 
 TYPES = "variformer.paths"
-IS_LOCAL: dict[str, Callable[[str], bool]] = {  # by the name of the type: whether a text is a path, and not a name
+IS_LOCAL: dict[str, Callable[[str], bool]] = {  # name of the type: whether a text is a path and not a name
     "LocalPath": lambda path: True,
     "LocalPattern": lambda path: True,
     "PathOrName": os.path.exists,
     "FolderOrName": os.path.isdir,
 }
-Change = Callable[[str, str], str]  # (text, name of its type) -> the text that takes its place
+Change = Callable[[str, str], str]  # (text, name of its type) -> the text that replaces it
 
 
-def anchored(config: dict[str, Any], known: Signature | None = None) -> dict[str, Any]:
-    """The same config with absolute paths; relative ones start at the current folder, and ~ is the user's own.
+def with_absolute_paths(config: Config, known: Signature | None = None) -> dict[str, Any]:
+    """The same config with absolute paths. Relative ones start at the current folder, and ~ is the user's home.
 
     `known` are the keys of the config, by default those of an experiment.
     """
@@ -43,32 +44,35 @@ def absolute(text: str, kind: str) -> str:
     return str(Path(path).absolute())
 
 
-def with_paths(config: dict[str, Any], change: Change, known: Signature | None = None) -> dict[str, Any]:
-    """The same config with every text that may be a path changed."""
+def with_paths(config: Config, change: Change, known: Signature | None = None) -> dict[str, Any]:
+    """The same config, in which `change` has replaced every text that may be a path."""
     return in_node(config, change, known or experiment())
 
 
-def in_node(value: Any, change: Change, known: Signature | None = None) -> Any:
+def in_node(node: Config, change: Change, known: Signature) -> Config:
+    return {name: in_argument(each, change, known.parameters.get(name)) for name, each in node.items()}
+
+
+def in_value(value: Value, change: Change) -> Value:
     if isinstance(value, list):
-        return [in_node(each, change) for each in value]
-    if not isinstance(value, dict):
-        return value
-    parameters = (known or signature_of(value)).parameters
-    return {name: in_argument(each, change, parameters.get(name)) for name, each in value.items()}
+        return [in_value(each, change) for each in value]
+    return in_node(value, change, signature_of(value)) if isinstance(value, dict) else value
 
 
-def in_argument(value: Any, change: Change, parameter: Parameter | None) -> Any:
+def in_argument(value: Value, change: Change, parameter: Parameter | None) -> Value:
     kind = parameter and kind_of(parameter)
     if isinstance(value, str):
         return change(value, kind) if kind else value
     if kind and isinstance(value, list):
         return [in_argument(each, change, parameter) for each in value]
     section = dataclass_of(parameter) if parameter else None
-    return in_node(value, change, signature(section) if section else None)
+    if section and isinstance(value, dict):
+        return in_node(value, change, signature(section))
+    return in_value(value, change)
 
 
 def kind_of(parameter: Parameter) -> str | None:
-    """The name of the type of path that a parameter takes; None where it takes none."""
+    """The name of the type of path that a parameter takes; None if it takes no path."""
     names = [each.id for each in ast.walk(parameter.annotation or ast.Pass()) if isinstance(each, ast.Name)]
     return next((name for name in names if name in IS_LOCAL and is_ours(parameter.module, name)), None)
 

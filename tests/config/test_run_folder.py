@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from variformer.config.composing.folder import FolderCheck, folder_problems, name_problems
+from variformer.config.composing.run_folder import FolderCheck, folder_problems, name_problems
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "é" * 128, "a/b", ".hidden", "..", "", " ", "a\nb", None])
@@ -22,7 +22,7 @@ def test_a_folder_that_cannot_be_made_is_named_with_its_cure(tmp_path):
     (tmp_path / "file").write_text("")
     (line,) = folder_problems(tmp_path / "file" / "runs" / "one")
     assert line.startswith(f"run_dir: {tmp_path / 'file' / 'runs' / 'one'} cannot be used (Not a directory)")
-    assert "give run_dir=" in line
+    assert "set run_dir to a folder" in line
 
 
 def test_a_folder_that_may_only_be_read_is_refused(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""How this process was started: by hand, or beside others by torchrun, srun or Lightning. Read from the environment."""
+"""Which process of a job this is, and which job: one of torchrun, srun or Lightning. Read from the environment."""
 
 import hashlib
 import os
@@ -8,18 +8,18 @@ from datetime import datetime
 from pathlib import Path
 
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
-INTERACTIVE = ("bash", "interactive")  # what SLURM calls the job of a shell, in which one types many commands
+INTERACTIVE = ("bash", "interactive")  # the names of SLURM's jobs that are a shell, in which users type commands
 
 
 def leads() -> bool:
-    """Whether this is global rank zero, the one process that writes to the run directory."""
+    """Whether this is global rank zero, the only process that writes to the run directory."""
     return all(os.environ.get(name, "0") == "0" for name in RANKS)
 
 
 def stamp() -> str:
-    """What sets a run's directory apart: the time and a random id, or what all processes of one job have in common.
+    """What makes the name of a run's directory unique: the time and a random id, or the name of the job.
 
-    A job that SLURM requeues has the same stamp again, and so finds its run.
+    All processes of a job have the same stamp. A job that SLURM requeues has the same one again, and so finds its run.
     """
     shared = job()
     if shared is None:
@@ -29,7 +29,7 @@ def stamp() -> str:
 
 
 def job() -> str | None:
-    """The job that this process is a part of; None where no other process will ask for the same directory."""
+    """The name of the job of this process; None if no other process uses the same directory."""
     environment = os.environ
     if "SLURM_JOB_ID" in environment and not typed_into_a_shell():
         return slurm_job()
@@ -44,7 +44,7 @@ def job() -> str | None:
 
 
 def slurm_job() -> str:
-    """Its id, that of the element of an array, and that of the step where `srun` started it: 4711_3.0."""
+    """The job's id, its place in an array of jobs, and the step if `srun` started it: slurm-4711_3.0."""
     environment = os.environ
     name = environment["SLURM_JOB_ID"]
     if "SLURM_ARRAY_TASK_ID" in environment:
@@ -54,13 +54,13 @@ def slurm_job() -> str:
 
 
 def typed_into_a_shell() -> bool:
-    """Whether a SLURM job is a shell and this command was typed into it, one process alone."""
+    """Whether a SLURM job is a shell, into which the user typed this command of one process."""
     several = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1
     return os.environ.get("SLURM_JOB_NAME") in INTERACTIVE and not several
 
 
 def parent() -> str:
-    """The process that started this one, by its number and, as numbers come again, when it began."""
+    """The process that started this one: its number and, since numbers are used again, when it began."""
     try:
         fields = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
         return f"{os.getppid()}-{fields[19]}"  # clock ticks since the machine started

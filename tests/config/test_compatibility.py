@@ -7,8 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from variformer.config import ConfigError, check, register_resolvers
-from variformer.config.checking.check import with_defaults
-from variformer.config.checking.fitting import declared, misfits, options, target_of
+from variformer.config.checking.compatibility import misfits, options, target_of
+from variformer.config.checking.defaults import with_defaults
+from variformer.config.classes.attributes import declared
 from variformer.config.composing.compose import compose as checked
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -78,9 +79,9 @@ def complaints(*overrides: str) -> list[str]:
         (["experiment=vit", "model=gpt"], ["model: GPT is a causal decoder", "choose model=deit, vit, or objective="]),
         (["experiment=bert", "model=distilbert"], ["model.pair_classes: MaskedTokensAndPairs", "model.pair_classes=2"]),
         (["experiment=bert", "model=modern_bert"], ["model: ModernBert has no pair_classes, which MaskedTokensAndP"]),
-        (["experiment=gpt", "length=null"], ["length: text needs it"]),
-        (["experiment=gpt", "tokenizer=none"], ["tokenizer: text needs one"]),
-        (["experiment=vit", "tokenizer=bytes"], ["tokenizer: images need none"]),
+        (["experiment=gpt", "length=null"], ["length: text needs a number"]),
+        (["experiment=gpt", "tokenizer=none"], ["tokenizer: text needs a tokenizer"]),
+        (["experiment=vit", "tokenizer=bytes"], ["tokenizer: images need no tokenizer"]),
     ],
     ids=lambda value: " ".join(value) if "=" in value[0] else "",
 )
