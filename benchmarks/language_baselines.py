@@ -189,10 +189,10 @@ def compressed_bits(train: bytes, held_out: bytes) -> float:
 def targets_of(task: Any, split: str) -> np.ndarray:
     """All targets of one pass over a split, hidden as they are in evaluation; of a BART run, the hidden tokens."""
     from variformer.data.loader import loader
-    from variformer.data.order import EvaluationOrder, Share
+    from variformer.data.order import BatchPart, EvaluationOrder
 
     view = task.objective.view(task.data.split(split))
-    order = EvaluationOrder(range(len(view)), Share(64))
+    order = EvaluationOrder(range(len(view)), BatchPart(64))
     batches: Iterator[Any] = iter(loader(view, order, task.objective.collate, seed=0))
     return np.concatenate([batch["targets"][batch.get("hidden", batch["targets"] >= 0)].numpy() for batch in batches])
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from variformer.data.loader import Keyed
-from variformer.data.order import Share, TrainingOrder
+from variformer.data.order import BatchPart, TrainingOrder
 from variformer.runs.train import train
 from variformer.training.devices.sharding import local_shard
 from variformer.training.module import Training
@@ -33,7 +33,7 @@ def spoil(monkeypatch, *samples: tuple[int, int]) -> None:
 
 def of_second_device(step: int) -> tuple[int, int]:
     """The second sample that the second device reads in a step."""
-    return list(TrainingOrder(8320, seed=0, batch=4, steps=4, share=Share(1, 1, 2)))[2 * step - 1][0]
+    return list(TrainingOrder(8320, seed=0, batch=4, steps=4, part=BatchPart(1, 1, 2)))[2 * step - 1][0]
 
 
 def outcome(config: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 
 from variformer.data.loader import Keyed
-from variformer.data.order import Share, TrainingOrder
+from variformer.data.order import BatchPart, TrainingOrder
 from variformer.layers import FeedForward
 from variformer.objectives.masked_tokens import MaskedTokens
 from variformer.objectives.next_token import NextToken
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("no_picture_of_the_curves")
 
 def drawn(step: int, micro: int) -> list[tuple[int, int]]:
     """(epoch, index) of what an image run reads in a micro batch of two; both counted from 1."""
-    order = TrainingOrder(TRAINING_IMAGES, seed=0, batch=4, steps=20, share=Share(2))
+    order = TrainingOrder(TRAINING_IMAGES, seed=0, batch=4, steps=20, part=BatchPart(2))
     return list(order)[(step - 1) * 2 + micro - 1]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from variformer.data.loader import Keyed, loader
-from variformer.data.order import Share, TrainingOrder
+from variformer.data.order import BatchPart, TrainingOrder
 
 DEVICES = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "global_batch=8"]
 SOON = 10  # seconds
@@ -34,7 +34,7 @@ class Numbers:
 
 def batches(stuck_after: int) -> Any:
     """With both workers at work."""
-    order = TrainingOrder(64, seed=0, batch=2, steps=32, share=Share(2))
+    order = TrainingOrder(64, seed=0, batch=2, steps=32, part=BatchPart(2))
     iterator = iter(loader(Numbers(stuck_after), order, lambda samples, keys, train: {}, seed=0, workers=2))
     assert len([next(iterator) for _ in range(2)]) == 2
     return iterator

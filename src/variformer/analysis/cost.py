@@ -3,6 +3,7 @@
 import copy
 import time
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +56,7 @@ class MeteredTeacher(Teacher):
         self.model, self.copies = teacher.model, teacher.copies
         self.counter, self.flops = counter, 0
 
-    def __call__(self, student: nn.Module, *inputs: Tensor, **named: object) -> object:
+    def __call__(self, student: nn.Module, *inputs: Tensor, **named: Tensor | None) -> Any:
         before = self.counter.get_total_flops()
         answer = super().__call__(student, *inputs, **named)
         self.flops += self.counter.get_total_flops() - before

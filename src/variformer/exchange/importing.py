@@ -132,7 +132,7 @@ def text_data(files: str | None) -> Config:
         if files is None
         else {"_target_": "variformer.data.TextFiles", "train": files}
     )
-    return {"_target_": "variformer.data.TextData", "_partial_": True, "source": source}
+    return {"_target_": "variformer.data.TextData", "_partial_": True, "source": source, "on_bad": "skip"}
 
 
 def image_data(model: Config, folder: Path, images: str | None) -> Config:

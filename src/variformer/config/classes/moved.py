@@ -14,6 +14,7 @@ MOVED = {  # old name: new name
     "variformer.data.image_sources": "variformer.data.images.sources",
     "variformer.data.python_docs": "variformer.data.text.python_docs",
     "variformer.data.text.TextData": "variformer.data.text.data.TextData",
+    "variformer.data.sources.TextFiles": "variformer.data.text.files.TextFiles",
     "variformer.data.tokenizer_recipes": "variformer.data.text.tokenizer_recipes",
     "variformer.models.UntaughtDeiT": "variformer.models.SingleHeadDeiT",
     "variformer.models.deit.UntaughtDeiT": "variformer.models.SingleHeadDeiT",

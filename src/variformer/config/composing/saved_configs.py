@@ -92,6 +92,9 @@ def with_current_keys(config: Saved, source: Path) -> Saved:
     if "validation_batches" in trainer:
         batches = trainer.pop("validation_batches")
         trainer["validation_samples"] = None if batches is None else samples_of(batches, config, source)
+    data = config.get("data") or {}
+    if set(data) == {"_target_", "_partial_", "source"}:  # of an import, from when TextData left bad documents out
+        data["on_bad"] = "skip"
     return config
 
 

@@ -12,7 +12,7 @@ from ...analysis.cost import parameter_count
 from ...analysis.machine_memory import free_memory, ran_out
 from ...analysis.memory import optimizer_memory, training_memory
 from ...data.loader import loader
-from ...data.order import Share, TrainingOrder
+from ...data.order import BatchPart, TrainingOrder
 from ...objectives.objective import Batch
 from ..callback import weight_copies
 from ..contract import TrainingModule, run_trainer
@@ -103,7 +103,7 @@ def affordable(trainer: L.Trainer, module: TrainingModule, batch: Batch) -> bool
 def large_batch(data: DataModule, samples: int) -> Batch:
     """A batch of so many training samples: of the first few, the one with the most numbers."""
     view = data.view("train")
-    order = TrainingOrder(len(view), seed=data.seed, batch=samples, steps=LOOKED_AT, share=Share(samples))
+    order = TrainingOrder(len(view), seed=data.seed, batch=samples, steps=LOOKED_AT, part=BatchPart(samples))
     return max(loader(view, order, data.objective.collate, seed=data.seed), key=numbers)
 
 

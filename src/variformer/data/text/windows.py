@@ -1,20 +1,10 @@
-"""What a loader reads: samples by index, each a pure function of its index and its key."""
-
-from typing import TYPE_CHECKING, Any, Protocol
+"""Stretches of the whole text, for objectives that need no sentences."""
 
 import numpy as np
 
-from variformer.ranges import Count
-
-if TYPE_CHECKING:
-    from variformer.data.text.corpus import Corpus
-
-
-class View(Protocol):
-    def __len__(self) -> int: ...
-
-    def sample(self, index: int, key: int) -> dict[str, Any]:
-        """Arrays and numbers, by name; all randomness comes from `key`."""
+from ...ranges import Count
+from ...samples import Window
+from .tokenised import TokenisedText
 
 
 class Windows:
@@ -26,7 +16,7 @@ class Windows:
     every pair of neighbours does, for language models.
     """
 
-    def __init__(self, corpus: "Corpus", length: Count, stride: Count | None = None) -> None:
+    def __init__(self, corpus: TokenisedText, length: Count, stride: Count | None = None) -> None:
         stride = length if stride is None else stride
         if not 1 <= stride <= length:
             raise ValueError(f"stride must be in 1..length={length}, not {stride}")
@@ -41,7 +31,7 @@ class Windows:
         overlap = self.length - self.stride
         return max(1, -(-(self.tokens - overlap) // self.stride))
 
-    def sample(self, index: int, key: int = 0) -> dict[str, np.ndarray]:
+    def sample(self, index: int, key: int = 0) -> Window:
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
         begin = index * self.stride
