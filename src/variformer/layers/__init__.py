@@ -1,8 +1,9 @@
 """The parts that every model is made of."""
 
 from . import initialise
-from .attention import Attention, KeyValues, record_attention
+from .attention import Attention, KeyValues, UnturnedAttention, record_attention
 from .block import Block, ParallelBlock, PostNormBlock, PreNormBlock
+from .by_layer import ByLayer, DepthScaledNorm, EveryNth, of_layer, stack
 from .embedding import PatchEmbedding, TokenEmbedding
 from .feed_forward import ACTIVATIONS, Activation, FeedForward, GatedFeedForward
 from .heads import PooledHead, TokenHead
@@ -26,8 +27,11 @@ __all__ = [
     "Activation",
     "Attention",
     "Block",
+    "ByLayer",
     "Cache",
     "CountedPositions",
+    "DepthScaledNorm",
+    "EveryNth",
     "FeedForward",
     "GatedFeedForward",
     "KeyValues",
@@ -49,6 +53,9 @@ __all__ = [
     "TokenEmbedding",
     "TokenHead",
     "Transformer",
+    "UnturnedAttention",
     "initialise",
+    "of_layer",
     "record_attention",
+    "stack",
 ]
