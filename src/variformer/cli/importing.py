@@ -37,6 +37,7 @@ OBJECTIVES: tuple[tuple[type[nn.Module], str], ...] = (
     (models.DistilBert, "masked_tokens.MaskedTokens"),
     (models.Albert, "masked_tokens_and_order.MaskedTokensAndOrder"),
     (models.ModernBert, "masked_tokens.MaskedTokens"),
+    (models.Electra, "replaced_tokens.ReplacedTokens"),
     (models.Bert, "masked_tokens_and_pairs.MaskedTokensAndPairs"),
     (models.GPT, "next_token.NextToken"),
     (models.T5, "span_corruption.SpanCorruption"),

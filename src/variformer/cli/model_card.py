@@ -19,6 +19,7 @@ WRITES = Kind("text-generation", "AutoModelForCausalLM")
 CLASSIFIES_IMAGES = Kind("image-classification", "AutoModelForImageClassification")
 KINDS = {  # by how the name of their class ends
     "ForPreTraining": Kind("fill-mask", "AutoModelForPreTraining"),
+    "ForReplacedTokenDetection": Kind("feature-extraction", "AutoModelForPreTraining"),
     "ForMaskedLM": Kind("fill-mask", "AutoModelForMaskedLM"),
     "LMHeadModel": WRITES,
     "ForCausalLM": WRITES,

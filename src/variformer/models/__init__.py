@@ -25,6 +25,7 @@ from .bart import Bart
 from .bert import Bert, Predictions
 from .deit import DeiT, Opinions, PlainDeiT, UntaughtDeiT
 from .distilbert import DistilBert
+from .electra import Detections, Electra
 from .gpt import GPT
 from .modern_bert import ModernBert
 from .roberta import Roberta
@@ -49,7 +50,9 @@ __all__ = [
     "Bart",
     "Bert",
     "DeiT",
+    "Detections",
     "DistilBert",
+    "Electra",
     "EndTokenClassifier",
     "FirstTokenClassifier",
     "LastTokenClassifier",

@@ -7,6 +7,7 @@ from .bert import BERT
 from .bloom import BLOOM
 from .deit import DEIT
 from .distilbert import DISTILBERT
+from .electra import ELECTRA
 from .gpt2 import GPT2
 from .gpt_neox import GPT_NEOX
 from .llama import LLAMA
@@ -25,6 +26,7 @@ FAMILIES: dict[str, Family] = {
     "bert": BERT,
     "deit": DEIT,
     "distilbert": DISTILBERT,
+    "electra": ELECTRA,
     "gpt2": GPT2,
     "gpt_neox": GPT_NEOX,
     "llama": LLAMA,
