@@ -9,6 +9,7 @@ from .masked_tokens_and_order import MaskedTokensAndOrder
 from .masked_tokens_and_pairs import MaskedTokensAndPairs
 from .next_token import NextToken
 from .objective import Objective, Ratio, Scores
+from .replaced_tokens import ReplacedTokens
 from .span_corruption import SpanCorruption
 from .text_infilling import TextInfilling
 from .token_distillation import TokenDistillation
@@ -25,6 +26,7 @@ __all__ = [
     "NextToken",
     "Objective",
     "Ratio",
+    "ReplacedTokens",
     "Scores",
     "SoftDistillation",
     "SpanCorruption",
