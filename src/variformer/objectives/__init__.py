@@ -7,6 +7,7 @@ from .image_distillation import HardDistillation, SoftDistillation
 from .masked_tokens import MaskedTokens
 from .masked_tokens_and_order import MaskedTokensAndOrder
 from .masked_tokens_and_pairs import MaskedTokensAndPairs
+from .mixture_of_denoisers import MixtureOfDenoisers
 from .next_token import NextToken
 from .objective import Objective, Ratio, Scores
 from .replaced_tokens import ReplacedTokens
@@ -23,6 +24,7 @@ __all__ = [
     "MaskedTokens",
     "MaskedTokensAndOrder",
     "MaskedTokensAndPairs",
+    "MixtureOfDenoisers",
     "NextToken",
     "Objective",
     "Ratio",
