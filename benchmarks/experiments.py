@@ -11,7 +11,7 @@ import language_baselines
 import pair_baselines
 from results import Result, source_fingerprint
 
-from variformer.training.run_directory import RunDirectory
+from variformer.run_directory.directory import RunDirectory
 
 # Metric -> how a text calls it. Only these are printed, in this order.
 METRICS = {
@@ -37,7 +37,7 @@ def measured(run: Path) -> Result:
     """The result of a finished run. Raises FileNotFoundError where it has no metrics yet."""
     from omegaconf import OmegaConf
 
-    from variformer.config.compose import load
+    from variformer.config.composing.compose import load
 
     directory = RunDirectory(run)
     config: Any = OmegaConf.to_container(load(run))

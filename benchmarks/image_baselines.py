@@ -51,7 +51,7 @@ def data_of(run: Path) -> Any:
     from omegaconf import OmegaConf
 
     from variformer.config import instantiate
-    from variformer.config.compose import load
+    from variformer.config.composing.compose import load
 
     config: Any = OmegaConf.to_container(load(run))
     if "image_size" not in config["data"]:

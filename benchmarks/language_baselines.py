@@ -49,7 +49,7 @@ def kept(lines: list[str], run: Path | None) -> Result:
     """As a file of results, whose source is that of the run, or Python's documentation."""
     from omegaconf import OmegaConf
 
-    from variformer.config.compose import load
+    from variformer.config.composing.compose import load
 
     if run is not None:  # runs/gpt/<time>-<id>: the README calls it by its name
         lines = [line.replace(run.name, run.resolve().parent.name) for line in lines]
@@ -141,13 +141,14 @@ def task_of(run: Path) -> Any:
     """A run's data with its tokenizer, and its objective. Exits where the data are not those of the run."""
     from omegaconf import OmegaConf
 
-    from variformer.cli.build import build_task
-    from variformer.cli.identity import difference
-    from variformer.config.compose import load
-    from variformer.training.run_directory import RunDirectory
+    from variformer.config.composing.compose import load
+    from variformer.config.schema import experiment
+    from variformer.run_directory.directory import RunDirectory
+    from variformer.runs.data_identity import difference
+    from variformer.runs.task import build_task
 
     config: Any = OmegaConf.to_container(load(run))
-    task = build_task(config, run / "tokenizer")
+    task = build_task(experiment(config), run / "tokenizer")
     if what := difference(RunDirectory(run), task.data, config):
         raise SystemExit(f"{what}. Bring them back")
     return task

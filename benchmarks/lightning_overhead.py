@@ -26,9 +26,12 @@ from timing import interleave, machine, markdown, ratio, spread
 from torch import nn
 
 from variformer import config as configs
-from variformer.cli.build import Config, Task, build_data_module, build_module, build_task, build_trainer
-from variformer.cli.train import quieten
-from variformer.training.run_directory import RunDirectory
+from variformer.config.schema import experiment
+from variformer.run_directory.directory import RunDirectory
+from variformer.runs.console import quieten
+from variformer.runs.run import Config, build_data_module, build_module
+from variformer.runs.task import Task, build_task
+from variformer.runs.trainer import build_trainer
 
 CONF = Path(__file__).parents[1] / "conf"
 WARM_UP = 20  # steps before the clock starts
@@ -63,8 +66,9 @@ class Contest:
     """Windows of both kinds, of `steps` timed steps; `losses` are those of their last steps."""
 
     def __init__(self, config: Config, steps: int, folder: Path):
-        self.config = config | {"max_steps": WARM_UP + steps + 1}  # the last step also validates and saves
-        self.task: Task = build_task(config)
+        self.total = WARM_UP + steps + 1
+        self.config = experiment(config | {"max_steps": self.total})  # the last step also validates and saves
+        self.task: Task = build_task(self.config)
         self.steps, self.folder = steps, folder
         self.losses: dict[str, float] = {}
 
@@ -73,29 +77,29 @@ class Contest:
 
     def lightning(self) -> float:
         """Seconds per step."""
-        L.seed_everything(self.config["seed"], verbose=False)
+        L.seed_everything(self.config.seed, verbose=False)
         run = RunDirectory(tempfile.mkdtemp(dir=self.folder))
-        trainer = build_trainer(self.config, run, self.config["max_steps"])
+        trainer = build_trainer(self.config, run, self.total)
         clock = self.clock()
         trainer.callbacks.append(clock)  # type: ignore[attr-defined]
         module = build_module(self.config, self.task)
-        trainer.fit(module, build_data_module(self.config, self.task, trainer.world_size))
+        trainer.fit(module, build_data_module(self.config, self.task, self.total, trainer.world_size))
         assert module.latest is not None
         self.losses["Lightning"] = module.latest.loss.item()
         return clock.seconds / self.steps
 
     def bare(self) -> float:
         """Seconds per step."""
-        L.seed_everything(self.config["seed"], verbose=False)
-        torch.use_deterministic_algorithms(self.config["trainer"]["deterministic"])  # as Lightning does
+        L.seed_everything(self.config.seed, verbose=False)
+        torch.use_deterministic_algorithms(self.config.trainer.deterministic)  # as Lightning does
         parts = build_module(self.config, self.task)
         parts.prepare_blocks(torch.device("cpu"))
         model, objective = parts.model.train(), parts.objective.train()
         optimizer = parts.optimizer(parts.parameter_groups(model))
-        total, limit = self.config["max_steps"], self.config["clip"] or math.inf
+        total, limit = self.total, self.config.clip or math.inf
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: parts.schedule(step, total))
         clock = self.clock()
-        loader = build_data_module(self.config, self.task, devices=1).train_dataloader()
+        loader = build_data_module(self.config, self.task, self.total, devices=1).train_dataloader()
         for step, batch in enumerate(loader, start=1):
             loss = objective(model, batch).loss
             loss.backward()

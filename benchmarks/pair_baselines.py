@@ -56,7 +56,7 @@ def own_accuracy(run: Path, task: Any, split: str, count: int) -> float:
     """Of a run's model on `count` pairs: a held-out split alone has too few for an answer."""
     import torch
 
-    from variformer.cli.loading import load_run
+    from variformer.exchange.loading import load_run
 
     model, view = load_run(run), task.objective.view(task.data.split(split))
     places = [divmod(position, len(view)) for position in range(count)]

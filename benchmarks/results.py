@@ -33,7 +33,7 @@ class Result:
     source: dict[str, Any] = field(default_factory=dict)
 
     def write(self) -> Path:
-        from variformer.training.run_directory import write_json
+        from variformer.run_directory.directory import write_json
 
         FOLDER.mkdir(exist_ok=True)
         path = FOLDER / f"{self.name}.json"
@@ -67,7 +67,7 @@ def names() -> list[str]:
 
 def measured_here(name: str, script: str, values: dict[str, Any]) -> Result:
     """The result of a benchmark that runs now, in this process."""
-    from variformer.training.run_directory import environment
+    from variformer.run_directory.directory import environment
 
     arguments = [each for each in sys.argv[1:] if each != "--keep"]
     return Result(name, " ".join(["python", f"benchmarks/{script}", *arguments]), values, environment())

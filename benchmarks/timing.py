@@ -31,7 +31,7 @@ def machine(*packages: str) -> str:
     """The hardware, how many threads PyTorch uses, and the versions of what takes part."""
     import torch
 
-    from variformer.training.run_directory import environment
+    from variformer.run_directory.directory import environment
 
     processor = environment()["hardware"]["cpu"]
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", *packages))

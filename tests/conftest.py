@@ -56,7 +56,7 @@ def vocabulary():
 def no_picture_of_the_curves():
     """Of runs in this process: drawing it takes longer than a few steps of training."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("variformer.cli.train.draw_curves", lambda rows, path: path)
+        patch.setattr("variformer.runs.train.draw_curves", lambda rows, path: path)
         yield
 
 
@@ -83,7 +83,7 @@ def composed(tmp_path_factory):
 @pytest.fixture
 def nothing_allowed(tmp_path, monkeypatch):
     """An empty working directory, and as in a new process no package allowed; what was imported is forgotten."""
-    from variformer.config import allowing, installed, modules, targets
+    from variformer.config.classes import allowing, installed, modules, targets
 
     cached = (allowing.found, installed.installed, installed.objections, modules.source_file)
     cached += (targets.bindings, targets.stars, targets.statements)

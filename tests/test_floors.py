@@ -10,13 +10,17 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "variformer"
 FLOORS = [
     {"configs"},
-    {"randomness", "ranges", "paths", "hub", "parent", "command"},
+    {"randomness", "ranges", "paths", "hub", "parent", "command", "searching"},
+    {"run_directory"},
     {"layers"},
     {"models", "objectives"},
     {"data", "weights", "generation", "analysis"},
     {"training"},
     {"config"},
     {"sweeps", "portable"},
+    {"exchange"},
+    {"runs"},
+    {"api"},
     {"cli"},
 ]
 HEIGHT = {package: height for height, packages in enumerate(FLOORS) for package in packages}
@@ -30,6 +34,8 @@ FOREIGN = {
     "configs": set(),
     "command": set(),
     "paths": set(),
+    "searching": {"numpy", "optuna"},
+    "run_directory": {"torch"},
     "layers": {"torch"},
     "models": {"torch"},
     "objectives": {"torch", "numpy"},
@@ -38,9 +44,9 @@ FOREIGN = {
     "config": {"hydra", "omegaconf", "pydantic", "annotated_types", "yaml"},
 }
 ONLY_IN = {
-    "lightning": {"training", "cli"},
-    "hydra": {"config", "sweeps", "cli"},
-    "omegaconf": {"config", "sweeps", "cli"},
+    "lightning": {"training", "runs", "api"},
+    "hydra": {"config", "sweeps", "api", "cli"},
+    "omegaconf": {"config", "sweeps", "exchange", "runs", "api", "cli"},
     "typer": {"cli"},
     "transformers": set(),
     "timm": set(),
@@ -58,6 +64,8 @@ SLOW = {
 REMOTE = ("variformer", "portable", "remote")
 INSTALLED_THERE = {"torch", "transformers"}
 
+DOORS = {"__init__": "api", "__main__": "cli"}  # the first imports within the functions that a user calls
+CIRCLES = {"data", "sweeps"}  # of which text and its sources, and a search and its grid, still lie apart
 STUDY = Path("study")  # the templates of `variformer new`, which are a user's own
 
 MODULES = sorted(
@@ -94,11 +102,32 @@ def breaches(path: Path, source: str) -> list[str]:
     return found + [f"{path} imports {name[0]} at its top" for name in imports(top, package) if name[0] in slow]
 
 
+def rooms(package: str) -> dict[str, set[str]]:
+    """Each room of a package, a folder or a module of it, and the others that it imports."""
+    found: dict[str, set[str]] = {}
+    for path in MODULES:
+        if path.parts[0] != package or len(path.parts) < 2:
+            continue
+        tree = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
+        room = path.with_suffix("").parts[1]
+        names = [
+            name for name in imports(tree, ("variformer", *path.parent.parts)) if name[:2] == ("variformer", package)
+        ]
+        found.setdefault(room, set()).update(name[2] for name in names if len(name) > 2 and name[2] != room)
+    return found
+
+
+def reached(room: str, arrows: dict[str, set[str]], seen: frozenset[str] = frozenset()) -> set[str]:
+    """The rooms that `room` imports, and those that these import."""
+    further = arrows.get(room, set()) - seen
+    return further.union(*(reached(each, arrows, seen | further) for each in further))
+
+
 def own_allows(own: str, other: str) -> bool:
     if own == "config":
         return other in (own, "ranges", "paths", "configs", "command")
-    if own in ("__init__", "__main__"):
-        return other == "cli"  # in the first, within the functions that a user calls
+    if own in DOORS:
+        return other == DOORS[own]
     return other == own or (own in HEIGHT and HEIGHT.get(other, len(FLOORS)) < HEIGHT[own])
 
 
@@ -110,6 +139,17 @@ def foreign_allows(own: str, other: str) -> bool:
 
 def test_every_package_has_a_floor():
     assert {path.with_suffix("").parts[0] for path in MODULES} == HEIGHT.keys() | {"__init__", "__main__"}
+
+
+@pytest.mark.parametrize("package", sorted({path.parts[0] for path in MODULES if len(path.parts) > 1} - CIRCLES))
+def test_the_rooms_of_a_package_import_no_circle(package):
+    arrows = rooms(package)
+    assert not {room for room in arrows if room in reached(room, arrows)}
+
+
+def test_a_circle_of_rooms_is_seen():
+    assert reached("a", {"a": {"b"}, "b": {"c"}, "c": {"a"}}) == {"a", "b", "c"}
+    assert reached("a", {"a": {"b"}, "b": {"c"}, "d": {"a"}}) == {"b", "c"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
@@ -125,18 +165,18 @@ def test_imports_go_downward(path):
         ("objectives/next_token.py", "from variformer.models import GPT"),
         ("objectives/next_token.py", "def f():\n    from .. import models"),
         ("weights/tables/bert.py", "from ...data import Corpus"),
-        ("training/callbacks/curves.py", "from ...cli.train import train"),
+        ("training/watching/curves.py", "from ...runs.train import train"),
         ("config/check.py", "from .. import randomness"),
         ("config/check.py", "import torch"),
         ("data/text.py", "import lightning as L"),
         ("data/text.py", "import datasets"),
         ("randomness.py", "from .layers import Block"),
         ("__init__.py", "def f():\n    from .layers import Block"),
-        ("__init__.py", "from .cli import loading"),
+        ("__init__.py", "from .api import interface"),
         ("analysis/cost.py", "def f():\n    import transformers"),
         ("portable/writing.py", "import transformers"),
         ("portable/writing.py", "from .remote import decoding"),
-        ("cli/exporting.py", "from ..portable.remote.decoding import StepCache"),
+        ("exchange/exporting.py", "from ..portable.remote.decoding import StepCache"),
         ("portable/remote/decoding.py", "from ...layers import Block"),
         ("portable/remote/decoding.py", "import numpy"),
     ],
@@ -149,11 +189,11 @@ def test_breaches_are_seen(path, source):
     ("path", "source"),
     [
         ("models/gpt.py", "from ..layers import Block\nimport math\nfrom torch import nn"),
-        ("training/callbacks/curves.py", "from ...analysis import figures\nfrom ..record import record"),
+        ("training/watching/curves.py", "from ...analysis import figures\nfrom ..record import record"),
         ("data/text.py", "def f():\n    import datasets"),
         ("portable/remote/decoding.py", "import transformers\nfrom torch import nn\nfrom .parts import PARTS"),
-        ("cli/train.py", "import lightning as L\nfrom ..config import check"),
-        ("__init__.py", "def f():\n    from .cli import loading"),
+        ("runs/train.py", "import lightning as L\nfrom ..config import check"),
+        ("__init__.py", "def f():\n    from .api import interface"),
     ],
 )
 def test_what_goes_downward_is_allowed(path, source):

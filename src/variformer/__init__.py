@@ -12,7 +12,7 @@ is imported when the name is used.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cli.interface import Config, ConfigError, Run, compose, evaluate, load, train
+    from .api.interface import Config, ConfigError, Run, compose, evaluate, load, train
 
 __all__ = ["Config", "ConfigError", "Run", "__version__", "compose", "evaluate", "load", "train"]
 __version__: str
@@ -22,7 +22,7 @@ if not TYPE_CHECKING:  # which would else take every name for one that is there
     def __getattr__(name: str) -> Any:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from .cli import interface
+        from .api import interface
 
         return getattr(interface, name)
 

@@ -1,4 +1,4 @@
-"""Where published weights and tokenizers are found: in a folder, or under a name on the Hugging Face hub."""
+"""Where published weights and tokenizers lie: in a folder, or under a name on the Hugging Face hub."""
 
 import json
 import re
@@ -15,10 +15,11 @@ SETTINGS = ("config.json", "generation_config.json", "preprocessor_config.json")
 
 
 def locate(source: str | Path, *, weights: bool = True) -> Path:
-    """The folder of `source`: a path, or NAME or NAME@REVISION on the hub, downloaded into its cache.
+    """The folder of `source`: a path, or NAME or NAME@REVISION on the hub, which is downloaded into the hub's cache.
 
-    Without `weights`, only settings and tokenizer are fetched. Raises FileNotFoundError that says where it looked, and
-    PermissionError where the hub gives a model only to those who accepted its terms.
+    Without `weights`, only settings and tokenizer are fetched.
+    Raises FileNotFoundError that says where it looked.
+    Raises PermissionError where the hub gives a model only to users who have accepted its terms.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
@@ -38,13 +39,13 @@ def locate(source: str | Path, *, weights: bool = True) -> Path:
 
 
 def is_path(name: str) -> bool:
-    """Whether OWNER/NAME is meant as a path: it begins with the folder of runs, or with a folder that is there."""
+    """Whether OWNER/NAME means a path: it begins with the folder of runs, or with a folder that exists."""
     owner, slash, _ = name.partition("/")
     return bool(slash) and (owner == RUNS or Path(owner).is_dir())
 
 
 def nearest(folder: Path) -> Path:
-    """The folder that is there and comes closest to this absolute one, of which a part may be misspelt."""
+    """The existing folder that comes closest to this absolute path, of which a part may be misspelt."""
     place = Path(folder.anchor)
     for part in folder.parts[1:]:
         close = [part] if (place / part).is_dir() else get_close_matches(part, folders_in(place), n=1)
@@ -62,7 +63,9 @@ def folders_in(place: Path) -> list[str]:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The settings in a file beside published weights. Raises ValueError where it is damaged or holds other things."""
+    """The settings in a file beside published weights. Raises ValueError where the file is damaged or holds no
+    settings.
+    """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:  # of the text or of its encoding
@@ -73,7 +76,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def fetch(match: re.Match[str], folder: Path, patterns: tuple[str, ...]) -> Path:
-    """The hub's snapshot, from its local cache where the hub cannot be reached."""
+    """The snapshot of a model, from the local cache where the hub cannot be reached."""
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import GatedRepoError
 

@@ -1,4 +1,4 @@
-"""Processes that notice the end of the one that started them."""
+"""Processes that end when the process that started them ends."""
 
 import ctypes
 import signal
@@ -8,6 +8,6 @@ PARENT_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def on_death_of_parent(signum: signal.Signals) -> None:
-    """From now on, this process gets a signal when its parent ends, however that ends; on Linux, elsewhere nothing."""
+    """Ask Linux to send this process a signal when its parent ends, in whatever way. Elsewhere this does nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PARENT_DEATH, signum)

@@ -22,8 +22,8 @@ def run(tmp_path):
     source = {name: str(tmp_path / "images" / folder) for name, folder in places.items()}
     data = {
         "_target_": "variformer.data.images.ImageData",
-        "source": {"_target_": "variformer.data.image_files.ImageFolder", **source},
-        "augmentation": {"_target_": "variformer.data.augmentation.Augmentation", "rotate": 90.0},
+        "source": {"_target_": "variformer.data.images.ImageFolder", **source},
+        "augmentation": {"_target_": "variformer.data.images.Augmentation", "rotate": 90.0},
         **{"image_size": 4, "channels": 1, "classes": 2},
     }
     (tmp_path / "run").mkdir()

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from variformer.data import Corpus, OrderedPairs, Pairs, PythonDocs, TextData, TextFiles, WordPiece
-from variformer.data.pairs import Chunks
+from variformer.data.text.pairs import Chunks
 from variformer.objectives.masked_tokens_and_pairs import MaskedTokensAndPairs
 
 LENGTH = 125
@@ -138,7 +138,7 @@ def test_a_model_is_scored_on_as_many_pairs_as_asked(halves, monkeypatch):
         seen.append(len(tokens))
         return SimpleNamespace(pair=torch.tensor([[0.0, 1.0]]).expand(len(tokens), 2))
 
-    monkeypatch.setattr("variformer.cli.loading.load_run", lambda run: always_next)
+    monkeypatch.setattr("variformer.exchange.loading.load_run", lambda run: always_next)
     accuracy = pair_baselines.own_accuracy(Path("run"), task, "val", 1000)
     assert sum(seen) == 1000
     assert accuracy == pytest.approx(0.5, abs=0.06)

@@ -1,60 +1,8 @@
-"""The project's commands, as processes of their own."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Commands."""
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-def command(script: str, *arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
-    inherited = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}  # of another test's W&B
-    return subprocess.run(
-        [sys.executable, str(ROOT / script), *arguments],
-        cwd=folder,
-        env=inherited | {"OMP_NUM_THREADS": "1"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quick(no_picture_of_the_curves):
     """test_commands.py, whose runs are processes of their own, has the picture."""
-
-
-@pytest.fixture(scope="session")
-def untrained(composed):
-    """Overrides -> the run directory that training for no step would leave, with random weights: no data are read."""
-
-    def make(*overrides: str) -> Path:
-        import torch
-        from omegaconf import OmegaConf
-
-        from variformer.cli.importing import save_weights
-        from variformer.config import instantiate
-        from variformer.training.run_directory import RunDirectory
-
-        config = composed(*overrides)
-        run = RunDirectory(config["run_dir"])
-        torch.manual_seed(0)
-        model = instantiate(config["model"], "model")
-        with torch.no_grad():
-            for tensor in model.parameters():
-                tensor.add_(torch.randn_like(tensor) * 0.05)
-        save_weights(model, run)
-        if config["tokenizer"] is not None:
-            instantiate(config["tokenizer"], "tokenizer").train(TEXTS * 3).save(run.tokenizer)
-        OmegaConf.save(OmegaConf.create(config), run.config)
-        run.set_record(name=config["name"], seed=0)
-        run.set_status("done")
-        return run.path
-
-    return make
-
-
-TEXTS = [line for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md") for line in file.read_text().splitlines()]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, command
+from ..processes import ROOT, command
 
 FAMILIES = ["gpt", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bert", "t5", "vit"))]
 

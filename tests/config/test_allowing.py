@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from variformer.config import ConfigError, allowing, installed, targets
-from variformer.config.allowing import allow, allowed
+from variformer.config import ConfigError
+from variformer.config.classes import allowing, installed, targets
+from variformer.config.classes.allowing import allow, allowed
 from variformer.configs import study
 
 BOOM = "raise RuntimeError('imported')\n"
@@ -232,7 +233,7 @@ def test_an_entry_point_beside_a_run_opens_nothing(place):
 
 
 def checked(target: str, **arguments) -> list[str]:
-    from variformer.config.check import node_problems
+    from variformer.config.checking.check import node_problems
 
     return list(node_problems({"_target_": target, **arguments}, "model"))
 
@@ -246,7 +247,7 @@ def test_arguments_of_own_classes_are_checked_unimported(place):
 
 
 def test_own_classes_say_what_they_are(place):
-    from variformer.config.fitting import declared
+    from variformer.config.checking.fitting import declared
 
     allow("my_study")
     assert declared({"_target_": "my_study.Plain"}, "kind") == "causal decoder"
@@ -254,7 +255,7 @@ def test_own_classes_say_what_they_are(place):
 
 
 def test_a_sweep_knows_what_an_own_objective_watches(place):
-    from variformer.sweeps.watched import watched
+    from variformer.config.classes.watched import watched
 
     text = "from variformer.objectives import image_classification as base\nclass Own(base.ImageClassification): ...\n"
     write(place / "my_study" / "tasks.py", text)
@@ -276,7 +277,7 @@ def test_a_sweep_knows_what_an_own_objective_watches(place):
     ],
 )
 def test_foreign_classes_stand_in_their_own_section_alone(key, target, problem):
-    from variformer.config.check import node_problems
+    from variformer.config.checking.check import node_problems
 
     assert any(problem in line for line in node_problems({"_target_": target, "_partial_": True}, key))
 
@@ -292,14 +293,14 @@ def test_foreign_classes_stand_in_their_own_section_alone(key, target, problem):
     ],
 )
 def test_foreign_classes_are_named_without_a_list(key, target):
-    from variformer.config.check import node_problems
+    from variformer.config.checking.check import node_problems
 
     assert list(node_problems({"_target_": target, "_partial_": True}, key)) == []
 
 
 def test_a_config_of_a_run_cannot_allow(place):
     from variformer.config import load
-    from variformer.config.repeating import config_of
+    from variformer.config.composing.repeating import config_of
 
     write(place / "run" / "config.yaml", "allow: [my_study]\n")
     write(place / "run" / "run.json", '{"config": {"allow": ["my_study"]}}')

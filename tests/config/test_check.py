@@ -20,7 +20,7 @@ STOP = {
 }
 MUON = {"_target_": "variformer.training.optimizer.Muon", "_partial_": True}
 AVERAGE = {"_target_": "variformer.training.callbacks.MovingAverage", "decay": 2}
-FLIPPED = {"_target_": "variformer.data.augmentation.Augmentation", "flip": 2}
+FLIPPED = {"_target_": "variformer.data.images.Augmentation", "flip": 2}
 FLIP = {"_target_": "torchvision.transforms.v2.RandomHorizontalFlip", "p": 0.5}
 
 TEXT: dict[str, Any] = {
@@ -36,11 +36,11 @@ TEXT: dict[str, Any] = {
         "norm": RMS,
     },
     "objective": {"_target_": "variformer.objectives.next_token.NextToken", "_partial_": True},
-    "tokenizer": {"_target_": "variformer.data.tokenizer_recipes.ByteLevelBPE", "vocab_size": 4096},
+    "tokenizer": {"_target_": "variformer.data.text.tokenizer_recipes.ByteLevelBPE", "vocab_size": 4096},
     "data": {
-        "_target_": "variformer.data.text.TextData",
+        "_target_": "variformer.data.text.data.TextData",
         "_partial_": True,
-        "source": {"_target_": "variformer.data.python_docs.PythonDocs"},
+        "source": {"_target_": "variformer.data.text.python_docs.PythonDocs"},
     },
     "optimizer": {"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 1e-3, "betas": [0.9, 0.95]},
     "schedule": {"_target_": "variformer.training.schedules.Cosine", "_partial_": True, "warmup": 10},
@@ -67,7 +67,7 @@ IMAGES: dict[str, Any] = {
     },
     "data": {
         "_target_": "variformer.data.images.ImageData",
-        "source": {"_target_": "variformer.data.image_sources.Digits"},
+        "source": {"_target_": "variformer.data.images.Digits"},
         "image_size": 8,
         "channels": 1,
         "classes": 10,
@@ -160,7 +160,7 @@ MUTATIONS: list[tuple[dict[str, Any], str, Any, list[str]]] = [
     (IMAGES, "data.channels", 3, ["model.channels: 1 differs from data.channels=3"]),
     (IMAGES, "model.image_size", 16, ["model.image_size: 16 differs from data.image_size=8"]),
     (IMAGES, "data.source", ABSENT, ["missing", "variformer.data.images.ImageData"]),
-    (IMAGES, "data.source.root", "x", ["unknown", "variformer.data.image_sources.Digits"]),
+    (IMAGES, "data.source.root", "x", ["unknown", "variformer.data.images.Digits"]),
 ]
 
 
@@ -251,10 +251,10 @@ FORBIDDEN = [
     "variformer.models.gpt.partial",
     "variformer.data.cache.os.system",
     "variformer.config.build.instantiate",
-    "variformer.training.run_directory.write_json",
+    "variformer.run_directory.directory.write_json",
     "variformer.training.loggers.CSV",  # it writes where it is told
     "variformer.data.cache.build_once",
-    "variformer.config.check.check",
+    "variformer.config.checking.check.check",
     "variformer.models.GPT.forward",
     "variformer.models.GPT.__init__",
     "variformer.models._private",

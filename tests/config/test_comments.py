@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from variformer.config import comments as module
-from variformer.config.comments import comments, heading, overview
+from variformer.config.explaining import comments as module
+from variformer.config.explaining.comments import comments, heading, overview
 
 CONF = Path(__file__).parents[2] / "conf"
 TEXT = """# @package _global_

@@ -13,8 +13,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from variformer.config import ConfigError
-from variformer.config.compose import compose as checked
-from variformer.config.compose import register_resolvers
+from variformer.config.composing.compose import compose as checked
+from variformer.config.composing.compose import register_resolvers
 
 CONF = Path(__file__).parents[2] / "conf"
 FILES = sorted(str(path.relative_to(CONF)) for path in CONF.rglob("*.yaml"))

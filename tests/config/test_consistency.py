@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from variformer.config.consistency import RULES, inconsistencies
+from variformer.config.checking.consistency import RULES, inconsistencies
 
 ROTARY = {"_target_": "variformer.layers.RotaryPositions"}
 RUN = {"max_steps": 10}

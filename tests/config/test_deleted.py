@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from variformer.config import ConfigError, register_resolvers
-from variformer.config.compose import compose as checked
+from variformer.config.composing.compose import compose as checked
 from variformer.config.schema import TrainerSettings
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from variformer.config.explaining import explained, index
+from variformer.config.explaining.explaining import explained, index
 
 CONF = Path(__file__).parents[2] / "conf"
 EXPERIMENTS = sorted(
@@ -65,7 +65,7 @@ def test_a_group_lists_its_options():
 
 def test_a_studys_own_options_are_explained(nothing_allowed):
     from variformer.cli.studies import write_study
-    from variformer.config.allowing import allow
+    from variformer.config.classes.allowing import allow
 
     folder = write_study("my_other")
     folders = [CONF, folder / "conf"]

@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from variformer.config import ConfigError, check, register_resolvers
-from variformer.config.check import with_defaults
-from variformer.config.compose import compose as checked
-from variformer.config.fitting import declared, misfits, options, target_of
+from variformer.config.checking.check import with_defaults
+from variformer.config.checking.fitting import declared, misfits, options, target_of
+from variformer.config.composing.compose import compose as checked
 
 CONF = Path(__file__).parents[2] / "conf"
 ENCODERS = {"bert", "roberta", "albert", "distilbert", "modern_bert"}

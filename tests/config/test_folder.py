@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from variformer.config.folder import FolderCheck, folder_problems, name_problems
+from variformer.config.composing.folder import FolderCheck, folder_problems, name_problems
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "é" * 128, "a/b", ".hidden", "..", "", " ", "a\nb", None])

@@ -8,9 +8,9 @@ import pytest
 
 from variformer.cli import commands
 from variformer.config import clashes, folders_of, spelled
-from variformer.config.comments import overview
-from variformer.config.fitting import config_folders
-from variformer.config.hints import unknown_keys
+from variformer.config.checking.fitting import config_folders
+from variformer.config.composing.hints import unknown_keys
+from variformer.config.explaining.comments import overview
 from variformer.configs import packaged, study
 
 CONF = Path(__file__).parents[2] / "conf"

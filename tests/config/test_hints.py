@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from variformer.config import register_resolvers
-from variformer.config.hints import unknown_keys
+from variformer.config.composing.hints import unknown_keys
 
 CONF = Path(__file__).parents[2] / "conf"
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from variformer.config.check import check
-from variformer.config.paths import anchored, with_paths
-from variformer.config.repeating import changed_values
-from variformer.config.values import misfit
-from variformer.data.files import find_files
+from variformer.config.checking.check import check
+from variformer.config.classes.values import misfit
+from variformer.config.composing.paths import anchored, with_paths
+from variformer.config.composing.repeating import changed_values
+from variformer.data.text.files import find_files
 
 TEXT = {"_target_": "variformer.data.TextData", "_partial_": True}
 IMAGES = {"_target_": "variformer.data.images.ImageData", "image_size": 8, "channels": 1, "classes": 2}
@@ -57,16 +57,16 @@ def test_a_pattern_below_a_folder_with_brackets_finds_its_files(here, monkeypatc
     for given, expected in (("*.txt", ["[b].txt", "a.txt"]), ("[b].txt", ["[b].txt"]), ("[ab].txt", ["a.txt"])):
         pattern = anchored(source("TextFiles", train=given))["data"]["source"]["train"]
         assert [path.name for path in find_files([pattern])] == expected
-    folder = IMAGES | {"source": {"_target_": "variformer.data.image_files.ImageFolder", "train": "photos"}}
+    folder = IMAGES | {"source": {"_target_": "variformer.data.images.ImageFolder", "train": "photos"}}
     assert anchored({"data": folder})["data"]["source"]["train"] == f"{here}/[x]/photos"
 
 
 def test_every_kind_of_path_in_a_config_is_absolute(here):
-    images = IMAGES | {"source": {"_target_": "variformer.data.image_files.ImageFolder", "train": "a", "test": "b"}}
+    images = IMAGES | {"source": {"_target_": "variformer.data.images.ImageFolder", "train": "a", "test": "b"}}
     kept = anchored({"data": images, "repeat": "runs/a"})
     assert kept["data"]["source"] | {"_target_": ""} == {"_target_": "", "train": f"{here}/a", "test": f"{here}/b"}
     assert kept["repeat"] == f"{here}/runs/a"
-    downloaded = IMAGES | {"source": {"_target_": "variformer.data.image_sources.MNIST", "root": "mnist"}}
+    downloaded = IMAGES | {"source": {"_target_": "variformer.data.images.MNIST", "root": "mnist"}}
     assert anchored({"data": downloaded})["data"]["source"]["root"] == f"{here}/mnist"
     assert anchored({"data": TEXT | {"cache": "cache"}})["data"]["cache"] == f"{here}/cache"
 
@@ -75,7 +75,7 @@ def test_every_kind_of_path_in_a_config_is_absolute(here):
     "config",
     [
         source("HubText", path="{}"),
-        {"data": IMAGES | {"source": {"_target_": "variformer.data.hub_images.HubImages", "path": "{}"}}},
+        {"data": IMAGES | {"source": {"_target_": "variformer.data.images.HubImages", "path": "{}"}}},
         {"tokenizer": {"_target_": "variformer.data.Pretrained", "path": "{}"}},
         {"init_from": "{}"},
         {"objective": {"_target_": "variformer.objectives.token_distillation.TokenDistillation", "teacher": "{}"}},
@@ -125,7 +125,7 @@ def test_a_relative_path_of_an_older_record_is_no_change(here):
 
 
 def test_a_path_is_a_text():
-    from variformer.config.check import experiment
+    from variformer.config.checking.check import experiment
 
     assert list(misfit(5, "init_from", experiment().parameters["init_from"])) != []
     assert list(misfit("runs/a", "init_from", experiment().parameters["init_from"])) == []

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 import variformer.config
 from variformer.config import ConfigError
-from variformer.config.hints import unknown_keys
+from variformer.config.composing.hints import unknown_keys
 
 CONF = Path(__file__).parents[2] / "conf"
 STARTED = ["experiment=gpt", "model/positions=rotary", "max_steps=7"]

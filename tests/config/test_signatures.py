@@ -6,8 +6,8 @@ from types import ModuleType
 
 import pytest
 
-from variformer.config.signatures import COMPUTED, REQUIRED, signature
-from variformer.config.targets import UNSAFE, find
+from variformer.config.classes.signatures import COMPUTED, REQUIRED, signature
+from variformer.config.classes.targets import UNSAFE, find
 
 MODULES = [
     "variformer.layers",

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from variformer.config import targets
+from variformer.config.classes import targets
 
 FILES = {
     "__init__.py": """

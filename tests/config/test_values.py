@@ -4,8 +4,8 @@ import ast
 
 import pytest
 
-from variformer.config.signatures import REQUIRED, Parameter
-from variformer.config.values import misfit
+from variformer.config.classes.signatures import REQUIRED, Parameter
+from variformer.config.classes.values import misfit
 
 NODE = {"_target_": "torch.nn.Identity"}
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from variformer.cli.train import train
+from variformer.runs.train import train
 from variformer.training.callbacks import Curves
 from variformer.training.loggers import read_curves
 

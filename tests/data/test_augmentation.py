@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from variformer.data.augmentation import Augmentation, Steps
+from variformer.data.images.augmentation import Augmentation, Steps
 
 EVERYTHING = {"flip": 0.5, "rotate": 10.0, "shift": 0.1, "operations": 2, "erase": 0.5}
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variformer.data.cleaning import Cleaner, clean
 from variformer.data.sources import Document
+from variformer.data.text.cleaning import Cleaner, clean
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variformer.data import ByteLevel, ByteLevelBPE, Corpus, Unigram, WordPiece
-from variformer.data.corpus import sentence_starts, write_corpus
+from variformer.data.text.corpus import sentence_starts, write_corpus
 
 TEXTS = [text for _, text in sorted(topics.items())][:12]
 RECIPES = [ByteLevelBPE(500), WordPiece(500), Unigram(500, 20), ByteLevel()]

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from variformer.data import ByteLevel, TextData, TextFiles
-from variformer.data.files import read_documents
+from variformer.data.text.files import read_documents
 
 WORDS = [str(random.Random(number).random()) for number in range(20000)]
 LINES = [json.dumps({"text": word}) for word in WORDS]

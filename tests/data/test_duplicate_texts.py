@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variformer.data import ByteLevel, HubText, TextData, TextFiles
-from variformer.data.cleaning import Cleaner
-from variformer.data.duplicate_texts import SPLITS, repeats, superfluous
 from variformer.data.sources import Document
-from variformer.data.store import TextStore, write_store
+from variformer.data.text.cleaning import Cleaner
+from variformer.data.text.duplicates import SPLITS, repeats, superfluous
+from variformer.data.text.store import TextStore, write_store
 
 GIVEN = {"train": ["a", "b", "b ", "c", "d", "b"], "val": ["c", "e", "e"], "test": ["f", "d", "c"]}
 COUNTS = {"train": 2, "val": 1, "val in train": 1, "test in train": 2, "test in val": 1}

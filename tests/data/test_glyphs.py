@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from variformer.data import glyphs
-from variformer.data.glyphs import FONTS, LETTERS, Glyphs
+from variformer.data.images import glyphs
+from variformer.data.images.glyphs import FONTS, LETTERS, Glyphs
 
 SHIPPED = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 

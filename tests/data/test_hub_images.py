@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from variformer.data.hub_images import HubImages
-from variformer.data.image_sources import BadImage
+from variformer.data.images.hub import HubImages
+from variformer.data.images.sources import BadImage
 
 
 def png(seed: int) -> bytes:

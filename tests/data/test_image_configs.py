@@ -7,7 +7,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from variformer.data.images import ImageData
+from variformer.data.images.data import ImageData
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = ["digits", "glyphs", "mnist", "fashion_mnist", "cifar10", "cifar100", "image_folder", "hub_images"]

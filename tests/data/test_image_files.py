@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from variformer.data.image_files import ImageFolder, decode
-from variformer.data.image_sources import BadImage
+from variformer.data.images.files import ImageFolder, decode
+from variformer.data.images.sources import BadImage
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (6, 5)) -> Image.Image:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from variformer.data.image_sources import CIFAR10, MNIST, DecodedImages, Digits, complete, split_off
+from variformer.data.images.sources import CIFAR10, MNIST, DecodedImages, Digits, complete, split_off
 
 
 def images(labels) -> DecodedImages:

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from variformer.data.augmentation import Augmentation
-from variformer.data.image_files import ImageFolder
-from variformer.data.image_sources import BadImage, DecodedImages, Digits
-from variformer.data.images import ImageData
+from variformer.data.images.augmentation import Augmentation
+from variformer.data.images.data import ImageData
+from variformer.data.images.files import ImageFolder
+from variformer.data.images.sources import BadImage, DecodedImages, Digits
 from variformer.objectives.image_classification import NO_LABEL
 
 DIGITS = {"image_size": 8, "channels": 1, "classes": 10, "mean": (0.3056,), "std": (0.3760,)}

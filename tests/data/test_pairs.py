@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variformer.data import ByteLevel, Corpus
-from variformer.data.pairs import _cut_chunks
-from variformer.data.sentences import cut_sentences
+from variformer.data.text.pairs import _cut_chunks
+from variformer.data.text.sentences import cut_sentences
 from variformer.randomness import sample_key
 
 BYTES = ByteLevel().train([])

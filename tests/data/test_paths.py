@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from variformer.data import TextFiles
-from variformer.data.files import find_files
+from variformer.data.text.files import find_files
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import transformers as hf
 from PIL import Image
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-from variformer.data.augmentation import Steps
-from variformer.data.preprocessing import preprocessor, transform
+from variformer.data.images.augmentation import Steps
+from variformer.data.images.preprocessing import preprocessor, transform
 
 PROCESSORS = [hf.ViTImageProcessor, ViTImageProcessorPil]
 DATA = {"image_size": 8, "channels": 3, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]}

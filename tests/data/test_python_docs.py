@@ -3,7 +3,7 @@ import ast
 import pytest
 
 from variformer.data import PythonDocs
-from variformer.data.python_docs import _docstrings, _topics
+from variformer.data.text.python_docs import _docstrings, _topics
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variformer.data import ByteLevel, Corpus
-from variformer.data.sentences import cut_sentences
+from variformer.data.text.sentences import cut_sentences
 
 BYTES = ByteLevel().train([])
 shapes = st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=8), min_size=1, max_size=8)

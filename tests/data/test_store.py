@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variformer.data.cleaning import Cleaner
 from variformer.data.sources import Document
-from variformer.data.store import SPLITS, TextStore, assign_splits, write_store
+from variformer.data.text.cleaning import Cleaner
+from variformer.data.text.store import SPLITS, TextStore, assign_splits, write_store
 
 fractions = st.sampled_from([0.0, 0.05, 0.3])
 

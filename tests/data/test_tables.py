@@ -54,7 +54,7 @@ def test_delimiter_and_quoting_can_be_chosen(tmp_path):
 
 
 def test_an_open_quotation_mark_holds_little_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("variformer.data.readers.LONGEST", 1000)
+    monkeypatch.setattr("variformer.data.text.readers.LONGEST", 1000)
     content = 'id,text\n1,"open\n' + "2,fine\n" * 1000
     rows = read(tmp_path, content)
     assert rows[0][1].startswith("a field of more than")

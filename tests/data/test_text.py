@@ -79,7 +79,7 @@ def test_what_is_cached_is_not_made_again(files, tmp_path, monkeypatch):
 
     monkeypatch.setattr(TextFiles, "documents", fail)
     monkeypatch.setattr(WordPiece, "train", fail)
-    monkeypatch.setattr("variformer.data.corpus.write_corpus", fail)
+    monkeypatch.setattr("variformer.data.text.corpus.write_corpus", fail)
     monkeypatch.setattr("hashlib.file_digest", fail)
     start = time.perf_counter()
     data = TextData(files, WordPiece(200), cache=cache)
@@ -132,12 +132,12 @@ def test_what_has_changed_is_known_by_name(files, tmp_path, monkeypatch):
         file.write("\n")
     assert changed(parts()) == [files.train]
     before = parts()
-    monkeypatch.setattr("variformer.data.corpus.VERSION", 99)
+    monkeypatch.setattr("variformer.data.text.corpus.VERSION", 99)
     assert changed(parts()) == ["how this version of the code reads texts"]
 
 
 def test_of_many_files_the_parts_are_few(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("variformer.data.text._NAMED", 0)
+    monkeypatch.setattr("variformer.data.text.data._NAMED", 0)
     data = TextData(files, ByteLevel(), cache=str(tmp_path / "cache"))
     assert set(data.parts) == {"the files", "the tokenizer", "how this version of the code reads texts"}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from variformer.training.checkpoint_io import WholeCheckpointIO
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 PATIENCE = 280  # seconds
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from variformer.cli.train import train
+from variformer.runs.train import train
 
 COMMON = [
     *("experiment=vit", "debug=fast", "trainer.accelerator=cpu", "trainer.progress=false", "callbacks.throughput=null"),

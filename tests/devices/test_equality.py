@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from variformer.cli.train import train
+from variformer.runs.train import train
+from variformer.training.devices.sharding import whole
 from variformer.training.module import Training
-from variformer.training.sharding import whole
 
 LEAN = ["debug=fast", "trainer.accelerator=cpu", "trainer.progress=false", "samples=none", "callbacks.throughput=null"]
 # A large eps: Adam otherwise makes whole steps of gradients that are nothing but rounding.

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from variformer.cli.train import train
+from variformer.runs.train import train
 from variformer.training.module import Training
 from variformer.training.ratios import RatioMetric
 

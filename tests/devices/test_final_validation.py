@@ -2,8 +2,8 @@
 
 import pytest
 
-from variformer.cli.train import train
-from variformer.training.run_directory import RunDirectory
+from variformer.run_directory.directory import RunDirectory
+from variformer.runs.train import train
 
 SMALL = [
     *("experiment=gpt", "debug=fast", "tokenizer=bytes", "model.vocab_size=400", "length=32", "model.width=32"),

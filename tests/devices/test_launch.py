@@ -89,7 +89,7 @@ def test_the_other_processes_run_the_same_command(started, monkeypatch, tmp_path
     from lightning.fabric.plugins.environments import LightningEnvironment
     from lightning.pytorch.strategies.launchers import subprocess_script
 
-    from variformer.training.launcher import Launcher
+    from variformer.training.devices.launcher import Launcher
 
     started()
     for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"):

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from variformer.cli.train import train
 from variformer.config import load
 from variformer.objectives.image_classification import ImageClassification
+from variformer.runs.train import train
 
 
 def train_in_little_memory(config: dict[str, Any]) -> int:
@@ -23,7 +23,7 @@ def train_in_little_memory(config: dict[str, Any]) -> int:
         return forward(self, model, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("variformer.training.callbacks.micro_batch.free_memory", lambda device: None)
+        patch.setattr("variformer.training.memory.micro_batch.free_memory", lambda device: None)
         patch.setattr(ImageClassification, "forward", limited)
         train(config)
     return next(size for size in reversed(trained) if size > 1)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from variformer.cli.train import train
 from variformer.data.loader import Keyed
 from variformer.data.order import Share, TrainingOrder
+from variformer.runs.train import train
+from variformer.training.devices.sharding import local
 from variformer.training.module import Training
-from variformer.training.non_finite import NonFiniteError
-from variformer.training.sharding import local
+from variformer.training.non_finite.tracing import NonFiniteError
 
 TWO = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "micro_batch=1"]
 IMAGES = ["experiment=vit", "callbacks=default", "debug=fast", "trainer.validate_every=null", "trainer.save_every=1"]

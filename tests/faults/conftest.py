@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import torch
 
-from variformer.cli.train import train
-from variformer.config.resuming import has_checkpoints
+from variformer.config.composing.resuming import has_checkpoints
+from variformer.runs.train import train
 from variformer.training.callbacks import Checkpoints
-from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
 from variformer.training.module import Training
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 PATIENCE = 200  # seconds, for a run of a few steps: a deadlock otherwise
 DEVICES = ["trainer=ddp", "trainer.devices=2", "global_batch=8"]
@@ -124,7 +124,7 @@ def be_rank(config: dict, rank: int, ranks: int, port: int, arranged: Iterable[A
         os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "WORLD_SIZE": str(ranks)}
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     patch = pytest.MonkeyPatch()
-    patch.setattr("variformer.cli.train.draw_curves", lambda rows, path: path)
+    patch.setattr("variformer.runs.train.draw_curves", lambda rows, path: path)
     for arrange in arranged:
         arrange(patch)
     train(config)

@@ -19,12 +19,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from variformer.cli.train import train
-from variformer.training import checkpoint_io
+from variformer.run_directory import checkpoint_files
+from variformer.run_directory.checkpoint_files import checksum_of, problem_of, temporary_of
+from variformer.run_directory.directory import RunDirectory
+from variformer.run_directory.newest import newest
+from variformer.runs.train import train
 from variformer.training.callbacks import BestCheckpoint, Checkpoints
-from variformer.training.checkpoint_io import WholeCheckpointIO, checksum_of, problem_of, temporary_of
-from variformer.training.restore import newest
-from variformer.training.run_directory import RunDirectory
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 QUICK = [
     *("experiment=gpt", "debug=fast", "tokenizer=bytes", "model.vocab_size=300", "length=32", "samples=none"),
@@ -114,7 +115,7 @@ def zipped() -> bytes:
 @pytest.mark.parametrize("foreign", [HTML, b"PK\x03\x04" + bytes(100), zipped()], ids=["html", "begins as zip", "zip"])
 def test_a_foreign_file_with_a_sum_of_its_own_is_noticed(run, foreign):
     step(run, 6).write_bytes(foreign)
-    checksum_of(step(run, 6)).write_text(checkpoint_io.sha256(foreign).hexdigest())
+    checksum_of(step(run, 6)).write_text(checkpoint_files.sha256(foreign).hexdigest())
     assert problem_of(step(run, 6)) == "it is no checkpoint, whatever its SHA-256"
     assert newest(run) == step(run, 4)
 
@@ -147,7 +148,7 @@ def test_with_only_broken_checkpoints_a_run_does_not_start_over(trained, run, da
             file.write_bytes(file.read_bytes()[:-9] if damage == "truncated" else b"")
     before = run.curves.read_bytes()
     for _ in range(2):  # it is not forgotten either
-        with pytest.raises(ValueError, match="has checkpoints, and none of them is whole") as refused:
+        with pytest.raises(ValueError, match="has checkpoints, and all of them are broken") as refused:
             train(trained | {"run_dir": str(run.path), "resume": True})
     expected = ["last.ckpt"] if damage == "gone" else ["step-00000006.ckpt", "step-00000004.ckpt"]
     named = [line.strip().partition(":")[0] for line in str(refused.value).splitlines()[1:-1]]
@@ -187,7 +188,7 @@ def fill_the_disk(patch: pytest.MonkeyPatch, during: set[int]) -> None:
     def write(self, *arguments):
         with patch.context() as now:
             if next(calls) in during:
-                now.setattr(checkpoint_io, "temporary_of", full)
+                now.setattr(checkpoint_files, "temporary_of", full)
             original(self, *arguments)
 
     patch.setattr(WholeCheckpointIO, "write", write)
@@ -209,7 +210,7 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(composed, monkeypatch,
 
 
 def test_a_best_checkpoint_that_was_not_saved_is_not_taken_for_one(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("variformer.training.callbacks.checkpoints.require_finite", lambda trainer, tensors: None)
+    monkeypatch.setattr("variformer.training.resuming.checkpoints.require_finite", lambda trainer, tensors: None)
     full: list[str] = []
     strategy = SimpleNamespace(checkpoint_io=SimpleNamespace(failures=full), broadcast=lambda told: told)
     saves: list[Path] = []
@@ -229,7 +230,7 @@ def test_samples_and_dashboards_do_without_where_the_disk_is_full(composed, monk
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("variformer.training.callbacks.samples.write_text", full)
+    monkeypatch.setattr("variformer.training.watching.samples.write_text", full)
     monkeypatch.setattr("tensorboard.summary.writer.event_file_writer.EventFileWriter.add_event", full)
     with caplog.at_level(logging.WARNING):
         train(config)
@@ -271,7 +272,7 @@ def save_for_ever(run_dir: Path) -> None:
 def test_kills_while_saving_leave_no_checkpoint_that_cannot_be_loaded(tmp_path, monkeypatch):
     """60 of them, with the folder for temporary files on another filesystem."""
     monkeypatch.setenv("TMPDIR", "/dev/shm")
-    monkeypatch.setattr("variformer.training.callbacks.checkpoints.require_finite", lambda trainer, tensors: None)
+    monkeypatch.setattr("variformer.training.resuming.checkpoints.require_finite", lambda trainer, tensors: None)
     run, chance = RunDirectory(tmp_path), random.Random(0)
     reached, interrupted = 0, 0
     for _ in range(60):

@@ -136,7 +136,7 @@ def test_twenty_runs_started_at_once_get_twenty_directories(tmp_path):
 
 @pytest.mark.slow
 def test_twenty_commands_at_once_leave_twenty_runs(tmp_path, monkeypatch):
-    import variformer.cli.train as command
+    import variformer.runs.train as command
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "draw_curves", lambda rows, path: path)

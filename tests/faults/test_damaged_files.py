@@ -9,9 +9,9 @@ import pytest
 import transformers as hf
 from typer.testing import CliRunner
 
-from variformer.cli import folders
 from variformer.cli.main import app
 from variformer.data import WordPiece
+from variformer.exchange import folders
 
 BERT = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=12, vocab_size=60)
 
@@ -120,7 +120,7 @@ def test_a_read_only_folder_is_refused_before_any_work(command, published, impor
     source = published if command == "import" else imported
     monkeypatch.setattr(folders.tempfile, "mkdtemp", mkdtemp)  # for tests as root, to whom nothing is forbidden
     monkeypatch.setattr("variformer.weights.huggingface.read", work)
-    monkeypatch.setattr("variformer.cli.exporting.load_run", work)
+    monkeypatch.setattr("variformer.exchange.exporting.load_run", work)
     message = refused(command, source, tmp_path / "model")
     assert f"cannot be written: {tmp_path}: Permission denied; choose another folder" in message
     assert not list(tmp_path.iterdir())

@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
-from variformer.cli.build import build_task
+from variformer.config.schema import experiment
 from variformer.data.order import TrainingOrder
+from variformer.runs.task import build_task
 from variformer.training.callbacks import MovingAverage, RandomState
 
 DEVICES = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "global_batch=8", "trainer.workers=1"]
@@ -82,7 +83,7 @@ def test_every_family_and_two_devices_killed_at_random(undisturbed, faults, tmp_
 @pytest.mark.slow
 def test_a_run_killed_on_either_side_of_an_epochs_end_goes_on(undisturbed, faults, tmp_path):
     config, expected = undisturbed("gpt over epochs")
-    task = build_task(config)
+    task = build_task(experiment(config))
     assert len(task.objective.view(task.data.split("train"))) == 10 and config["micro_batch"] == 2
     config = config | {"run_dir": str(tmp_path / "run")}
     for count in 5, 1, 2:  # a session has saved 2 steps; the next begin with the epoch's last micro batch

@@ -11,16 +11,16 @@ import torch
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 
-from variformer.cli.train import train
 from variformer.data.loader import Keyed
 from variformer.data.order import Share, TrainingOrder
 from variformer.layers import FeedForward
 from variformer.objectives.masked_tokens import MaskedTokens
 from variformer.objectives.next_token import NextToken
-from variformer.training.checkpoint_io import WholeCheckpointIO
+from variformer.runs.train import train
 from variformer.training.loggers import read_curves
 from variformer.training.module import Training
-from variformer.training.non_finite import NonFiniteError
+from variformer.training.non_finite.tracing import NonFiniteError
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 TRAINING_IMAGES = 8320  # of the letters
 SHORT = ["debug=fast", "trainer.validate_every=null", "model.width=32", "model.depth=2", "model.hidden=64"]
@@ -106,7 +106,7 @@ def with_loss_scale(monkeypatch) -> None:
         plugins = [*settings.pop("plugins"), MixedPrecision("16-mixed", "cpu")]
         return trainer(**settings | {"precision": None}, plugins=plugins)
 
-    monkeypatch.setattr("variformer.cli.build.L.Trainer", half)
+    monkeypatch.setattr("variformer.runs.trainer.L.Trainer", half)
 
 
 def saved(config, step: int) -> dict:
@@ -209,7 +209,7 @@ def test_looking_for_the_cause_does_not_change_the_run(composed, monkeypatch):
     config = [composed(*IMAGES, "model.dropout=0.1", "on_non_finite=skip") for _ in range(2)]
     spoil(monkeypatch, drawn(step=3, micro=1))
     train(config[0])
-    monkeypatch.setattr("variformer.training.callbacks.non_finite.find", lambda *arguments: None)
+    monkeypatch.setattr("variformer.training.non_finite.callback.find", lambda *arguments: None)
     train(config[1])
     weights = [list(saved(each, 4)["state_dict"].values()) for each in config]
     assert same(*weights)
@@ -264,10 +264,12 @@ def test_a_batch_without_targets_has_no_loss_and_is_counted(composed, monkeypatc
 
 
 def test_batches_carry_the_ids_of_their_samples(composed):
-    from variformer.cli.build import build_data_module, build_task
+    from variformer.run_directory.directory import RunDirectory
+    from variformer.runs.run import build, prepare
 
     config = composed(*IMAGES)
-    loader = build_data_module(config, build_task(config), 1).train_dataloader()
+    run = build(prepare(config, RunDirectory(config["run_dir"])))
+    loader = run.data_module.train_dataloader()
     batch = next(iter(loader))
     assert list(zip(batch["epoch"], batch["index"], strict=True)) == drawn(step=1, micro=1)
     assert np.isfinite(batch["images"].numpy()).all()

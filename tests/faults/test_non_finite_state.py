@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from variformer.cli.train import train
+from variformer.runs.train import train
 from variformer.training.callbacks import BestCheckpoint, Checkpoints, MovingAverage
-from variformer.training.checkpoint_io import WholeCheckpointIO
 from variformer.training.loggers import read_curves
 from variformer.training.module import Training
-from variformer.training.non_finite import NonFiniteError
+from variformer.training.non_finite.tracing import NonFiniteError
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 SHORT = ["experiment=vit", "callbacks=default", "debug=fast", "model.width=32", "model.depth=2", "model.hidden=64"]
 SHORT += ["callbacks.throughput=null", "trainer.progress=false"]
@@ -74,7 +74,7 @@ def test_weights_that_are_not_finite_are_neither_last_nor_best(composed, monkeyp
     assert is_finite(saved(config, "last")) and is_finite(saved(config, "best"))
     assert {1, 2} <= {step for step, _, _ in read_curves(Path(config["run_dir"]) / "metrics.csv")}
     monkeypatch.undo()
-    monkeypatch.setattr("variformer.cli.train.draw_curves", lambda rows, path: path)
+    monkeypatch.setattr("variformer.runs.train.draw_curves", lambda rows, path: path)
     assert math.isfinite(train(config | {"resume": True}))  # from the finite checkpoint
 
 

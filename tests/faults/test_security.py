@@ -10,11 +10,12 @@ import torch
 import yaml
 
 import variformer
-from variformer.cli.evaluate import evaluate_run
-from variformer.cli.train import train
 from variformer.config import ConfigError
-from variformer.training.checkpoint_io import WholeCheckpointIO, checksum_of, sha256
-from variformer.training.run_directory import RunDirectory
+from variformer.run_directory.checkpoint_files import checksum_of, sha256
+from variformer.run_directory.directory import RunDirectory
+from variformer.runs.evaluate import evaluate_run
+from variformer.runs.train import train
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 QUICK = [
     *("debug=fast", "tokenizer=bytes", "model.vocab_size=300", "length=32", "samples=none"),
@@ -28,7 +29,7 @@ SECRETS = {
 FORBIDDEN = [
     *("os.system", "subprocess.run", "builtins.eval", "builtins.exec", "torch.load", "torch.hub.load", "numpy.load"),
     *("pickle.load", "shutil.rmtree", "importlib.import_module", "hydra.utils.instantiate", "variformer.load"),
-    *("variformer.data.cache.os.system", "variformer.training.run_directory.write_json"),
+    *("variformer.data.cache.os.system", "variformer.run_directory.directory.write_json"),
     *("variformer.training.loggers.CSV", "variformer.weights.files.remove_weights"),
 ]
 
@@ -151,7 +152,7 @@ def loaded(run, bert):
 
 
 def exported(run, bert):
-    from variformer.cli.exporting import export
+    from variformer.exchange.exporting import export
 
     export(run.path, run.path.parent / "out")
 

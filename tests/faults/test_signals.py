@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from variformer.training.checkpoint_io import File
+from variformer.run_directory.checkpoint_files import File
 from variformer.training.signals import Preempted, Signals
 
 STAGES = {  # a moment's first occurrences in each session
@@ -94,7 +94,7 @@ def test_two_processes_that_share_a_model_stop_together(composed, faults, tmp_pa
 def test_before_training_there_is_nothing_to_wait_for(alone, faults, tmp_path, capfd):
     config = alone[0] | {"run_dir": str(tmp_path / "run")}
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Preempted) as stop:
-        patch.setattr("variformer.cli.train.build_task", lambda *_: faults.tell(signal.SIGTERM)())
+        patch.setattr("variformer.runs.run.build_task", lambda *_: faults.tell(signal.SIGTERM)())
         faults.train(config)
     assert (
         stop.value.code == 143

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from variformer.cli.stopping import reported
-from variformer.training.run_directory import RunDirectory
+from variformer.run_directory.directory import RunDirectory
+from variformer.runs.stopping import reported
 from variformer.training.signals import Preempted
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from variformer.analysis.cost import model_flops, parameter_count
-from variformer.cli.describing import sizes
 from variformer.config import instantiate
+from variformer.exchange.describing import sizes
 from variformer.models import T5, Bart
 
 SIZES = dict(vocab_size=13, width=16, heads=4, hidden=12, max_length=20)

@@ -13,7 +13,7 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from variformer.models import DeiT, UntaughtDeiT, ViT
+from variformer.models import DeiT, SingleHeadDeiT, ViT
 
 SIZES = dict(hidden_size=15, num_hidden_layers=3, num_attention_heads=3, intermediate_size=22)
 IMAGES = [
@@ -43,7 +43,7 @@ def heads(ours, theirs):
 @pytest.mark.parametrize("name", MODELS)
 def test_scores_and_a_step(twins, close, same_step, name, changes):
     made = twins(MODELS[name](changes))
-    assert type(made.ours) is {"vit": ViT, "deit": UntaughtDeiT, "deit, taught": DeiT}[name]
+    assert type(made.ours) is {"vit": ViT, "deit": SingleHeadDeiT, "deit, taught": DeiT}[name]
     images, labels = images_for(changes), torch.randint(changes["num_labels"], (3,))
     pairs = heads(made.ours(images), made.theirs(images))
     assert all(close(ours, theirs) for ours, theirs in pairs)

@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 import variformer
-from variformer.cli.exporting import export
-from variformer.cli.importing import import_model
 from variformer.cli.main import app
-from variformer.cli.train import train
 from variformer.config import ConfigError
+from variformer.exchange.exporting import export
+from variformer.exchange.importing import import_model
+from variformer.runs.train import train
 
 from .conftest import SYSTEMS, part
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 import transformers as hf
 
-from variformer.config import targets as allowed
+from variformer.config.classes import targets as allowed
 from variformer.portable.code import code_of, remove_code
 from variformer.portable.heads import head_of
 from variformer.portable.reading import read

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from variformer.training.run_directory import RunDirectory, write_json
+from variformer.run_directory.directory import RunDirectory, write_json
 
 CONF = Path(__file__).with_name("conf")
 PROJECT = Path(__file__).parents[2] / "conf"

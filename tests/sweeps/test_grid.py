@@ -7,9 +7,9 @@ import shlex
 import pytest
 
 from variformer.config import ConfigError
+from variformer.config.classes.watched import watched
 from variformer.sweeps.directory import SweepDirectory, subfolder
 from variformer.sweeps.trials import read_record
-from variformer.sweeps.watched import watched
 
 from .conftest import CONF, planned, sweep_of
 

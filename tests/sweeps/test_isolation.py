@@ -12,12 +12,12 @@ import time
 import pytest
 from omegaconf import OmegaConf
 
+from variformer.run_directory.directory import RunDirectory
 from variformer.sweeps.directory import SweepDirectory
 from variformer.sweeps.isolation import follow, run_trial
 from variformer.sweeps.outcome import Ending, outcome
 from variformer.sweeps.process import attend, start
 from variformer.sweeps.trials import read_trials, update_record
-from variformer.training.run_directory import RunDirectory
 
 from .conftest import TRAIN, Sweeping, starts, until
 

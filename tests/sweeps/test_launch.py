@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from variformer.config import ConfigError, register_resolvers
-from variformer.config.extras import missing_extras
+from variformer.config.composing.extras import missing_extras
 from variformer.sweeps.devices import cores, reserved
 from variformer.sweeps.isolation import gpus
 from variformer.sweeps.trials import update_record
@@ -163,7 +163,7 @@ def test_slurm_is_asked_for_what_a_trial_trains_on():
 
 def test_a_launcher_that_is_not_installed_is_named_with_its_extra(monkeypatch):
     assert missing_extras(["launch=local_parallel", "launch=slurm", "seed=1,2"]) == []
-    monkeypatch.setattr("variformer.config.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("variformer.config.composing.extras.find_spec", lambda name: None)
     (line,) = missing_extras(["launch=slurm_local", "seed=1,2"])
     assert "pip install 'variformer[slurm]'" in line
 

@@ -6,10 +6,10 @@ import signal
 import optuna
 import pytest
 
-from variformer.cli.train import train
+from variformer.run_directory.directory import RunDirectory, write_json
+from variformer.runs.train import train
+from variformer.searching import Pruned, built
 from variformer.sweeps.trials import SETTLED, read_trial, update_record
-from variformer.training.run_directory import RunDirectory, write_json
-from variformer.training.searching import Pruned, built
 
 from .conftest import ended_by, starts, until
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from variformer.cli.main import app
 from variformer.config import ConfigError
-from variformer.config.spelling import spelled
+from variformer.config.composing.spelling import spelled
 from variformer.sweeps.wandb import early_end, parameter, parameters, sweep_text, write_sweep
 
 ROOT = Path(__file__).parents[2]

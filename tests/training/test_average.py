@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from variformer.training.callbacks import MovingAverage
-from variformer.training.callbacks.average import evaluation_weights
+from variformer.training.validation.average import evaluation_weights
 
 
 def test_the_average_follows_the_formula_and_is_swapped_for_evaluation():

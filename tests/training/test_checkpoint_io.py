@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from variformer.training.checkpoint_io import WholeCheckpointIO, checksum_of, require_saved
+from variformer.run_directory.checkpoint_files import checksum_of
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO, require_saved
 
 WEIGHTS = torch.arange(1000.0)
 

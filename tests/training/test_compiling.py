@@ -1,19 +1,19 @@
 import os
-import shutil
-import struct
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 from torch.utils._filelock import FileLock
 
 from variformer.training import compiling
-from variformer.training.compile_cache import is_whole, remove_unfinished
+from variformer.training.compile_cache import remove_unfinished
 
 CPU = torch.device("cpu")
-LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_global_deps.so"
 
 STEP = """
 import logging, sys, torch
@@ -24,6 +24,14 @@ logging.basicConfig(level="WARNING", stream=sys.stdout)
 if sys.argv[1] == "recovering":
     print(usable_mode("default", torch.device("cpu")))
 print(torch.compile(torch.sin)(torch.zeros(2)))
+"""
+COMPILER = """#!/bin/sh
+g++ "$@" || exit 1
+for word; do
+    case "$HOW $word" in
+        "killed "*.main.so) truncate -s 1000 "$word"; kill -9 $PPID ;;
+    esac
+done
 """
 
 
@@ -44,66 +52,65 @@ def test_nothing_is_tried_unless_asked(monkeypatch):
     assert compiling.usable_mode("none", CPU) == "none"
 
 
-def test_a_library_that_ends_early_is_seen(tmp_path):
-    assert is_whole(LIBRARY)
-    header = bytearray(LIBRARY.read_bytes()[:64])
-    struct.pack_into("<Q", header, 40, 500)  # where the table begins,
-    struct.pack_into("<HH", header, 58, 64, 5)  # and the size and number of its entries
-    content, cut = bytes(header) + bytes(500 - 64 + 5 * 64), tmp_path / "cut.main.so"
-    for length in [*range(0, len(content), 7), len(content) - 1]:
-        cut.write_bytes(content[:length])
-        assert not is_whole(cut), length
-    cut.write_bytes(content)
-    assert is_whole(cut)
-    cut.write_bytes(bytes(len(content)))
-    assert not is_whole(cut)
-
-
 @pytest.fixture
-def cache(tmp_path):
-    """torch's cache after a compiler was killed at a library, and another at a header."""
-    for name in ("ab/cabc.main.so", "ab/cdef.main.so", "precompiled_headers/cghi.h.gch"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    shutil.copy(LIBRARY, tmp_path / "ab" / "cwhole.main.so")
-    (tmp_path / "precompiled_headers" / "cghi.h_CxxBuild").mkdir()
-    (tmp_path / "precompiled_headers" / "cwhole.h.gch").touch()
-    (tmp_path / "locks").mkdir()
-    (tmp_path / "precompiled_headers" / "locks").mkdir()
+def cache(tmp_path, monkeypatch):
+    """torch's caches after a compiler was killed at a library, another at its object file, and another at a header."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "chosen"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    headers = Path(default_cache_dir(), "precompiled_headers")
+    for file in ("cabc.main.so", "cdef.main.o", "cwhole.main.so", "cabc.main.cpp"):
+        touch(tmp_path / "chosen" / "ab" / file)
+    for file in ("cghi.h", "cghi.h.gch", "cwhole.h.gch"):
+        touch(headers / file)
+    for file in ("cabc.main", "cdef.main"):
+        touch(tmp_path / "chosen" / "ab" / f"{file}_CxxBuild" / "part")
+    touch(headers / "cghi.h_CxxBuild" / "part")
     return tmp_path
 
 
+def touch(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+
+
 def files(cache: Path) -> set[str]:
-    return {path.name for path in cache.rglob("*") if path.suffix in (".so", ".gch")}
+    return {path.name for path in cache.rglob("*.*") if path.suffix != ".lock"}
+
+
+WHOLE = {"cabc.main.cpp", "cghi.h", "cwhole.main.so", "cwhole.h.gch"}
 
 
 def test_what_a_killed_compiler_left_is_removed(cache):
-    remove_unfinished(cache)
-    assert files(cache) == {"cwhole.main.so", "cwhole.h.gch"}
-    assert not list(cache.rglob("*_CxxBuild"))
+    remove_unfinished()
+    assert files(cache) == WHOLE
 
 
 def test_what_a_compiler_is_writing_just_now_is_left(cache):
-    with FileLock(cache / "locks" / "cabc.lock"), FileLock(cache / "precompiled_headers" / "locks" / "cghi.lock"):
-        remove_unfinished(cache)
-        assert files(cache) == {"cabc.main.so", "cwhole.main.so", "cghi.h.gch", "cwhole.h.gch"}
+    libraries, headers = cache / "chosen" / "locks", Path(default_cache_dir(), "precompiled_headers", "locks")
+    with FileLock(libraries / "cabc.lock"), FileLock(headers / "cghi.lock"):
+        remove_unfinished()
+        assert files(cache) == WHOLE | {"cabc.main.so", "cabc.main_CxxBuild", "cghi.h.gch", "cghi.h_CxxBuild"}
 
 
 @pytest.mark.slow
 def test_a_run_compiles_again_after_a_killed_compilation(tmp_path):
-    """As processes of their own, with torch's own cache and half a library in it."""
+    """As processes of their own, with torch's own cache; the compiler is killed in the middle of a library."""
+    compiler = tmp_path / "compiler"
+    compiler.write_text(COMPILER)
+    compiler.chmod(0o755)
 
     def step(how: str) -> subprocess.CompletedProcess:
-        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
         environment |= {"TORCHINDUCTOR_COMPILE_THREADS": "1"}  # helpers that it starts may outlive it
+        environment |= {"CXX": str(compiler), "HOW": how}
         return subprocess.run(
             [sys.executable, "-c", STEP, how], env=environment, capture_output=True, text=True, timeout=250
         )
 
-    assert step("plain").returncode == 0
-    (library,) = tmp_path.glob("*/*.main.so")
-    library.write_bytes(library.read_bytes()[:1000])
+    assert step("killed").returncode == -signal.SIGKILL
+    (library,) = tmp_path.glob("cache/*/*.main.so")
+    assert library.stat().st_size == 1000
     assert step("plain").returncode != 0, "torch has learned to see this itself"
     done = step("recovering")
     assert done.returncode == 0 and done.stdout.startswith("default\n"), done.stdout + done.stderr
-    assert is_whole(library)
+    assert library.stat().st_size > 1000

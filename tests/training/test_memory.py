@@ -3,8 +3,8 @@ import errno
 import pytest
 import torch
 
-from variformer.training import memory
-from variformer.training.memory import free_memory, ran_out
+from variformer.analysis import machine_memory as memory
+from variformer.analysis.machine_memory import free_memory, ran_out
 
 
 def too_much() -> None:

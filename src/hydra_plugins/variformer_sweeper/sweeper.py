@@ -25,7 +25,7 @@ class VariformerSweeper(Sweeper):
         from variformer.config import ConfigError
         from variformer.sweeps.planning import plan
         from variformer.sweeps.sweeping import Sweep
-        from variformer.training.requeue import put_back_after_a_warning
+        from variformer.training.resuming.requeue import put_back_after_a_warning
 
         config = self.config
         assert config is not None

@@ -10,23 +10,13 @@ import hydra
 from omegaconf import DictConfig
 
 from ..command import again
-from ..config import (
-    ConfigError,
-    clashes,
-    compose,
-    discard,
-    evaluation,
-    folders_of,
-    hints,
-    register_resolvers,
-    spelled,
-)
-from ..config.spelling import added
+from ..config import ConfigError, clashes, compose, discard, evaluation, folders_of, hints, register_resolvers, spelled
+from ..config.composing.spelling import added
 from ..configs import packaged
 from ..hub import locate
+from ..run_directory.directory import RunDirectory
+from ..runs.origins import find_sources
 from ..sweeps import is_trial, run_trial
-from ..training.run_directory import RunDirectory
-from .sources import find_sources
 
 
 def train(arguments: Sequence[str]) -> None:
@@ -55,11 +45,11 @@ def train_one(hydra_config: DictConfig) -> float | None:
         discard(Path(hydra_config.run_dir))
         refuse(error)
     if config["validate_only"]:
-        from .plan import show_plan
+        from ..runs.plan import show_plan
 
         show_plan(config)
         return None
-    from .train import train
+    from ..runs.train import train
 
     try:
         return train(config)
@@ -84,7 +74,7 @@ def evaluate_one(chosen: DictConfig) -> None:
             RunDirectory(settings["run_dir"]).checkpoint(settings["checkpoint"] or "last")
     except (OSError, ValueError) as error:
         refuse(error)
-    from .evaluate import REFUSALS, evaluate_run
+    from ..runs.evaluate import REFUSALS, evaluate_run
 
     try:
         metrics = evaluate_run(**settings)

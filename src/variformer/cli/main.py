@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..config import ConfigError, folders_of, load
-from ..config.allowing import allow
+from ..config.classes.allowing import allow
 from ..hub import locate
 
 app = typer.Typer(
@@ -77,7 +77,7 @@ def import_(
     """
     with told():
         locate(source)
-        from .importing import import_model
+        from ..exchange.importing import import_model
 
         run = import_model(source, run_dir, data)
         record = run.facts()
@@ -110,11 +110,11 @@ def export_(
         size = bytes_of(max_shard_size)
         load(run_dir)  # a wrong directory is answered before the heavy imports
         if folder.suffix == ".onnx":
-            from .onnx_file import export_onnx
+            from ..exchange.onnx_file import export_onnx
 
             print(*export_onnx(run_dir, folder, checkpoint=checkpoint, force=force), sep="\n")
             return
-        from .exporting import class_line, export
+        from ..exchange.exporting import class_line, export
 
         written = export(run_dir, folder, checkpoint=checkpoint, max_shard_bytes=size, force=force)
         for file in sorted(written.iterdir()):
@@ -132,7 +132,7 @@ def info(
     with told():
         permit(allow_)
         locate(source)
-        from .describing import description
+        from ..exchange.describing import description
 
         for name, value in description(source, checkpoint).items():
             print(f"{name:<12} {value}")
@@ -160,7 +160,7 @@ def help_(
     key: Annotated[str, typer.Argument(help="A key with dots, or a group: optimizer.lr, model/positions, experiment.")],
 ) -> None:
     """Say what a key of a config means, takes and is by default, or what the options of a group are."""
-    from ..config.explaining import explained
+    from ..config.explaining.explaining import explained
 
     try:
         print(explained(key, folders_of([])))

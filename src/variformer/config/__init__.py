@@ -1,13 +1,13 @@
 """From a composed config to objects: checked by reading source text, without importing torch, then built."""
 
 from .build import instantiate
-from .check import ConfigError, check
-from .compose import compose, discard, load, register_resolvers
-from .evaluating import evaluation
+from .checking.check import ConfigError, check
+from .composing.compose import compose, discard, load, register_resolvers
+from .composing.evaluating import evaluation
+from .composing.hints import hints
+from .composing.spelling import spelled
 from .folders import clashes, folders_of
-from .hints import hints
 from .launch import leads
-from .spelling import spelled
 
 __all__ = [
     "ConfigError",

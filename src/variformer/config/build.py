@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .check import ConfigError, join, node_problems
+from .checking.check import ConfigError, join, node_problems
+from .classes.moved import with_current_targets
 
 
 def instantiate(node: Any, key: str = "", /, **extra: Any) -> Any:
@@ -16,7 +17,7 @@ def instantiate(node: Any, key: str = "", /, **extra: Any) -> Any:
     """
     if node is None:
         return None
-    plain = as_plain(node)
+    plain = with_current_targets(as_plain(node))
     if not isinstance(plain, dict) or "_target_" not in plain:
         raise ConfigError([f"{key or 'node'}: needs a `_target_` to be built, got {plain!r}"])
     problems = list(node_problems(plain, key, given=extra))

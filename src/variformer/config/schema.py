@@ -1,5 +1,6 @@
 """The keys of an experiment and of an evaluation: what conf/train.yaml and conf/evaluate.yaml compose to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -66,6 +67,11 @@ class Experiment:
     callbacks: dict[str, Node | None] = field(default_factory=dict)
     logger: dict[str, Node | None] = field(default_factory=dict)
     metrics: dict[str, Node | None] = field(default_factory=dict)  # of torchmetrics, at each validation
+
+
+def experiment(config: Mapping[str, Any]) -> Experiment:
+    """A checked config as a dataclass. A key that an earlier version did not write has its default."""
+    return Experiment(**{**config, "trainer": TrainerSettings(**config["trainer"])})
 
 
 @dataclass

@@ -3,15 +3,15 @@
 Importing this package is cheap: torch, datasets and torchvision are imported where they are used.
 """
 
-from variformer.data.corpus import Corpus
-from variformer.data.hub_text import HubText
-from variformer.data.pairs import OrderedPairs, Pairs
-from variformer.data.python_docs import PythonDocs
-from variformer.data.sentences import Sentences
 from variformer.data.sources import Document, Source, TextFiles
-from variformer.data.text import TextData
-from variformer.data.tokenizer import Tokenizer
-from variformer.data.tokenizer_recipes import (
+from variformer.data.text.corpus import Corpus
+from variformer.data.text.data import TextData
+from variformer.data.text.hub import HubText
+from variformer.data.text.pairs import OrderedPairs, Pairs
+from variformer.data.text.python_docs import PythonDocs
+from variformer.data.text.sentences import Sentences
+from variformer.data.text.tokenizer import Tokenizer
+from variformer.data.text.tokenizer_recipes import (
     ByteLevel,
     ByteLevelBPE,
     CharacterLevel,

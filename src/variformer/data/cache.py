@@ -1,7 +1,6 @@
 """A folder for what is costly to make again: each entry is made once, whole or not at all."""
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from filelock import FileLock
 
 _STALE = 24 * 3600  # seconds after which a temporary folder must belong to a build that crashed
 _TEMPORARY = ".building-"
@@ -61,9 +62,8 @@ def one_at_a_time(final: Path) -> Iterator[None]:
     lock = final.with_name(f".{final.name}.lock")
     with ExitStack() as stack:
         with suppress(OSError):  # or on a file system without locks
-            file = stack.enter_context(lock.open("w"))
+            stack.enter_context(FileLock(lock, fallback_to_soft=False))
             stack.callback(_remove, lock)
-            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

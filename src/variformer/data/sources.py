@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from variformer.data.cache import digest_of, file_digest
-from variformer.data.files import TABLES, find_files, kind_of, read_documents
+from variformer.data.text.files import TABLES, find_files, kind_of, read_documents
 from variformer.paths import LocalPattern
 
 log = logging.getLogger(__name__)

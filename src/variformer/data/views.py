@@ -7,7 +7,7 @@ import numpy as np
 from variformer.ranges import Count
 
 if TYPE_CHECKING:
-    from variformer.data.corpus import Corpus
+    from variformer.data.text.corpus import Corpus
 
 
 class View(Protocol):

@@ -7,7 +7,15 @@ and loaded, on one device or with DDP. Its `forward` takes what the objective gi
 - `MaskedTokens`: `model(tokens=, mask=, segments=, predict=)` -> an object with `.tokens`, (N, V)
 - `ImageClassification`: `model(images)`, (B, C, S, S) -> (B, K) scores
 
-What more it may have, and what that gives:
+`contracts` has one class for each kind of model: what the rest of Variformer needs of it, and the methods that follow.
+
+- `MaskedLanguageModel`: `encoder`, `token_head`, `pair_head` or None (BERT, ALBERT, ...)
+- `CausalLanguageModel`: `decoder`, `head` (GPT)
+- `EncoderDecoder`: `encoder`, `decoder`, `head`; `encode`, `decode` and `new_cache` (T5, BART)
+- `ImageClassifier`: `encoder` (ViT, DeiT)
+
+The first three are `TextModel`s: their `width`, `states()` and `head_names` are all that a head for a task needs.
+A model derives from one of them, or has the same attributes. What it may have, and what that gives:
 
 - `kind`, a class variable such as "causal decoder": a config that gives it another objective is refused before it runs,
   and the model is exported as a Hugging Face folder with its own modelling code
@@ -22,8 +30,17 @@ Such a folder takes modules along that import torch, Python's own modules and va
 
 from .albert import Albert
 from .bart import Bart
-from .bert import Bert, Predictions
-from .deit import DeiT, Opinions, PlainDeiT, UntaughtDeiT
+from .bert import Bert
+from .contracts import (
+    CausalLanguageModel,
+    EncoderDecoder,
+    ImageClassifier,
+    ImageScores,
+    MaskedLanguageModel,
+    Predictions,
+    TextModel,
+)
+from .deit import DeiT, PlainDeiT, SingleHeadDeiT
 from .distilbert import DistilBert
 from .electra import Detections, Electra
 from .gpt import GPT
@@ -49,24 +66,29 @@ __all__ = [
     "Albert",
     "Bart",
     "Bert",
+    "CausalLanguageModel",
     "DeiT",
     "Detections",
     "DistilBert",
     "Electra",
+    "EncoderDecoder",
     "EndTokenClassifier",
     "FirstTokenClassifier",
+    "ImageClassifier",
+    "ImageScores",
     "LastTokenClassifier",
+    "MaskedLanguageModel",
     "ModernBert",
-    "Opinions",
     "PlainDeiT",
     "Predictions",
     "RereadSpanFinder",
     "Roberta",
     "SequenceClassifier",
+    "SingleHeadDeiT",
     "SpanFinder",
     "Spans",
+    "TextModel",
     "TokenClassifier",
     "Tuned",
-    "UntaughtDeiT",
     "ViT",
 ]

@@ -5,9 +5,8 @@ Lan et al., 2019, https://arxiv.org/abs/1909.11942.
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..layers import (
     ACTIVATIONS,
@@ -27,18 +26,15 @@ from ..layers import (
     stack,
 )
 from ..ranges import BelowOne, Count, Whole
-from .bert import Predictions
+from .contracts import MaskedLanguageModel
 
 
-class Albert(nn.Module):
+class Albert(MaskedLanguageModel):
     """The defaults are ALBERT base (12M).
 
     `embedding_width` is that of tokens, segments and positions, which one matrix widens to `width` (section 3.1).
     `groups` blocks share the `depth` layers, each as many of them in a row; the paper's models have one.
     """
-
-    kind: ClassVar = "encoder with a token head"
-    above: ClassVar = ("token_head", "pair_head")  # what reads the states
 
     def __init__(
         self,
@@ -93,20 +89,3 @@ class Albert(nn.Module):
         )
         self.pair_head = PooledHead(width, pair_classes) if pair_classes else None
         initialise.bert(self)
-
-    def forward(
-        self,
-        tokens: Tensor,
-        mask: Tensor | None = None,
-        segments: Tensor | None = None,
-        predict: Tensor | None = None,
-    ) -> Predictions:
-        """(B, T) tokens -> scores of the token at each position, and of the pair; arguments as in `Bert.forward`."""
-        states = self.states(tokens, mask, segments)
-        pair = self.pair_head(states[:, 0]) if self.pair_head is not None else None
-        chosen = states if predict is None else states.flatten(0, 1)[predict]
-        return Predictions(self.token_head(chosen), pair, states)
-
-    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
-        """(B, T) tokens -> (B, T, width): the last layer's states, which the heads read."""
-        return self.encoder(tokens, segments, mask=mask)

@@ -27,17 +27,17 @@ from ..layers import (
     stack,
 )
 from ..ranges import BelowOne, Count
+from .contracts import EncoderDecoder
 
 
-class Bart(nn.Module):
+class Bart(EncoderDecoder):
     """The defaults are BART base (139M). The decoder is as deep as the encoder, or has `decoder_depth` layers.
 
     Positions start at 2, a leftover of the reference code (fairseq). `score_bias` is added to the scores and never
     trained: the paper has none, but Hugging Face's checkpoints do (all zero, for tokens added later).
     """
 
-    kind: ClassVar = "encoder-decoder"
-    above: ClassVar = ("decoder", "head", "score_bias")  # what reads the states
+    head_names: ClassVar[tuple[str, ...]] = ("decoder", "head", "score_bias")
     score_bias: Tensor  # (V,)
 
     def __init__(
@@ -88,24 +88,6 @@ class Bart(nn.Module):
         self.register_buffer("score_bias", torch.zeros(vocab_size))
         initialise.bart(self)
 
-    def forward(
-        self,
-        source: Tensor,
-        target: Tensor,
-        source_mask: Tensor | None = None,
-        target_mask: Tensor | None = None,
-    ) -> Tensor:
-        """Source (B, S), target so far (B, T) -> (B, T, V) scores of the next target token."""
-        return self.decode(target, self.encode(source, source_mask), source_mask, target_mask)
-
-    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
-        """(B, T) tokens -> (B, T, width): the encoder's states; segments are not told apart."""
-        return self.encoder(tokens, mask=mask)
-
-    def encode(self, source: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, S) -> (B, S, D), the memory that `decode` reads."""
-        return self.encoder(source, mask=mask)
-
     def decode(
         self,
         target: Tensor,
@@ -115,5 +97,4 @@ class Bart(nn.Module):
         cache: Cache | None = None,
     ) -> Tensor:
         """(B, T), (B, S, D) -> (B, T, V)."""
-        states = self.decoder(target, mask=mask, memory=memory, memory_mask=memory_mask, cache=cache)
-        return self.head(states) + self.score_bias
+        return super().decode(target, memory, memory_mask, mask, cache) + self.score_bias

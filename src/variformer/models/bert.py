@@ -1,13 +1,12 @@
-"""BERT: a bidirectional transformer that fills in masked tokens and judges pairs of sentences.
+"""BERT: a bidirectional transformer that fills in masked tokens and classifies pairs of sentences.
 
 Devlin et al., 2018, https://arxiv.org/abs/1810.04805.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar, NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..layers import (
     ACTIVATIONS,
@@ -27,23 +26,15 @@ from ..layers import (
     stack,
 )
 from ..ranges import BelowOne, Count, Whole
+from .contracts import MaskedLanguageModel
 
 
-class Predictions(NamedTuple):
-    tokens: Tensor  # (B, T, V), or (N, V) for the N positions asked for
-    pair: Tensor | None  # (B, 2): class 0 for "the second segment follows the first"
-    states: Tensor  # (B, T, D), the last layer's, which the heads read
-
-
-class Bert(nn.Module):
+class Bert(MaskedLanguageModel):
     """The defaults are BERT base, uncased (110M).
 
     `embedding_width` is that of tokens, segments and positions, which one matrix widens to `width` where it is another
     (ELECTRA; the paper's models have none).
     """
-
-    kind: ClassVar = "encoder with a token head"
-    above: ClassVar = ("token_head", "pair_head")  # what reads the states
 
     def __init__(
         self,
@@ -103,24 +94,3 @@ class Bert(nn.Module):
         self.token_head = TokenHead(entered, vocab_size, tied_to=tokens, transform=transform, bias=True)
         self.pair_head = PooledHead(self.width, pair_classes) if pair_classes else None
         initialise.bert(self)
-
-    def forward(
-        self,
-        tokens: Tensor,
-        mask: Tensor | None = None,
-        segments: Tensor | None = None,
-        predict: Tensor | None = None,
-    ) -> Predictions:
-        """(B, T) tokens, True in `mask` where they are real -> scores of the token at each position, and of the pair.
-
-        `predict`, (N,) positions counted through the whole batch (row * T + column), asks for those scores alone:
-        the vocabulary's matrix is most of a small model's work.
-        """
-        states = self.states(tokens, mask, segments)
-        pair = self.pair_head(states[:, 0]) if self.pair_head is not None else None
-        chosen = states if predict is None else states.flatten(0, 1)[predict]
-        return Predictions(self.token_head(chosen), pair, states)
-
-    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
-        """(B, T) tokens -> (B, T, width): the last layer's states, which the heads read."""
-        return self.encoder(tokens, segments, mask=mask)

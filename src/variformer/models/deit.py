@@ -3,18 +3,14 @@
 Touvron et al., 2020, https://arxiv.org/abs/2012.12877.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor, nn
 
 from ..layers import initialise
 from ..ranges import Count
+from .contracts import ImageScores
 from .vit import ViT
-
-
-class Opinions(NamedTuple):
-    label: Tensor  # (B, classes), read off the class token
-    teacher: Tensor  # (B, classes), read off the distillation token
 
 
 class PlainDeiT(ViT):
@@ -25,7 +21,7 @@ class PlainDeiT(ViT):
         initialise.deit(self)
 
 
-class UntaughtDeiT(ViT):
+class SingleHeadDeiT(ViT):
     """DeiT without a teacher: it has both special tokens, and one head, on the class token."""
 
     def __init__(self, **vit: Any):
@@ -41,10 +37,10 @@ class DeiT(ViT):
         self.teacher_head = nn.Linear(width, classes)
         initialise.deit(self)
 
-    def forward(self, images: Tensor) -> Opinions:  # type: ignore[override]
+    def forward(self, images: Tensor) -> ImageScores:
         """(B, C, H, W) images -> the scores of both heads.
 
         A prediction is their mean, as in timm and transformers; the paper adds what softmax makes of each (section 4).
         """
         states = self.encoder(images)
-        return Opinions(self.head(states[:, 0]), self.teacher_head(states[:, 1]))
+        return ImageScores(self.head(states[:, 0]), self.teacher_head(states[:, 1]))

@@ -28,7 +28,7 @@ class Electra(Bert):
     """
 
     kind: ClassVar = "generator with a discriminator"
-    above: ClassVar = ("generator", "replaced_head")  # what is not of use to a head for a task
+    head_names: ClassVar[tuple[str, ...]] = ("generator", "replaced_head")
     pair_classes: ClassVar = 0  # it has no head for pairs
 
     def __init__(

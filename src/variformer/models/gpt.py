@@ -5,15 +5,13 @@ Radford et al., 2019, "Language Models are Unsupervised Multitask Learners".
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..layers import (
     Activation,
     Attention,
     Block,
-    Cache,
     FeedForward,
     LearnedPositions,
     Positions,
@@ -26,17 +24,15 @@ from ..layers import (
     stack,
 )
 from ..ranges import BelowOne, Count
+from .contracts import CausalLanguageModel
 
 
-class GPT(nn.Module):
+class GPT(CausalLanguageModel):
     """The defaults are GPT-2 small (124M); other parts make it a GPT-NeoX, Llama, Mistral, Qwen3, Bloom or MPT.
 
     `head_width` defaults to width / heads. `tied_head` scores with the embedding's weights, and `embedding_norm` is a
     norm before the first block (Bloom, Le Scao et al., 2022, section 3.2.2).
     """
-
-    kind: ClassVar = "causal decoder"
-    above: ClassVar = ("head",)  # what reads the states
 
     def __init__(
         self,
@@ -83,11 +79,3 @@ class GPT(nn.Module):
         )
         self.head = TokenHead(width, vocab_size, tied_to=embedding.tokens if tied_head else None)
         initialise.gpt2(self, depth)
-
-    def forward(self, tokens: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
-        """(B, T) tokens -> (B, T, V) scores of the token that follows each of them."""
-        return self.head(self.decoder(tokens, mask=mask, cache=cache))
-
-    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
-        """(B, T) tokens -> (B, T, width): the last layer's states; segments are not told apart."""
-        return self.decoder(tokens, mask=mask)

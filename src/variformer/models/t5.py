@@ -6,15 +6,13 @@ feed-forward layers and a head of its own: `T5(tied_head=False, feed_forward=Gat
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..layers import (
     Activation,
     Attention,
     Block,
-    Cache,
     FeedForward,
     Positions,
     PreNormBlock,
@@ -27,9 +25,10 @@ from ..layers import (
     stack,
 )
 from ..ranges import BelowOne, Count, Positive
+from .contracts import EncoderDecoder
 
 
-class T5(nn.Module):
+class T5(EncoderDecoder):
     """The defaults are T5 1.0 small (60M). The decoder is as deep as the encoder, or has `decoder_depth` layers.
 
     `embedding_std` is that of the initial embeddings, and of the first scores. The paper's 1 makes the first loss
@@ -38,9 +37,6 @@ class T5(nn.Module):
     in proportion to the weights; with steps of one size for every matrix (Muon), about head_width^-1/2 keeps attention
     from saturating.
     """
-
-    kind: ClassVar = "encoder-decoder"
-    above: ClassVar = ("decoder", "head")  # what reads the states
 
     def __init__(
         self,
@@ -102,32 +98,3 @@ class T5(nn.Module):
         initialise.t5(self, width, embedding_std)
         if not tied_head:
             nn.init.normal_(self.head.scores.weight, std=embedding_std * width**-0.5)
-
-    def forward(
-        self,
-        source: Tensor,
-        target: Tensor,
-        source_mask: Tensor | None = None,
-        target_mask: Tensor | None = None,
-    ) -> Tensor:
-        """Source (B, S), target so far (B, T) -> (B, T, V) scores of the next target token."""
-        return self.decode(target, self.encode(source, source_mask), source_mask, target_mask)
-
-    def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
-        """(B, T) tokens -> (B, T, width): the encoder's states; segments are not told apart."""
-        return self.encoder(tokens, mask=mask)
-
-    def encode(self, source: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, S) -> (B, S, D), the memory that `decode` reads."""
-        return self.encoder(source, mask=mask)
-
-    def decode(
-        self,
-        target: Tensor,
-        memory: Tensor,
-        memory_mask: Tensor | None = None,
-        mask: Tensor | None = None,
-        cache: Cache | None = None,
-    ) -> Tensor:
-        """(B, T), (B, S, D) -> (B, T, V)."""
-        return self.head(self.decoder(target, mask=mask, memory=memory, memory_mask=memory_mask, cache=cache))

@@ -5,13 +5,14 @@ Dropout stands before the scores alone; transformers' heads of RoBERTa, T5 and B
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..layers import PooledHead, initialise
 from ..ranges import BelowOne, Count, Whole
+from .contracts import EncoderDecoder, TextModel
 
 # Shapes: B batch, T tokens, D the body's width.
 
@@ -22,17 +23,16 @@ class Spans(NamedTuple):
 
 
 class Tuned(nn.Module):
-    """`body` loses what stands above its states, a pooler excepted that the new head can use."""
+    """A head for a task on a pre-trained `body`, whose own heads are removed. A new head may keep their pooler."""
 
-    def __init__(self, body: nn.Module):
+    kept: ClassVar[tuple[str, ...]] = ()  # of the body's heads, which this head reads
+
+    def __init__(self, body: TextModel):
         super().__init__()
-        self.body: Any = body
-        self.take_off(body.above)  # type: ignore[arg-type]
-
-    def take_off(self, names: tuple[str, ...]) -> None:
-        for name in names:
-            if hasattr(self.body, name):
-                delattr(self.body, name)
+        self.body = body
+        for name in body.head_names:
+            if name not in self.kept and hasattr(body, name):
+                delattr(body, name)
 
     def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
         """(B, T) -> (B, T, D), what the head reads."""
@@ -42,22 +42,22 @@ class Tuned(nn.Module):
 class SequenceClassifier(Tuned):
     """The first token's state, pooled -> a class: BERT (Devlin et al., 2018, section 4.1), RoBERTa and ALBERT.
 
-    DistilBERT's code has `activation=nn.ReLU`. The pooler of a judge of pairs goes on as this one.
+    DistilBERT's code has `activation=nn.ReLU`. The pooler of a body's pair head becomes this head's.
     """
 
     def __init__(
         self,
-        body: nn.Module,
+        body: TextModel,
         classes: Count,
         dropout: BelowOne = 0.1,
         activation: Callable[[], nn.Module] = nn.Tanh,
     ):
-        judge = getattr(body, "pair_head", None)
+        pair_head = getattr(body, "pair_head", None)
         super().__init__(body)
         self.head = PooledHead(self.body.width, classes, activation=activation, dropout=dropout)
         initialise.bert(self.head)
-        if judge is not None:
-            self.head.pool = judge.pool
+        if pair_head is not None:
+            self.head.pool = pair_head.pool
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
         """-> (B, classes)."""
@@ -67,7 +67,7 @@ class SequenceClassifier(Tuned):
 class FirstTokenClassifier(Tuned):
     """The first token's state -> a class: ModernBERT, which has the pooler of others below every head."""
 
-    def __init__(self, body: nn.Module, classes: Count, dropout: BelowOne = 0.0):
+    def __init__(self, body: TextModel, classes: Count, dropout: BelowOne = 0.0):
         super().__init__(body)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.body.width, classes)
@@ -81,7 +81,7 @@ class FirstTokenClassifier(Tuned):
 class LastTokenClassifier(Tuned):
     """The last real token's state -> a class: GPT, whose other tokens have not read the whole text."""
 
-    def __init__(self, body: nn.Module, classes: Count):
+    def __init__(self, body: TextModel, classes: Count):
         super().__init__(body)
         self.head = nn.Linear(self.body.width, classes, bias=False)
         initialise.bert(self.head)
@@ -95,7 +95,7 @@ class LastTokenClassifier(Tuned):
 class TokenClassifier(Tuned):
     """Each token's state -> a class (BERT, section 5.3)."""
 
-    def __init__(self, body: nn.Module, classes: Count, dropout: BelowOne = 0.1):
+    def __init__(self, body: TextModel, classes: Count, dropout: BelowOne = 0.1):
         super().__init__(body)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.body.width, classes)
@@ -109,25 +109,25 @@ class TokenClassifier(Tuned):
 class SpanFinder(Tuned):
     """Each token's state -> how likely an answer starts, and ends, there (BERT, section 4.2)."""
 
-    def __init__(self, body: nn.Module):
+    def __init__(self, body: TextModel):
         super().__init__(body)
         self.head = nn.Linear(self.body.width, 2)
         initialise.bert(self.head)
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Spans:
-        """-> (B, T) twice. Padding has scores too: whoever picks the best must leave it out."""
+        """-> (B, T) twice. Padding has scores too: leave it out when you pick the best."""
         return Spans(*self.head(self.states(tokens, mask, segments)).unbind(-1))
 
 
 class Rereading(Tuned):
     """The decoder reads the text once more, shifted right behind `start` (BART, Lewis et al., 2019, section 3)."""
 
-    def __init__(self, body: nn.Module, start: Whole):
+    kept: ClassVar[tuple[str, ...]] = ("decoder",)
+    body: EncoderDecoder
+
+    def __init__(self, body: EncoderDecoder, start: Whole):
         super().__init__(body)
         self.start = start
-
-    def take_off(self, names: tuple[str, ...]) -> None:
-        super().take_off(tuple(name for name in names if name != "decoder"))
 
     def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
         """(B, T) -> (B, T, D) of the decoder. As in transformers, no padding is masked: on the right it is unseen."""
@@ -142,7 +142,7 @@ class EndTokenClassifier(Rereading):
     Every text needs such a token. T5's paper has no such head, but writes the class's name; this is transformers'.
     """
 
-    def __init__(self, body: nn.Module, classes: Count, start: Whole, end: Whole, dropout: BelowOne = 0.1):
+    def __init__(self, body: EncoderDecoder, classes: Count, start: Whole, end: Whole, dropout: BelowOne = 0.1):
         super().__init__(body, start)
         self.end = end
         self.head = PooledHead(self.body.width, classes, dropout=dropout)
@@ -156,7 +156,7 @@ class EndTokenClassifier(Rereading):
 class RereadSpanFinder(Rereading):
     """The decoder's states -> where an answer starts and ends: BART (section 3.2) and T5, as in transformers."""
 
-    def __init__(self, body: nn.Module, start: Whole):
+    def __init__(self, body: EncoderDecoder, start: Whole):
         super().__init__(body, start)
         self.head = nn.Linear(self.body.width, 2)
         initialise.bert(self.head)

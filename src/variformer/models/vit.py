@@ -5,7 +5,6 @@ Dosovitskiy et al., 2020, https://arxiv.org/abs/2010.11929.
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -24,16 +23,15 @@ from ..layers import (
     stack,
 )
 from ..ranges import BelowOne, Count
+from .contracts import ImageClassifier, ImageScores
 
 
-class ViT(nn.Module):
+class ViT(ImageClassifier):
     """The defaults are ViT-B/16 (86M). Of the `specials`, learned tokens before the patches, the first is the class.
 
     `stochastic_depth` is the share of samples that skip the last block's layers; earlier blocks are skipped less often,
     the first never (Huang et al., 2016, section 3; DeiT).
     """
-
-    kind: ClassVar = "image classifier"
 
     def __init__(
         self,
@@ -82,6 +80,6 @@ class ViT(nn.Module):
         """Positions, which weight decay leaves alone here (timm's `no_weight_decay`), unlike in BERT and GPT-2."""
         return list(self.encoder.positions.parameters())
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor | ImageScores:
         """(B, C, H, W) images -> (B, classes) scores, read off the class token."""
         return self.head(self.encoder(images)[:, 0])

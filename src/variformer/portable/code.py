@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..config.targets import OWN
+from ..config.classes.targets import OWN
 from .flattening import file_names, flattened
 from .heads import Head
 from .sources import RANGES, class_of, collect, is_installed, targets, top

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Mapping
 
-from ..config.targets import OWN
+from ..config.classes.targets import OWN
 from .sources import RANGES, file_of, own_imports, places, top, tree
 
 WIDTH = 120

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..config.targets import OWN, Imported, absolute, bindings, find, source_file
+from ..config.classes.targets import OWN, Imported, absolute, bindings, find, source_file
 
 RANGES = f"{OWN}.ranges"  # for the check of configs; they go along as plain types
 PORTABLE = (f"{OWN}.layers", f"{OWN}.models", RANGES)  # of our own package

@@ -5,9 +5,10 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from .directory import locked
 
@@ -38,21 +39,13 @@ def take(
 ) -> list[str]:
     """Wait for so many free GPUs. They are held until `stack` closes, against other sweeps of this machine too."""
     while stopped() is None:
-        files = {name: lock_of(name).open("a") for name in there}
-        free = [name for name, file in files.items() if locked(file)][:count]
-        keep(free if len(free) == count else [], files, stack)
-        if len(free) == count:
-            return free
+        with contextlib.ExitStack() as files:
+            free = (name for name in there if locked(files.enter_context(lock_of(name).open("a"))))
+            if len(taken := list(islice(free, count))) == count:
+                stack.push(files.pop_all())
+                return taken
         time.sleep(POLL)
     return []
-
-
-def keep(names: list[str], files: Mapping[str, IO[str]], stack: contextlib.ExitStack) -> None:
-    for name, file in files.items():
-        if name in names:
-            stack.enter_context(file)
-        else:
-            file.close()
 
 
 def lock_of(gpu: str) -> Path:

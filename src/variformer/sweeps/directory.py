@@ -1,6 +1,5 @@
 """A sweep's folder. Its name follows from the command, a trial's from the swept values: the same command finds both."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -11,9 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import lock_descriptor
+
 from ..config import ConfigError
-from ..config.repeating import changed_values
-from ..training.run_directory import write_json, write_text
+from ..config.classes.moved import with_current_targets
+from ..config.composing.repeating import changed_values
+from ..run_directory.directory import write_json, write_text
 
 ELSEWHERE = ("launch", "sweep_dir")  # where a sweep runs is no part of what it is
 LONGEST = 100  # characters of a trial's folder, before its digest
@@ -78,7 +80,7 @@ class SweepDirectory:
             if earlier[name] != facts[name]
         ]
         if not problems:
-            then, now = earlier.get("config", {}), facts.get("config", {})
+            then, now = with_current_targets(earlier.get("config", {})), facts.get("config", {})
             lines = [line for choice in now for line in changed_values(then.get(choice, now[choice]), now[choice])]
             problems = [f"its trials have another config than there is now, {line}" for line in dict.fromkeys(lines)]
         if problems:
@@ -119,11 +121,7 @@ def spelled(part: Sequence[str] | Mapping[str, str] | None) -> str:
 
 def locked(file: IO[str]) -> bool:
     """Lock an open file for as long as it, or a copy of it in a child process, is open; False if another has it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return lock_descriptor(file.fileno(), blocking=False)
 
 
 def in_use(folder: Path) -> bool:

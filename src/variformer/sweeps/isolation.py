@@ -12,9 +12,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ..config import leads
+from ..config.composing.overrides import typed
+from ..config.composing.repeating import repeated
 from ..config.launch import job
-from ..config.overrides import typed
-from ..config.repeating import repeated
 from .devices import reserved
 from .directory import ELSEWHERE, SweepDirectory, assigned, brief, key_of, locked
 from .outcome import Ending, outcome

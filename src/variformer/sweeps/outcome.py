@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..training.run_directory import RunDirectory
+from ..run_directory.directory import RunDirectory
 from .trials import read_record
 
 LAST = 15  # lines of what it printed that go into the record

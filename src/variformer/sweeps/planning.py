@@ -13,13 +13,13 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
-from ..config.compose import allow_packages
-from ..config.nearest import hint
-from ..config.overrides import typed
-from ..config.repeating import config_of
-from ..config.spelling import added
+from ..config.classes.nearest import hint
+from ..config.classes.watched import watched
+from ..config.composing.compose import allow_packages
+from ..config.composing.overrides import typed
+from ..config.composing.repeating import config_of
+from ..config.composing.spelling import added
 from .directory import ELSEWHERE, folder_of, key_of
-from .watched import watched
 
 OWN = ("run_dir", "resume")  # what the sweep gives each trial
 CONFIG = "train"  # the config that trials compose, unless --config-name says another

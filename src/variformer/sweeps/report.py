@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ..training.run_directory import write_json, write_text
+from ..run_directory.directory import write_json, write_text
 from .axis import short
 from .figures import draw_figures
 from .space import Space

@@ -7,7 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import ConfigError
-from ..training.searching import built
+from ..searching import built
 from .directory import digest
 from .planning import Point
 from .space import space_of, text

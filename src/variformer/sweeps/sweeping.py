@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from ..command import shown
 from ..config import ConfigError
-from ..config.paths import anchored
+from ..config.composing.paths import anchored
 from .directory import SweepDirectory, assigned, in_use
 from .planning import Plan, Point, plain, saved, watched_by
 from .process import POLL, handled

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import ConfigError
-from ..training.run_directory import RunDirectory, write_json
+from ..run_directory.directory import RunDirectory, write_json
 
 RECORD = "trial.json"
 SETTLED = ("done", "pruned")  # never run again

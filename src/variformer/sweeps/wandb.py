@@ -8,10 +8,10 @@ import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ..config import ConfigError
-from ..config.nearest import hint
+from ..config.classes.nearest import hint
+from ..config.classes.watched import watched
 from ..configs import packaged
 from .space import Space, space_of
-from .watched import watched
 
 METHODS = {"TPESampler": "bayes", "RandomSampler": "random", "GridSampler": "grid", "BruteForceSampler": "grid"}
 PROGRAM = "variformer"  # from any folder

@@ -4,64 +4,29 @@ torch takes any file that is there for a finished one. Half a library then ends 
 too short", and half a precompiled header keeps all of them from compiling.
 """
 
-import fcntl
-import os
 import shutil
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
-ELF = b"\x7fELF"
+from filelock import FileLock, Timeout
+
 WORKSHOP = "_CxxBuild"  # ends the name of the folder in which a compiler works, and which goes when it is done
+MADE = (".so", ".o", ".gch")
 
 
-def folder() -> Path:
-    from torch._inductor.runtime.cache_dir_utils import cache_dir
+def remove_unfinished() -> None:
+    """Remove what torch's compilers were killed at."""
+    from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
-    return Path(cache_dir())
-
-
-def remove_unfinished(cache: Path) -> None:
-    """Remove half-written libraries and headers, but not those that a compiler is writing just now."""
-    for library in cache.glob("*/*.main.so"):
-        if not is_whole(library):
-            with locked(cache / "locks", library) as free:
-                if free and not is_whole(library):
-                    library.unlink(missing_ok=True)
-    headers = cache / "precompiled_headers"
-    for workshop in headers.glob(f"*{WORKSHOP}"):
-        header = workshop.with_name(workshop.name.removesuffix(WORKSHOP) + ".gch")
-        with locked(headers / "locks", header) as free:
-            if free and workshop.exists():
-                header.unlink(missing_ok=True)
-                shutil.rmtree(workshop, ignore_errors=True)
+    remove_in(Path(cache_dir()), "*/*.main")
+    remove_in(Path(default_cache_dir(), "precompiled_headers"), "*")  # whatever TORCHINDUCTOR_CACHE_DIR says
 
 
-@contextmanager
-def locked(locks: Path, file: Path) -> Iterator[bool]:
-    """Hold the lock under which torch writes `file`; False where another process holds it."""
-    locks.mkdir(exist_ok=True)
-    with (locks / f"{file.name.partition('.')[0]}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def is_whole(library: Path) -> bool:
-    """Whether a shared library reaches to the table at its end; of other formats than Linux's it must not be empty."""
-    try:
-        with library.open("rb") as file:
-            header, size = file.read(64), os.fstat(file.fileno()).st_size
-        if len(header) < 64:
-            return False
-        if header[:4] != ELF:
-            return header.strip(b"\0") != b""
-        (table,) = struct.unpack_from("<Q", header, 40)
-        width, entries = struct.unpack_from("<HH", header, 58)
-        return table > 0 and size >= table + width * entries
-    except FileNotFoundError:  # another process has removed it
-        return True
+def remove_in(cache: Path, pattern: str) -> None:
+    """Remove the files whose workshop is still there, but not those that a compiler is writing just now."""
+    for workshop in cache.glob(pattern + WORKSHOP):
+        lock = FileLock(cache / "locks" / f"{workshop.name.partition('.')[0]}.lock", timeout=0)
+        with suppress(Timeout), lock:  # torch's own, held while it compiles
+            for suffix in MADE:
+                workshop.with_name(workshop.name.removesuffix(WORKSHOP) + suffix).unlink(missing_ok=True)
+            shutil.rmtree(workshop, ignore_errors=True)

@@ -4,7 +4,7 @@ import logging
 
 import torch
 
-from .compile_cache import folder, remove_unfinished
+from .compile_cache import remove_unfinished
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ def usable_mode(mode: str, device: torch.device) -> str:
     if mode == "none":
         return mode
     try:
-        remove_unfinished(folder())
+        remove_unfinished()
         torch.compile(torch.sin)(torch.zeros(2, device=device))
     except Exception as error:  # whatever a missing or broken tool chain raises
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from ..layers import Block, Transformer
 from ..objectives.objective import Batch, Objective, Scores
 from .compiling import usable_mode
-from .non_finite import StepSkipped
+from .devices.sharding import ShardedStrategy, whole
+from .non_finite.tracing import StepSkipped
 from .optimizer import decay_groups, decay_groups_of_before, group_sizes, keep_own
 from .rates import Rates
 from .ratios import RatioMetric
 from .record import record
 from .schedules import Constant, Schedule
-from .sharding import ShardedStrategy, whole
 from .weighting import Weighting
 
 Compile = Literal["none", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]

@@ -9,7 +9,7 @@ from torch.optim.adamw import adamw
 
 from ..layers import Block, PooledHead, TokenHead, Transformer
 from ..ranges import BelowOne, NotNegative
-from .sharding import like, whole
+from .devices.sharding import like, whole
 
 __all__ = ["SGD", "AdamW", "Muon"]
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..objectives.objective import Batch, Scores
-from .sharding import local
+from .devices.sharding import local
 
 
 class Weighting:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from huggingface_hub import split_torch_state_dict_into_shards
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -25,37 +26,21 @@ def write_tensors(tensors: Mapping[str, Tensor], folder: str | Path, max_shard_b
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     remove_weights(folder)
-    shards = split(tensors, max_shard_bytes)
-    names = [WHOLE]
-    if len(shards) > 1:
-        names = [f"model-{number:05}-of-{len(shards):05}.safetensors" for number in range(1, len(shards) + 1)]
-    for name, shard in zip(names, shards, strict=True):
-        save_file({each: tensor.contiguous() for each, tensor in shard.items()}, folder / name, {"format": "pt"})
-    if len(shards) > 1:
-        places = {each: name for name, shard in zip(names, shards, strict=True) for each in sorted(shard)}
-        index = {"metadata": {"total_size": sum(tensor.nbytes for tensor in tensors.values())}, "weight_map": places}
-        names.append(f"{WHOLE}.index.json")
-        (folder / names[-1]).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-    return [folder / name for name in names]
+    plan = split_torch_state_dict_into_shards(dict(tensors), max_shard_size=max_shard_bytes)
+    for name, content in plan.filename_to_tensors.items():
+        save_file({each: tensors[each].contiguous() for each in content}, folder / name, {"format": "pt"})
+    files = [folder / name for name in plan.filename_to_tensors]
+    if plan.is_sharded:
+        files.append(folder / f"{WHOLE}.index.json")
+        index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
+        files[-1].write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    return files
 
 
 def remove_weights(folder: Path) -> None:
     """What `write_tensors` wrote there before."""
     for old in [folder / WHOLE, folder / f"{WHOLE}.index.json", *folder.glob("model-*-of-*.safetensors")]:
         old.unlink(missing_ok=True)
-
-
-def split(tensors: Mapping[str, Tensor], max_bytes: int) -> list[dict[str, Tensor]]:
-    """In the given order, a new shard wherever the next tensor would not fit."""
-    shards: list[dict[str, Tensor]] = [{}]
-    size = 0
-    for name, tensor in tensors.items():
-        if shards[-1] and size + tensor.nbytes > max_bytes:
-            shards.append({})
-            size = 0
-        shards[-1][name] = tensor
-        size += tensor.nbytes
-    return shards
 
 
 def read_tensors(folder: str | Path) -> dict[str, Tensor]:

@@ -114,7 +114,7 @@ class Task:
     theirs: str  # as in `architectures`
     model: type[nn.Module]
     names: Mapping[str, str]  # the head's modules, ours and theirs; the last one's rows are the classes
-    build: Callable[[nn.Module, Settings, int], nn.Module]  # from the body, their config and the number of classes
+    build: Callable[[Any, Settings, int], nn.Module]  # from the body, their config and the number of classes
     config: Callable[[Any], Config] = lambda model: {}  # what theirs says of the head, `id2label` excepted
     labelled: bool = True  # whether it has classes that have names
     kinds: tuple[str, ...] = ("weight", "bias")

@@ -113,13 +113,13 @@ def aligned(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
 
 def removable(model: nn.Module) -> set[str]:
     """The parts that a head for a task takes the place of, which may hold a transformer (BART's decoder)."""
-    return {f"{BODY}{name}" for name in model.body.above} if isinstance(model, Tuned) else set()
+    return {f"{BODY}{name}" for name in model.body.head_names} if isinstance(model, Tuned) else set()
 
 
 def absent_transformers(model: nn.Module, tensors: Mapping[str, Tensor]) -> set[str]:
     """The transformers that read the states of another, and of which the source has nothing (a decoder)."""
     prefix, body = (BODY, model.body) if isinstance(model, Tuned) else ("", model)
-    above = [f"{prefix}{name}" for name in getattr(body, "above", ())]
+    above = [f"{prefix}{name}" for name in getattr(body, "head_names", ())]
     own = [name for name, _ in model.named_parameters()]  # a shared one under its first name, which is the encoder's
     found = transformers(name for name in own if belongs(name, above))
     return {each for each in found if not any(name in tensors for name in own if belongs(name, [each]))}

@@ -12,7 +12,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..run_directory import write_bytes
+from ...run_directory.directory import write_bytes
 from .once import Once
 
 log = logging.getLogger(__name__)

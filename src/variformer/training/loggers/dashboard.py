@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..run_directory import RunDirectory
+from ...run_directory.directory import RunDirectory
 
 OPEN: list["Dashboard"] = []  # of this process: a run may end before there is anyone to hand its loggers to
 

@@ -10,7 +10,7 @@ from lightning.pytorch.loggers.logger import DummyExperiment, rank_zero_experime
 from lightning.pytorch.utilities import rank_zero_only
 
 from ...ranges import Whole
-from ..run_directory import RunDirectory
+from ...run_directory.directory import RunDirectory
 from .dashboard import OPEN, Dashboard
 from .wandb_artifacts import Kept, keep
 from .wandb_session import begin, sync_command

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from ..checkpoint_io import checksum_of
-from ..run_directory import RunDirectory
+from ...run_directory.checkpoint_files import checksum_of
+from ...run_directory.directory import RunDirectory
 
 Kept = Literal["none", "best", "all"]
 PATTERNS = {"none": "", "best": "best.ckpt", "all": "*.ckpt"}

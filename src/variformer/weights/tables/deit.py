@@ -1,6 +1,6 @@
 """DeiT: `DeiTForImageClassificationWithTeacher`, or `DeiTForImageClassification` with one head."""
 
-from ...models import DeiT, UntaughtDeiT
+from ...models import DeiT, SingleHeadDeiT
 from ..settings import Settings
 from ..table import STACKED, Family, Row, Tensors, rows
 from . import vit
@@ -11,7 +11,7 @@ ONE_HEAD = {"head": "classifier"}
 TWO_HEADS = {"head": "cls_classifier", "teacher_head": "distillation_classifier"}
 
 
-def table(model: DeiT | UntaughtDeiT) -> list[Row]:
+def table(model: DeiT | SingleHeadDeiT) -> list[Row]:
     heads = TWO_HEADS if hasattr(model, "teacher_head") else ONE_HEAD
     return [
         *rows(BODY | heads, "weight", "bias"),
@@ -20,18 +20,18 @@ def table(model: DeiT | UntaughtDeiT) -> list[Row]:
     ]
 
 
-def build(config: Settings, tensors: Tensors) -> DeiT | UntaughtDeiT:
+def build(config: Settings, tensors: Tensors) -> DeiT | SingleHeadDeiT:
     if "classifier.weight" in tensors:
-        return UntaughtDeiT(**vit.numbers(config, tensors, "classifier.weight"))
+        return SingleHeadDeiT(**vit.numbers(config, tensors, "classifier.weight"))
     return DeiT(**vit.numbers(config, tensors, "cls_classifier.weight"))
 
 
-def architecture(model: DeiT | UntaughtDeiT) -> str:
+def architecture(model: DeiT | SingleHeadDeiT) -> str:
     return f"DeiTForImageClassification{'WithTeacher' if hasattr(model, 'teacher_head') else ''}"
 
 
 DEIT = Family(
-    models=(DeiT, UntaughtDeiT),
+    models=(DeiT, SingleHeadDeiT),
     build=build,
     table=table,
     differences=vit.differences,

@@ -6,11 +6,13 @@ from typing import Any
 from torch import nn
 
 from ...models import (
+    EncoderDecoder,
     EndTokenClassifier,
     LastTokenClassifier,
     RereadSpanFinder,
     SequenceClassifier,
     SpanFinder,
+    TextModel,
     TokenClassifier,
 )
 from ..describe import kinds
@@ -36,7 +38,7 @@ def sequence_classification(
 ) -> Task:
     """`dropout` is what their config calls it."""
 
-    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
+    def build(body: TextModel, config: Settings, classes: int) -> nn.Module:
         return SequenceClassifier(body, classes, head_dropout(config, dropout), activation)
 
     def differences(model: Any) -> Iterator[Difference]:
@@ -50,7 +52,7 @@ def sequence_classification(
 
 
 def last_token_classification(theirs: str) -> Task:
-    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
+    def build(body: TextModel, config: Settings, classes: int) -> nn.Module:
         return LastTokenClassifier(body, classes)
 
     return Task(theirs, LastTokenClassifier, {"head": "score"}, build, kinds=("weight",))
@@ -59,7 +61,7 @@ def last_token_classification(theirs: str) -> Task:
 def token_classification(
     theirs: str, *, scores: str = "classifier", dropout: str = "classifier_dropout", prefix: str | None = None
 ) -> Task:
-    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
+    def build(body: TextModel, config: Settings, classes: int) -> nn.Module:
         return TokenClassifier(body, classes, head_dropout(config, dropout))
 
     def describe(model: Any) -> Config:
@@ -76,7 +78,7 @@ def question_answering(theirs: str, *, prefix: str | None = None) -> Task:
 def end_token_classification(theirs: str, start: int, end: int, prefix: str | None = None) -> Task:
     """`start` and `end` are the tokens of a config that does not say."""
 
-    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
+    def build(body: EncoderDecoder, config: Settings, classes: int) -> nn.Module:
         tokens = config.token("decoder_start_token_id", start), config.token("eos_token_id", end)
         return EndTokenClassifier(body, classes, *tokens, head_dropout(config, "classifier_dropout"))
 
@@ -89,7 +91,7 @@ def end_token_classification(theirs: str, start: int, end: int, prefix: str | No
 
 
 def reread_question_answering(theirs: str, start: int) -> Task:
-    def build(body: nn.Module, config: Settings, classes: int) -> nn.Module:
+    def build(body: EncoderDecoder, config: Settings, classes: int) -> nn.Module:
         return RereadSpanFinder(body, config.token("decoder_start_token_id", start))
 
     def describe(model: Any) -> Config:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from ...layers import Attention, GatedFeedForward, LocalRotaryPositions, PreNormBlock
-from ...models import FirstTokenClassifier, ModernBert, SpanFinder
+from ...models import FirstTokenClassifier, ModernBert, SpanFinder, TextModel
 from ..describe import Parts, facts_of
 from ..settings import Settings
 from ..table import (
@@ -164,12 +164,12 @@ def config(model: ModernBert) -> Config:
     }
 
 
-def first_token_classifier(body: nn.Module, config: Settings, classes: int) -> FirstTokenClassifier:
+def first_token_classifier(body: TextModel, config: Settings, classes: int) -> FirstTokenClassifier:
     config.require(classifier_pooling="cls")
     return FirstTokenClassifier(body, classes, config.share("classifier_dropout", 0.0))
 
 
-def span_finder(body: nn.Module, config: Settings, classes: int) -> SpanFinder:
+def span_finder(body: TextModel, config: Settings, classes: int) -> SpanFinder:
     return SpanFinder(body)
 
 

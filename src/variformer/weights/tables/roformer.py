@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...layers import ACTIVATIONS as OUR_ACTIVATIONS
 from ...layers import FeedForward, PostNormBlock, RotaryPositions
-from ...models import Bert, Roberta, SequenceClassifier
+from ...models import Bert, Roberta, SequenceClassifier, TextModel
 from ..describe import Parts, facts_of
 from ..settings import Settings
 from ..table import ACTIVATIONS, Config, Difference, Family, Row, Task, Tensors, activation_name, computed, turned_pairs
@@ -103,7 +103,7 @@ def config(model: Bert) -> Config:
     }
 
 
-def sequence_classifier(body: nn.Module, config: Settings, classes: int) -> SequenceClassifier:
+def sequence_classifier(body: TextModel, config: Settings, classes: int) -> SequenceClassifier:
     """Their hidden layer has the activation of the blocks."""
     activation = OUR_ACTIVATIONS[config.choice("hidden_act", ACTIVATIONS, "gelu")]
     return SequenceClassifier(body, classes, config.share("hidden_dropout_prob", 0.1), activation)

@@ -1,0 +1,1 @@
+"""Variformer from Python: what the commands do, as functions."""

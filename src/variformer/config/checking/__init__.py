@@ -1,0 +1,1 @@
+"""Whether a config is right: each value alone, and all of them together."""

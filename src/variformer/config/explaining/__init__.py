@@ -1,0 +1,1 @@
+"""What `variformer help` says of keys, groups and options."""

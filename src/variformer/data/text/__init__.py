@@ -1,0 +1,1 @@
+"""Text: where it comes from, how it is cleaned and stored, and how it becomes tokens."""

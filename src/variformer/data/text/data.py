@@ -1,0 +1,149 @@
+"""A text data set: from a source and a kind of tokenizer to memory-mapped tokens, each step made once."""
+
+import json
+import logging
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from variformer.data.cache import build_once, cache_folder, digest_of
+from variformer.data.sources import OnDuplicate, Source, Split
+from variformer.data.text import cleaning, corpus, store
+from variformer.data.text.corpus import Corpus
+from variformer.data.text.tokenizer import Tokenizer
+from variformer.data.text.tokenizer_recipes import Recipe
+from variformer.paths import LocalPath
+from variformer.ranges import BelowOne, Count
+
+log = logging.getLogger(__name__)
+
+_NAMED = 100  # files that `parts` lists one by one
+
+
+class TextData:
+    """Documents of a source, cleaned, split, tokenised and cached.
+
+    `validation` and `test` are the fractions of the training documents to set aside where the source gives no
+    such split. `on_bad` says what to do with documents that are empty, not UTF-8 or longer than
+    `max_document_bytes`: stop with an error, or leave them out and count them in the report. `on_duplicate` says
+    what to do with documents of equal text, which the report counts, too: keep them all (a source may repeat some on
+    purpose), keep one of each (in test or val where it is there too), or stop with an error.
+    `cache` defaults to $VARIFORMER_CACHE, else ~/.cache/variformer.
+    """
+
+    holds: ClassVar = "text"
+
+    def __init__(
+        self,
+        source: Source,
+        tokenizer_recipe: Recipe,
+        *,
+        validation: BelowOne = 0.05,
+        test: BelowOne = 0.05,
+        on_bad: Literal["error", "skip"] = "skip",
+        on_duplicate: OnDuplicate = "keep",
+        max_document_bytes: Count = 64 * 2**20,
+        cache: LocalPath | None = None,
+    ) -> None:
+        if not (validation >= 0 and test >= 0 and validation + test < 1):
+            raise ValueError(
+                f"validation={validation} and test={test} must be fractions that leave something to train on"
+            )
+        if on_duplicate not in ("keep", "drop", "error"):
+            raise ValueError(f"on_duplicate must be 'keep', 'drop' or 'error', not {on_duplicate!r}")
+        self.source, self.recipe = source, tokenizer_recipe
+        self.validation, self.test = validation, test
+        self.on_bad, self.max_document_bytes = on_bad, max_document_bytes
+        self.on_duplicate = on_duplicate
+        self.cache = cache_folder(cache)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the tokens of any split would; the same however the tokenizer was come by."""
+        return digest_of(self._store_key, self.tokenizer.fingerprint, corpus.VERSION)
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What the fingerprint follows from, each with a short text that changes whenever it does."""
+        contents = self.source.contents(self.cache)
+        if len(contents) > _NAMED:
+            contents = {"the files": digest_of(sorted(contents.items()))}
+        versions = [cleaning.VERSION, store.VERSION, corpus.VERSION]
+        code = {"how this version of the code reads texts": digest_of(versions)}
+        parts = contents | {"the tokenizer": self.tokenizer.fingerprint} | code
+        return {name: digest_of(text)[:16] for name, text in parts.items()}
+
+    def prepare(self) -> None:
+        """Do all that is not in the cache yet."""
+        build_once(self._folder, self._build)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        key = digest_of(self._store_key, self.recipe.fingerprint())
+
+        def train(folder: Path) -> None:
+            self.recipe.train(self._texts.texts("train")).save(folder)
+
+        return Tokenizer.load(build_once(self.cache / "tokenizers" / key[:32], train))
+
+    def split(self, name: Split) -> Corpus:
+        """One split; ValueError if it has no documents."""
+        if name not in store.SPLITS:
+            raise ValueError(f"no split {name!r}; there are: {', '.join(store.SPLITS)}")
+        self.prepare()
+        if not (self._folder / name).is_dir():
+            raise ValueError(
+                f"the {name} split of {self.source} has no documents: give it files of its own, raise its "
+                f"fraction (validation={self.validation}, test={self.test}), or cut long texts by a "
+                "document_separator"
+            )
+        return Corpus.open(self._folder / name, self.tokenizer)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """{"train": {"documents", "tokens", "bytes", ...}, ..., "skipped": {reason: documents}, "duplicates": {...}}.
+
+        Duplicates are counted by kind: "train" within a split, "val in train" between two.
+        """
+        self.prepare()
+        splits = [name for name in store.SPLITS if (self._folder / name).is_dir()]
+        counts = {name: json.loads((self._folder / name / "meta.json").read_text()) for name in splits}
+        return {**counts, **json.loads((self._folder / "meta.json").read_text())}
+
+    @cached_property
+    def _store_key(self) -> str:
+        settings: list[Any] = [self.validation, self.test, self.on_bad, self.max_document_bytes]
+        settings += [] if self.on_duplicate == "keep" else [self.on_duplicate]  # what runs of before did
+        return digest_of(self.source.fingerprint(self.cache), settings, cleaning.VERSION, store.VERSION)
+
+    @cached_property
+    def _folder(self) -> Path:
+        return self.cache / "corpora" / digest_of(self.fingerprint, store.FORMAT)[:32]
+
+    def _build(self, folder: Path) -> None:
+        self.tokenizer.save(folder / "tokenizer")  # so that the folder explains itself
+        for name in store.SPLITS:
+            if len(self._texts.texts(name)):
+                (folder / name).mkdir()
+                _tokenise(folder / name, self._texts.texts(name), self.tokenizer)
+        counts = {"skipped": self._texts.skipped, "duplicates": self._texts.duplicates}
+        (folder / "meta.json").write_text(json.dumps(counts, indent=2))
+
+    @cached_property
+    def _texts(self) -> store.TextStore:
+        key = digest_of(self._store_key, store.FORMAT)
+        return store.TextStore(build_once(self.cache / "texts" / key[:32], self._build_store))
+
+    def _build_store(self, folder: Path) -> None:
+        cleaner = cleaning.Cleaner(self.on_bad, self.max_document_bytes)
+        store.write_store(folder, self.source, cleaner, self.validation, self.test, self.on_duplicate)
+
+
+def _tokenise(folder: Path, texts: store.Texts, tokenizer: Tokenizer) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(f"tokenising {folder.name}", total=len(texts))
+        corpus.write_corpus(folder, texts, tokenizer, lambda documents: progress.advance(task, documents))

@@ -1,0 +1,1 @@
+"""How the largest micro batch is found that fits into memory."""

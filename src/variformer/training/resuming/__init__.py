@@ -1,0 +1,1 @@
+"""How a run that was stopped goes on as if it never had been: checkpoints, random states, signals, SLURM's queue."""

@@ -1,0 +1,1 @@
+"""What follows from a validation: which weights it scores, which value counts, and when training stops."""

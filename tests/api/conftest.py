@@ -1,0 +1,8 @@
+"""Runs from Python."""
+
+import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(no_picture_of_the_curves):
+    """No test of this room looks at it."""

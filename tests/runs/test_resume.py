@@ -1,0 +1,188 @@
+"""A run that goes on from a checkpoint ends bit for bit where an uninterrupted one does."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from variformer.analysis.machine_memory import OutOfMemory
+from variformer.runs.evaluate import evaluate_run
+from variformer.runs.train import train
+from variformer.training.loggers import read_curves
+from variformer.training.module import Training
+from variformer.training.optimizer import decay_groups_of_before
+from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
+
+FAMILIES = {
+    "gpt": ["model.dropout=0.1", "tokenizer=bytes"],
+    "bert": ["model.dropout=0.1", "model.vocab_size=600", "optimizer=muon"],
+    "t5": ["model.dropout=0.1", "model.vocab_size=600", "trainer.workers=2"],
+    "vit": ["model.dropout=0.1", "callbacks=[default,average]"],
+    "distilbert": ["model.dropout=0.1", "model.vocab_size=600"],
+    "deit": ["model.dropout=0.1"],
+}
+TEACHERS = {"distilbert": ["experiment=bert", "model.vocab_size=600"], "deit": ["experiment=vit"]}
+COMMON = ["debug=fast", "max_steps=6", "trainer.validate_every=2", "trainer.save_every=3", "seed=0"]
+
+
+def interrupted(run: Path, at: int, copy: Path) -> Path:
+    """What is left of a run that was killed right after its checkpoint at step `at`."""
+    shutil.copytree(run, copy, symlinks=True)
+    folder = copy / "checkpoints"
+    for file in folder.glob("step-*"):
+        if int(file.name[5:13]) > at:
+            file.unlink()
+    for name in ("last.ckpt", "last.ckpt.sha256"):
+        (folder / name).unlink()
+        (folder / name).symlink_to(name.replace("last", f"step-{at:08d}"))
+    return copy
+
+
+def test_what_is_spent_does_not_depend_on_the_micro_batch(composed):
+    config = composed("experiment=gpt", *COMMON, "tokenizer=bytes", "max_steps=2", "global_batch=4", "micro_batch=2")
+    train(config)
+    train(config | {"resume": True, "max_steps": 4, "micro_batch": 4})
+    rows = read_curves(Path(config["run_dir"]) / "metrics.csv")
+    spent = {step: value for step, name, value in rows if name == "spent/flops"}
+    assert spent[4] == pytest.approx(2 * spent[2], rel=1e-6) and spent[2] > 0
+
+
+def contents(run: Path) -> dict:
+    return WholeCheckpointIO().load_checkpoint(run / "checkpoints" / "last.ckpt")
+
+
+def equal(a, b) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return a == b
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(each, marks=pytest.mark.slow) if each in TEACHERS else each for each in FAMILIES],
+)
+def family(request, composed):
+    overrides = [f"experiment={request.param}", *FAMILIES[request.param], *COMMON]
+    if request.param in TEACHERS:
+        teacher = composed(*TEACHERS[request.param], *COMMON)
+        train(teacher)
+        overrides.append(f"objective.teacher={teacher['run_dir']}")
+    config = composed(*overrides)
+    train(config)
+    return config
+
+
+def test_resumed_equals_uninterrupted(family, tmp_path):
+    run = Path(family["run_dir"])
+    copy = interrupted(run, 3, tmp_path / "copy")
+    train(family | {"run_dir": str(copy), "resume": True})
+    whole, resumed = contents(run), contents(copy)
+    for part in (
+        "state_dict",
+        "optimizer_states",
+        "lr_schedulers",
+        "random_states",
+        "DataModule",
+        "global_step",
+    ):
+        assert equal(whole[part], resumed[part]), part
+    average = [state["average"] for state in whole["callbacks"].values() if "average" in state]
+    assert equal(average, [s["average"] for s in resumed["callbacks"].values() if "average" in s])
+    curves, again = (
+        [row for row in read_curves(path / "metrics.csv") if not row[1].startswith("speed/")] for path in (run, copy)
+    )
+    assert curves == again
+    assert (run / "metrics.json").read_text().split('"val')[1:] == (copy / "metrics.json").read_text().split('"val')[1:]
+
+
+def test_evaluation_from_the_directory_equals_training_exactly(family):
+    run = Path(family["run_dir"])
+    told = {k: v for k, v in json.loads((run / "metrics.json").read_text()).items() if k.startswith("val/")}
+    assert told == {f"val/{k}": v for k, v in evaluate_run(str(run)).items()}
+    assert evaluate_run(str(run), split="test", checkpoint="best").keys() == evaluate_run(str(run)).keys()
+
+
+@pytest.mark.parametrize("wrong, told", [({"split": "train"}, "split=train"), ({"checkpoint": "worst"}, "best.ckpt")])
+def test_evaluation_of_what_is_not_there(family, wrong, told):
+    with pytest.raises((ValueError, FileNotFoundError), match=told):
+        evaluate_run(family["run_dir"], **wrong)
+
+
+@pytest.mark.parametrize("forget", [pytest.param("random_states", marks=pytest.mark.slow), "samples_seen"])
+def test_without_the_state_it_does_not(composed, tmp_path, forget):
+    """The negative control: the equality above is the state's doing."""
+    config = composed("experiment=gpt", *FAMILIES["gpt"], *COMMON)
+    train(config)
+    copy = interrupted(Path(config["run_dir"]), 3, tmp_path / "copy")
+    checkpoint = contents(copy)
+    if forget == "random_states":
+        del checkpoint["random_states"]
+    else:
+        checkpoint["DataModule"]["samples_seen"] = 0
+    WholeCheckpointIO().save_checkpoint(checkpoint, copy / "checkpoints" / "step-00000003.ckpt")
+    train(config | {"run_dir": str(copy), "resume": True})
+    assert not equal(contents(Path(config["run_dir"]))["state_dict"], contents(copy)["state_dict"])
+
+
+def test_a_run_from_when_every_matrix_decayed_goes_on_so(composed, tmp_path, monkeypatch):
+    """Its optimizer's state fits, and it ends where it would have ended."""
+    config = composed("experiment=vit", *COMMON, "max_steps=4", "trainer.save_every=2", "optimizer.weight_decay=0.5")
+    with monkeypatch.context() as before:
+        before.setattr("variformer.runs.run.decay_groups", decay_groups_of_before)
+        train(config)
+    copy = interrupted(Path(config["run_dir"]), 2, tmp_path / "copy")
+    train(config | {"run_dir": str(copy), "resume": True})
+    whole, resumed = contents(Path(config["run_dir"])), contents(copy)
+    assert all(equal(whole[part], resumed[part]) for part in ("state_dict", "optimizer_states", "lr_schedulers"))
+
+
+def test_another_number_of_samples_is_refused(composed):
+    """As many as a text is cut into depend on the length."""
+    config = composed("experiment=gpt", *FAMILIES["gpt"], *COMMON, "max_steps=2")
+    train(config)
+    with pytest.raises(ValueError, match=r"samples=\d+, and this run has"):
+        train(config | {"length": config["length"] // 2, "resume": True, "max_steps": 4})
+
+
+def test_evaluation_takes_as_many_samples_at_a_time_as_is_said(composed, monkeypatch):
+    """And the numbers are those of the run."""
+    config = composed("experiment=vit", "debug=fast", "max_steps=2", "trainer.validation_samples=24", "eval_batch=8")
+    train(config)
+    sizes, step = [], Training.validation_step
+    monkeypatch.setattr(
+        Training, "validation_step", lambda self, b, i: sizes.append(len(b["index"])) or step(self, b, i)
+    )
+    metrics = evaluate_run(config["run_dir"], eval_batch=5)
+    assert sizes == [5, 5, 5, 5, 4]
+    told = json.loads((Path(config["run_dir"]) / "metrics.json").read_text())
+    assert metrics == {name: pytest.approx(told[f"val/{name}"], rel=1e-5) for name in metrics}
+    with pytest.raises(ValueError, match="eval_batch=0"):
+        evaluate_run(config["run_dir"], eval_batch=0)
+
+
+def test_an_evaluation_that_runs_out_of_memory_says_what_to_set(composed, monkeypatch):
+    config = composed("experiment=vit", "debug=fast", "max_steps=2", "eval_batch=8")
+    train(config)
+    monkeypatch.setattr(Training, "validation_step", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(OutOfMemory, match="set eval_batch=4"):
+        evaluate_run(config["run_dir"])
+
+
+@pytest.mark.parametrize("change", ["seed=1", "global_batch=8"])
+def test_another_order_of_samples_is_refused(composed, tmp_path, change):
+    config = composed("experiment=vit", *FAMILIES["vit"], *COMMON)
+    train(config)
+    name, value = change.split("=")
+    kept = [Path(config["run_dir"]) / file for file in ("config.yaml", "run.json")]
+    before = [file.read_text() for file in kept]
+    with pytest.raises(ValueError, match=f"{name}="):
+        train(config | {name: int(value), "resume": True, "max_steps": 8})
+    assert [file.read_text() for file in kept] == before  # the mistake has spoiled nothing
+    train(config | {"resume": True, "max_steps": 8})
+    assert "max_steps: 8" in kept[0].read_text()
