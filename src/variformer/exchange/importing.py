@@ -10,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from .. import models, portable
+from .. import portable
 from ..analysis.cost import parameter_count
 from ..config import check
 from ..config.checking.check import with_defaults
@@ -20,6 +20,7 @@ from ..data import Tokenizer
 from ..data.images.preprocessing import normalisation
 from ..hub import SETTINGS, TOKENIZER, locate, read_json
 from ..layers import Transformer
+from ..models.contracts import declared
 from ..run_directory.checkpoint_files import checksum_of
 from ..run_directory.directory import RunDirectory, write_json
 from ..training.resuming.checkpoint_io import WholeCheckpointIO
@@ -30,25 +31,7 @@ from .nodes import node_of, recorded
 
 Config = dict[str, Any]
 SEED = 0
-LONGEST = 2048  # tokens that an evaluation reads at once, however many the model can
-
-# What each model is evaluated by; the first that fits is taken. Nothing evaluates a head for a task yet.
-OBJECTIVES: tuple[tuple[type[nn.Module], str], ...] = (
-    (models.Roberta, "full_sentences.FullSentences"),
-    (models.DistilBert, "masked_tokens.MaskedTokens"),
-    (models.Albert, "masked_tokens_and_order.MaskedTokensAndOrder"),
-    (models.ModernBert, "masked_tokens.MaskedTokens"),
-    (models.Electra, "replaced_tokens.ReplacedTokens"),
-    (models.Bert, "masked_tokens_and_pairs.MaskedTokensAndPairs"),
-    (models.GPT, "next_token.NextToken"),
-    (models.T5, "span_corruption.SpanCorruption"),
-    (models.Bart, "text_infilling.TextInfilling"),
-    (models.ViT, "image_classification.ImageClassification"),
-)
-UNPAIRED = dict.fromkeys(  # for a checkpoint that was saved without its judge of pairs, whatever its pooler
-    ("masked_tokens_and_order.MaskedTokensAndOrder", "masked_tokens_and_pairs.MaskedTokensAndPairs"),
-    "masked_tokens.MaskedTokens",
-)
+LONGEST = 2048  # tokens that an evaluation reads at once, even if the model can read more
 
 
 def import_model(source: str, path: str | Path, data: str | None = None) -> RunDirectory:
@@ -132,13 +115,13 @@ def config_of_import(
 
 
 def objective_of(model: nn.Module, anew: list[str]) -> str | None:
-    """None where there is none. A judge of pairs that is new or all zero was read from a checkpoint without one."""
-    for kind, objective in OBJECTIVES:
-        if isinstance(model, kind):
-            judge = getattr(model, "pair_head", None)
-            judges = judge is not None and "pair_head.scores" not in anew and bool(judge.scores.weight.any())
-            return objective if judges else UNPAIRED.get(objective, objective)
-    return None
+    """The objective of the model's paper; None for a head for a task, which no objective evaluates yet.
+
+    A pair head that is new or all zero was read from a checkpoint without one: it is not evaluated.
+    """
+    pair_head = getattr(model, "pair_head", None)
+    trained = pair_head is not None and "pair_head.scores" not in anew and bool(pair_head.scores.weight.any())
+    return (declared(model, "pair_objective") if trained else None) or declared(model, "objective")
 
 
 def text_data(files: str | None) -> Config:

@@ -7,6 +7,7 @@ from .by_layer import ByLayer, DepthScaledNorm, EveryNth, of_layer, stack
 from .embedding import PatchEmbedding, TokenEmbedding
 from .feed_forward import ACTIVATIONS, Activation, FeedForward, GatedFeedForward
 from .heads import PooledHead, TokenHead
+from .hidden import matrices_of
 from .positions import (
     CountedPositions,
     LearnedPositions,
@@ -55,6 +56,7 @@ __all__ = [
     "Transformer",
     "UnturnedAttention",
     "initialise",
+    "matrices_of",
     "of_layer",
     "record_attention",
     "stack",

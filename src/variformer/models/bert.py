@@ -5,6 +5,7 @@ Devlin et al., 2018, https://arxiv.org/abs/1810.04805.
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from torch import nn
 
@@ -35,6 +36,8 @@ class Bert(MaskedLanguageModel):
     `embedding_width` is that of tokens, segments and positions, which one matrix widens to `width` where it is another
     (ELECTRA; the paper's models have none).
     """
+
+    pair_objective: ClassVar[str | None] = "MaskedTokensAndPairs"
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Bert(MaskedLanguageModel):
             ),
             final_norm=norm(width),
         )
+        self.pair_head = None
         self.add_heads(embedding.tokens, norm, ACTIVATIONS[activation], pair_classes)
 
     def add_heads(
@@ -92,5 +96,6 @@ class Bert(MaskedLanguageModel):
         vocab_size, entered = tokens.weight.shape
         transform = nn.Sequential(nn.Linear(self.width, entered), activation(), norm(entered))
         self.token_head = TokenHead(entered, vocab_size, tied_to=tokens, transform=transform, bias=True)
-        self.pair_head = PooledHead(self.width, pair_classes) if pair_classes else None
+        if pair_classes:
+            self.pair_head = PooledHead(self.width, pair_classes)
         initialise.bert(self)

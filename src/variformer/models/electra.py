@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
-from ..layers import LearnedPositions, initialise
+from ..layers import LearnedPositions, TokenHead, initialise
 from ..ranges import Count
 from .bert import Bert
 
@@ -28,6 +28,9 @@ class Electra(Bert):
     """
 
     kind: ClassVar = "generator with a discriminator"
+    objective: ClassVar[str] = "ReplacedTokens"
+    pair_objective: ClassVar[str | None] = None
+    pipeline: ClassVar = "feature-extraction"
     head_names: ClassVar[tuple[str, ...]] = ("generator", "replaced_head")
     pair_classes: ClassVar = 0  # it has no head for pairs
 
@@ -55,7 +58,8 @@ class Electra(Bert):
         self, tokens: nn.Embedding, norm: Any, activation: Callable[[], nn.Module], pair_classes: int
     ) -> None:
         """A hidden layer, and one score for each token."""
-        self.replaced_head = nn.Sequential(nn.Linear(self.width, self.width), activation(), nn.Linear(self.width, 1))
+        hidden = nn.Sequential(nn.Linear(self.width, self.width), activation())
+        self.replaced_head = TokenHead(self.width, 1, transform=hidden, bias=True)
         initialise.bert(self)
 
     def share_embeddings(self, generator: Bert) -> None:

@@ -18,7 +18,6 @@ class ModernBert(Bert):
     """The defaults are ModernBERT base (149M). What is not named here is as in BERT, but that nothing has a bias.
 
     `attention` is what most blocks have; each `global_every`-th, from the first on, has the same without its window.
-    The first block has no norm before its attention, because its input is normed already.
     """
 
     pair_classes: ClassVar = 0  # it has no head for pairs
@@ -40,19 +39,21 @@ class ModernBert(Bert):
         **bert: Any,
     ):
         local = partial(attention, bias=False)
-        attention = layers.EveryNth(global_every, part=partial(local, window=None), others=local)
+        alternating = layers.EveryNth(global_every, part=partial(local, window=None), others=local)
         bert |= dict(vocab_size=vocab_size, depth=depth, hidden=hidden, max_length=max_length, dropout=dropout)
-        bert |= dict(positions=positions, norm=norm, block=block, feed_forward=partial(feed_forward, bias=False))
-        super().__init__(attention=attention, segments=0, pair_classes=0, embedding_width=None, **bert)
-        first = self.encoder.blocks[0]
-        first.self_norm = first.self_norm if first.ends_normalised else nn.Identity()
+        bert |= dict(positions=positions, norm=norm, feed_forward=partial(feed_forward, bias=False), block=block)
+        super().__init__(attention=alternating, segments=0, pair_classes=0, embedding_width=None, **bert)
+        if not self.encoder.blocks[0].ends_normalised:
+            self.encoder.blocks[0].self_norm = nn.Identity()  # its input is normed already
 
     def add_heads(self, tokens: nn.Embedding, norm: Any, activation: Any, pair_classes: int) -> None:
         """`transform` stands below every head, also below those for tasks."""
         self.transform = nn.Sequential(nn.Linear(self.width, self.width, bias=False), activation(), norm(self.width))
         self.token_head = layers.TokenHead(self.width, tokens.num_embeddings, tied_to=tokens, bias=True)
-        self.pair_head = None
         layers.initialise.modern_bert(self, self.encoder.depth)
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        return layers.matrices_of(self.transform)
 
     def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
         """(B, T) tokens -> (B, T, width): what every head reads; segments are not told apart."""

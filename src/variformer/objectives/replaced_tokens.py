@@ -32,7 +32,7 @@ class ReplacedTokens(MaskedTokens):
         self.replaced_weight = replaced_weight
 
     def initialise(self, model: nn.Module) -> None:
-        """Raises ValueError where the model has no generator."""
+        """Raises ValueError where the model has no generator, as a published discriminator has none."""
         if getattr(model, "generator", None) is None:
             raise ValueError(f"this {type(model).__name__} has no generator to train: set model.generator_divisor=4")
 
@@ -52,6 +52,7 @@ class ReplacedTokens(MaskedTokens):
             is_new.view(-1)[places] = asked & (sampled != targets)
             return tokens.index_put((places,), sampled).view_as(batch["tokens"])
 
+        self.initialise(model)
         found = model(**self.inputs(batch), replace=replace)
         real = torch.ones_like(is_new) if batch["mask"] is None else batch["mask"]
         ratios = token_ratios(found.tokens, batch["targets"]) | detected(found.replaced, is_new, real)

@@ -12,7 +12,7 @@ from ..objectives.objective import Batch, Objective, Scores
 from .compiling import usable_mode
 from .devices.sharding import ShardedStrategy, whole
 from .non_finite.tracing import StepSkipped
-from .optimizer import decay_groups, decay_groups_of_before, group_sizes, keep_own
+from .optimizer import EARLIER_GROUPS, decay_groups, group_sizes, keep_own
 from .rates import Rates
 from .ratios import RatioMetric
 from .record import record
@@ -116,11 +116,13 @@ class Training(L.LightningModule):
         return self.optimizer(self.parameter_groups(model))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Group the parameters as a run from when every matrix decayed did; its optimizer is built after this."""
+        """Group the parameters as the run did when it began; its optimizer is built after this."""
         saved = [group_sizes(state["param_groups"]) for state in checkpoint.get("optimizer_states", [])]
-        before = group_sizes(decay_groups_of_before(self.model))
-        if saved == [before] != [group_sizes(self.parameter_groups(self.model))]:
-            self.parameter_groups = decay_groups_of_before
+        if saved == [group_sizes(self.parameter_groups(self.model))]:
+            return
+        for groups in EARLIER_GROUPS:
+            if saved == [group_sizes(groups(self.model))]:
+                self.parameter_groups = groups
 
     def configure_optimizers(self):
         optimizer = self.new_optimizer(self.model)

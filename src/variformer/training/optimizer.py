@@ -1,13 +1,12 @@
 """Which parameters are updated how: decay groups, AdamW, SGD, and Muon for the hidden matrices."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from ..layers import Block, PooledHead, TokenHead, Transformer
 from ..ranges import BelowOne, NotNegative
 from .devices.sharding import like, whole
 
@@ -15,20 +14,34 @@ __all__ = ["SGD", "AdamW", "Muon"]
 
 
 def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Matrices decay; biases, norms and other vectors do not, nor what a part of the model names as `undecayed()`.
-    Hidden matrices are those of blocks and inside heads, and the one that widens embeddings.
+    """Matrices decay; biases, norms and other vectors do not.
+
+    Each part of a model may name parameters: those of `undecayed()` do not decay, and those of `hidden_matrices()` are
+    a group of their own.
     """
-    exempt = {id(p) for module in model.modules() for p in getattr(module, "undecayed", tuple)()}
-    return grouped(model, exempt)
+    return grouped(model, named(model, "undecayed"), named(model, "hidden_matrices"))
 
 
 def decay_groups_of_before(model: nn.Module) -> list[dict[str, Any]]:
-    """As runs have them that began when every matrix decayed."""
-    return grouped(model, exempt=set())
+    """The groups of runs that began when every matrix decayed."""
+    return grouped(model, set(), named(model, "hidden_matrices"))
 
 
-def grouped(model: nn.Module, exempt: set[int]) -> list[dict[str, Any]]:
-    inside = {id(p) for part in hidden_parts(model) for p in part.parameters()}
+def decay_groups_of_parts(model: nn.Module) -> list[dict[str, Any]]:
+    """The groups of runs that began when a model as a whole could name no hidden matrices (ModernBERT)."""
+    return grouped(model, named(model, "undecayed"), named(model, "hidden_matrices", itself=False))
+
+
+EARLIER_GROUPS = (decay_groups_of_before, decay_groups_of_parts)
+
+
+def named(model: nn.Module, method: str, itself: bool = True) -> set[int]:
+    """The ids of the parameters that this method of the model and of its parts names."""
+    parts = list(model.modules())[0 if itself else 1 :]
+    return {id(parameter) for part in parts for parameter in getattr(part, method, list)()}
+
+
+def grouped(model: nn.Module, exempt: set[int], inside: set[int]) -> list[dict[str, Any]]:
     parameters = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in parameters if p.dim() >= 2 and id(p) not in exempt]
     hidden = [p for p in matrices if p.dim() == 2 and id(p) in inside]
@@ -44,18 +57,6 @@ def grouped(model: nn.Module, exempt: set[int]) -> list[dict[str, Any]]:
 
 def group_sizes(groups: Iterable[dict[str, Any]]) -> list[int]:
     return [len(group["params"]) for group in groups]
-
-
-def hidden_parts(model: nn.Module) -> Iterator[nn.Module]:
-    for module in model.modules():
-        if isinstance(module, Block):
-            yield module
-        elif isinstance(module, Transformer):
-            yield module.entry  # ALBERT's widens the embeddings
-        elif isinstance(module, TokenHead):
-            yield module.transform
-        elif isinstance(module, PooledHead):
-            yield module.pool
 
 
 def hyperparameters(group: dict[str, Any]) -> dict[str, Any]:

@@ -24,8 +24,8 @@ GENERATES = {
     "token_head.transform.2": "generator_predictions.LayerNorm",
 }
 DETECTS = {
-    "replaced_head.0": "discriminator_predictions.dense",
-    "replaced_head.2": "discriminator_predictions.dense_prediction",
+    "replaced_head.transform.0": "discriminator_predictions.dense",
+    "replaced_head.scores": "discriminator_predictions.dense_prediction",
 }
 BODY = [row.renamed(str, lambda name: name.replace("bert.", "electra.", 1)) for row in bert.BODY]
 TOKENS = [*rows(GENERATES, "weight", "bias"), Row(("token_head.scores.bias",), ("generator_lm_head.bias",))]
