@@ -44,13 +44,13 @@ class Electra(Bert):
         generator_divisor: Count | None = 3,
         **bert: Any,
     ):
-        sizes = {"width": width, "heads": heads, "hidden": hidden}
+        sizes: dict[str, Any] = {"width": width, "heads": heads, "hidden": hidden}
         super().__init__(pair_classes=0, embedding_width=embedding_width, **sizes, **bert)
         self.generator: Bert | None = None
         if generator_divisor is not None:
             if any(size % generator_divisor for size in sizes.values()):
                 raise ValueError(f"{generator_divisor} does not divide all of {sizes} (model.generator_divisor)")
-            smaller = {name: size // generator_divisor for name, size in sizes.items()}
+            smaller: dict[str, Any] = {name: size // generator_divisor for name, size in sizes.items()}
             self.generator = Bert(pair_classes=0, embedding_width=embedding_width, **smaller, **bert)
             self.share_embeddings(self.generator)
 
@@ -64,13 +64,14 @@ class Electra(Bert):
 
     def share_embeddings(self, generator: Bert) -> None:
         """Tokens, segments, learned positions and their norm are the generator's too, as in the paper's code."""
-        ours, theirs = self.encoder, generator.encoder
+        ours: Any = self.encoder
+        theirs: Any = generator.encoder
         theirs.embedding, theirs.entry[0] = ours.embedding, ours.entry[0]
         generator.token_head.scores.weight = ours.embedding.tokens.weight
         if isinstance(ours.positions, LearnedPositions):
             theirs.positions = ours.positions
 
-    def forward(
+    def forward(  # type: ignore[override]  # it is built as a BERT is, and predicts other things
         self,
         tokens: Tensor,
         mask: Tensor | None = None,
