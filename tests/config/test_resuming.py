@@ -109,7 +109,7 @@ def test_a_run_saved_with_validation_batches_goes_on(command, saved, tmp_path):
     assert resumed["trainer"] == trainer | {"validation_samples": 15}
 
 
-def test_a_run_validated_on_its_whole_split_goes_on_so(command, saved, tmp_path):
+def test_a_run_that_validates_on_all_samples_goes_on_so(command, saved, tmp_path):
     trainer = {name: value for name, value in saved["trainer"].items() if name != "validation_samples"}
     OmegaConf.save(saved | {"trainer": trainer | {"validation_batches": None}}, tmp_path / "config.yaml")
     with warnings.catch_warnings():

@@ -37,9 +37,9 @@ def test_a_signal_lets_the_running_trial_save_and_the_same_command_continue(swee
     command = ["seed=1,2", "clip=1", *SLOW_STEPS]
     process = sweeping.start(*command)
     folder = sweeping.wait_for(0, steps=2)
-    returned, told = ended_by(process, signum)
-    assert returned == code, told
-    assert "the same command continues" in told
+    returned, output = ended_by(process, signum)
+    assert returned == code, output
+    assert "the same command continues" in output
     (trial,) = sweeping.trials()
     assert (trial.path, trial.status) == (folder, "preempted")
     sweeping.run_well(*command)
