@@ -149,7 +149,7 @@ def test_a_sweep_dir_that_is_given_is_used():
     assert str(planned("seed=1,2", "sweep_dir=somewhere/mine").where) == "somewhere/mine"
 
 
-def test_a_trials_folder_says_its_values_and_depends_on_nothing_else():
+def test_the_folder_of_a_trial_follows_only_from_its_values():
     values = {"optimizer.lr": "0.00012345678901", "model/positions": "rotary"}
     assert subfolder(values).startswith("trials/positions_rotary-lr_0.0001235-")
     assert subfolder(values) == subfolder(dict(reversed(values.items())))

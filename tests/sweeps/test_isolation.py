@@ -166,7 +166,7 @@ def test_a_rank_beside_the_leading_one_begins_when_that_does(restarts, begins, t
     assert (log.read_text() if log.exists() else "") == ("began\n" if begins else "")
 
 
-def test_a_leading_rank_that_fails_before_it_begins_keeps_nobody_waiting(tmp_path, monkeypatch):
+def test_other_ranks_do_not_wait_for_a_leader_that_failed(tmp_path, monkeypatch):
     task = {"task": [], "hydra": []}
     hydra = {"sweep": {"dir": str(tmp_path), "subdir": "trials/only"}, "overrides": task}
     hydra |= {"sweeper": {"gpus_per_trial": 2, "n_jobs": 1, "grace": 1.0}}
@@ -199,7 +199,7 @@ def test_a_trial_on_two_devices_is_one_directory(sweeping):
         assert len(json.loads((trial.path / "run.json").read_text())["sessions"]) == 1
 
 
-def test_of_several_processes_that_fail_the_first_tells_the_cause(tmp_path):
+def test_the_cause_is_that_of_the_first_process_that_failed(tmp_path):
     """The others lose their connection to it, or are killed by Lightning."""
     leader, follower = RunDirectory(tmp_path, leads=True), RunDirectory(tmp_path, leads=False)
     leader.set_status("running")

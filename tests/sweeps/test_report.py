@@ -160,7 +160,7 @@ def test_the_key_that_matters_is_the_most_important(grid):
         importances(axes_of(grid, {}), [1.0] * len(grid))
 
 
-def test_importances_of_a_small_grid_are_those_of_its_analysis_of_variance():
+def test_importances_equal_an_analysis_of_variance():
     points = itertools.product(("0.01", "0.02"), POSITIONS)
     losses = [6.377, 6.090, 6.185, 5.958]  # main effects of 0.1635 and 0.257: 0.286 and 0.705 of the variance
     small = [trial(i, losses[i], optimizer_lr=lr, model__positions=each) for i, (lr, each) in enumerate(points)]

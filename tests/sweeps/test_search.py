@@ -43,7 +43,7 @@ def test_what_is_better_follows_from_the_objective(sweeping):
 
 
 @pytest.mark.slow
-def test_failed_trials_of_a_search_are_counted_and_tried_again_when_asked(sweeping):
+def test_failed_trials_of_a_search_are_tried_again_if_asked(sweeping):
     """And a point that the sampler proposes again is not run again."""
     command = ["name=choice(raises, recovers)", "seed=interval(0, 2)", "clip=1", "max_steps=2", *n_trials(3)]
     command.append("hydra/sweeper/sampler=random")
@@ -118,7 +118,7 @@ def search(tmp_path) -> dict:
     return {"storage": storage, "study": "study", "trial": study.ask()._trial_id, "pruner": pruner}
 
 
-def test_a_trial_worse_than_the_others_is_stopped_with_a_checkpoint(composed, search, monkeypatch):
+def test_a_trial_worse_than_others_is_stopped_with_a_checkpoint(composed, search, monkeypatch):
     config = composed("experiment=vit", "debug=fast")
     run = RunDirectory(config["run_dir"])
     update_record(run.path, number=3, overrides={}, status="pruned", monitor="val/top1", search=search)
