@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -43,6 +45,23 @@ def test_the_process_of_a_sweep_imports_no_torch(sweeping):
     names = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
     assert "variformer.sweeps.sweeping" in names
     assert not names & {"torch", "lightning", "matplotlib", "wandb"}
+
+
+@pytest.mark.parametrize(
+    "package, forbidden",
+    [("sweeps", {"torch", "lightning", "matplotlib"}), ("run_directory", {"lightning"})],
+)
+def test_sweeps_and_run_directories_need_no_lightning(package, forbidden):
+    code = f"""
+import importlib, pkgutil, sys
+package = importlib.import_module("variformer.{package}")
+for module in pkgutil.iter_modules(package.__path__):
+    importlib.import_module(f"variformer.{package}.{{module.name}}")
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert f"variformer.{package}.directory" in imported and not imported & forbidden
 
 
 def test_the_same_command_names_the_same_folder():
