@@ -60,10 +60,10 @@ def refusal(target: str) -> str:
 
 
 def test_a_package_is_refused_with_all_ways_to_allow_it(place):
-    told = refusal("my_study.Plain")
-    assert "not allowed" in told and "the package my_study" in told
+    message = refusal("my_study.Plain")
+    assert "not allowed" in message and "the package my_study" in message
     for way in ("allow=my_study", "VARIFORMER_ALLOW=my_study", "conf/study.yaml", "variformer.targets"):
-        assert way in told
+        assert way in message
     assert str(place) not in sys.path
 
 
@@ -132,10 +132,10 @@ def test_a_damaged_study_file_is_named(place):
 )
 def test_only_classes_written_in_an_allowed_package_are_found(place, target):
     allow("my_study")
-    assert "not allowed" in (told := refusal(target)) or "has no module" in told
+    assert "not allowed" in (message := refusal(target)) or "has no module" in message
 
 
-def test_a_module_alone_can_be_allowed(place):
+def test_a_single_module_can_be_allowed(place):
     allow("my_study.parts")
     assert targets.find("my_study.parts.Part")
     assert "not allowed" in refusal("my_study.Plain")
@@ -221,8 +221,8 @@ def test_an_entry_point_of_another_kind_opens_nothing(site, place, value, change
     distribution(site, "mine", value, ["evil"], **changes)
     module = value.partition(":")[0]
     assert allowed() == () and why in entry_points.objections()[module]
-    assert "not allowed" in (told := refusal(f"{module}.Thing"))
-    assert ("is ignored" in told) == (module not in ("os", "subprocess"))
+    assert "not allowed" in (message := refusal(f"{module}.Thing"))
+    assert ("is ignored" in message) == (module not in ("os", "subprocess"))
 
 
 def test_an_entry_point_beside_a_run_opens_nothing(place):
@@ -254,7 +254,7 @@ def test_own_classes_say_what_they_are(place):
     assert declared({"_target_": "my_study.Wider"}, "kind") == "causal decoder"
 
 
-def test_a_sweep_knows_what_an_own_objective_watches(place):
+def test_a_sweep_knows_what_an_own_objective_monitors(place):
     from variformer.config.classes.attributes import monitored
 
     text = "from variformer.objectives import image_classification as base\nclass Own(base.ImageClassification): ...\n"
@@ -276,7 +276,7 @@ def test_a_sweep_knows_what_an_own_objective_watches(place):
         ("metrics.x", "torchmetrics.text.BERTScore", "reads weights"),
     ],
 )
-def test_foreign_classes_stand_in_their_own_section_alone(key, target, problem):
+def test_foreign_classes_stand_only_in_their_own_section(key, target, problem):
     from variformer.config.checking.check import node_problems
 
     assert any(problem in line for line in node_problems({"_target_": target, "_partial_": True}, key))

@@ -71,7 +71,7 @@ def test_values_of_a_sweep_may_be_white_space():
 
 
 @pytest.mark.parametrize("saved", ["repeat=runs/bert/1", "resume=true", "resume=True"])
-def test_a_saved_run_may_have_values_that_the_default_config_has_not(saved):
+def test_a_saved_run_may_have_keys_that_the_default_lacks(saved):
     arguments = ["objective.rate=0.2", saved, "seed=1", "hydra.job.chdir=false", "+a.b=1", "trainer=ddp", "-m"]
     assert spelled(arguments, [CONF]) == ["++objective.rate=0.2", *arguments[1:]]
 

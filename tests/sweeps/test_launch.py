@@ -31,7 +31,7 @@ def overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:
 
 
 @pytest.mark.slow
-def test_local_parallel_runs_trials_at_once_each_with_a_gpu_of_its_own(sweeping):
+def test_local_parallel_runs_trials_at_once_each_on_its_own_gpu(sweeping):
     sweeping.run_well(
         "launch=local_parallel", "clip=1,2,3,4", *TIMES, CUDA_VISIBLE_DEVICES="0,1", TMPDIR=str(sweeping.folder)
     )
@@ -44,7 +44,7 @@ def test_local_parallel_runs_trials_at_once_each_with_a_gpu_of_its_own(sweeping)
 
 
 @pytest.mark.slow
-def test_ctrl_c_reaches_each_trial_once_and_the_same_command_continues(sweeping):
+def test_ctrl_c_reaches_trials_once_and_the_command_continues(sweeping):
     """From a terminal, it goes to the launcher's workers too."""
     command = ["launch=local_parallel", "clip=1,2,3", "max_steps=30", "eval_batch=2"]
     process = sweeping.start(*command)
@@ -61,7 +61,7 @@ def test_ctrl_c_reaches_each_trial_once_and_the_same_command_continues(sweeping)
 
 
 @pytest.mark.slow
-def test_ctrl_c_spares_a_trial_beside_a_worker_that_has_nothing_to_do(sweeping):
+def test_ctrl_c_lets_a_trial_save_beside_an_idle_worker(sweeping):
     process = sweeping.start("launch=local_parallel", "name=good,lasts", "clip=1", "max_steps=5", "eval_batch=2")
     last = sweeping.wait_for(1)
     until(lambda: sweeping.trials()[0].status == "done")
@@ -161,7 +161,7 @@ def test_slurm_is_asked_for_what_a_trial_trains_on():
     assert launcher.max_num_timeout > 0
 
 
-def test_a_launcher_that_is_not_installed_is_named_with_its_extra(monkeypatch):
+def test_a_missing_launcher_is_named_with_its_extra(monkeypatch):
     assert missing_extras(["launch=local_parallel", "launch=slurm", "seed=1,2"]) == []
     monkeypatch.setattr("variformer.config.composing.hydra_errors.find_spec", lambda name: None)
     (line,) = missing_extras(["launch=slurm_local", "seed=1,2"])

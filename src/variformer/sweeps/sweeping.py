@@ -93,7 +93,7 @@ class Sweep:
         """The metric that trials are compared by, and min or max. Raises ConfigError if trials differ in it."""
         found = {}
         for choice in self.plan.choices(DECISIVE):
-            with contextlib.suppress(HydraException, ConfigError):  # such a trial fails alone, and says why
+            with contextlib.suppress(HydraException, ConfigError):  # only such a trial fails, and says why
                 words = [*self.plan.shared, *choice]
                 config = self.context.config_loader.load_sweep_config(self.config, words) if choice else self.config
                 found[monitored_by(config)] = " ".join(choice)

@@ -87,7 +87,7 @@ def of_dataclass(definition: Definition) -> Signature:
 
 
 def bases(definition: Definition) -> list[Definition]:
-    """The base classes whose source is read. `nn.Module` is left out: it takes no arguments, but any name."""
+    """The base classes whose source is read. `nn.Module` is left out: it accepts any argument and uses none."""
     assert isinstance(definition.node, ast.ClassDef)
     found = [resolve_expression(definition.module, base) for base in definition.node.bases]
     classes = [base for base in found if base is not None and isinstance(base.node, ast.ClassDef)]

@@ -91,16 +91,17 @@ def with_current_keys(config: Saved, source: Path) -> Saved:
     trainer = config.get("trainer") or {}
     if "validation_batches" in trainer:
         batches = trainer.pop("validation_batches")
-        trainer["validation_samples"] = None if batches is None else samples_of(batches, config, source)
+        size = config.get("eval_batch") or config.get("micro_batch") or config["global_batch"]
+        trainer["validation_samples"] = None if batches is None else samples_of(batches, size, source)
     data = config.get("data") or {}
     if set(data) == {"_target_", "_partial_", "source"}:  # of an import, from when TextData left bad documents out
         data["on_bad"] = "skip"
     return config
 
 
-def samples_of(batches: int, config: MutableMapping[Any, Any], source: Path) -> int:
-    """As many samples as `trainer.validation_batches` meant, which were the first of the split."""
-    samples = batches * (config.get("eval_batch") or config.get("micro_batch") or config["global_batch"])
+def samples_of(batches: int, size: int, source: Path) -> int:
+    """The samples in the `trainer.validation_batches` of an earlier version, which were the first of the split."""
+    samples = batches * size
     warnings.warn(
         f"{source} has trainer.validation_batches={batches}, now trainer.validation_samples={samples}: as many, but "
         "from all parts of the split, so that new validation metrics differ a little from earlier ones",
