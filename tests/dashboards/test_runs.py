@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from variformer.run_directory.curves import read_curves
 from variformer.runs.train import train
 from variformer.training.callbacks import Curves
-from variformer.training.loggers import read_curves
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["experiment=gpt", "debug=fast", "tokenizer=bytes", "model.vocab_size=300", "trainer.progress=false"]

@@ -113,7 +113,7 @@ def test_what_comes_out_later_and_what_cannot_be_uploaded(sessions, tmp_path, mo
     def fails(*_):
         raise OSError("the upload broke")
 
-    monkeypatch.setattr("variformer.training.loggers.wandb.keep", fails)
+    monkeypatch.setattr("variformer.training.loggers.wandb.upload", fails)
     log = logger(tmp_path)
     log.log_hyperparams({"micro_batch": None, "global_batch": 8})
     log.amend_config({"micro_batch": 4})

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from variformer.runs.train import train
-from variformer.training.devices.sharding import whole
+from variformer.training.devices.sharding import full_tensor
 from variformer.training.module import Training
 
 LEAN = ["debug=fast", "trainer.accelerator=cpu", "trainer.progress=false", "samples=none", "callbacks.throughput=null"]
@@ -38,7 +38,7 @@ def watched(config: dict[str, Any]) -> list[dict[str, Any]]:
     def configure_gradient_clipping(self, *arguments, **named):
         clip(self, *arguments, **named)
         gradients = {name: p.grad for name, p in self.model.named_parameters() if p.grad is not None}
-        steps[-1]["gradients"] = {name: whole(gradient).clone().numpy() for name, gradient in gradients.items()}
+        steps[-1]["gradients"] = {name: full_tensor(gradient).clone().numpy() for name, gradient in gradients.items()}
         steps.append({"samples": [], "losses": []})
 
     with pytest.MonkeyPatch.context() as patch:

@@ -90,6 +90,7 @@ def test_the_other_processes_run_the_same_command(started, monkeypatch, tmp_path
     from lightning.pytorch.strategies.launchers import subprocess_script
 
     from variformer.training.devices.launcher import Launcher
+    from variformer.training.lightning_private import ScriptLauncher
 
     started()
     for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"):
@@ -98,7 +99,7 @@ def test_the_other_processes_run_the_same_command(started, monkeypatch, tmp_path
     program.touch()
     monkeypatch.setattr(sys, "argv", [str(program), "seed=1"])
     monkeypatch.setattr(subprocess_script.subprocess, "Popen", lambda command, **_: commands.append(command))
-    Launcher(LightningEnvironment(), num_processes=3, num_nodes=1)._call_children_scripts()
+    Launcher(ScriptLauncher(LightningEnvironment(), num_processes=3, num_nodes=1))._call_children_scripts()
     assert [command[-2:] for command in commands] == [["train", "seed=1"]] * 2
     assert sys.argv == [str(program), "seed=1"]
 

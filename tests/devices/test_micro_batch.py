@@ -23,7 +23,7 @@ def train_in_little_memory(config: dict[str, Any]) -> int:
         return forward(self, model, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("variformer.training.memory.micro_batch.free_memory", lambda device: None)
+        patch.setattr("variformer.training.memory.rehearsal.free_memory", lambda device: None)
         patch.setattr(ImageClassification, "forward", limited)
         train(config)
     return next(size for size in reversed(trained) if size > 1)

@@ -11,9 +11,9 @@ import torch
 from variformer.data.loader import Keyed
 from variformer.data.order import BatchPart, TrainingOrder
 from variformer.runs.train import train
-from variformer.training.devices.sharding import local
+from variformer.training.devices.sharding import local_shard
 from variformer.training.module import Training
-from variformer.training.non_finite.tracing import NonFiniteError
+from variformer.training.non_finite.finite import NonFiniteError
 
 TWO = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "micro_batch=1"]
 IMAGES = ["experiment=vit", "callbacks=default", "debug=fast", "trainer.validate_every=null", "trainer.save_every=1"]
@@ -79,7 +79,7 @@ def test_a_shard_that_is_not_finite_is_saved_by_no_device(callbacks, composed, o
         plain(self, *arguments, **named)
         taken.append(1)
         if len(taken) == 3 and self.trainer.global_rank == 1:
-            shares = (local(parameter.data) for parameter in self.model.parameters())
+            shares = (local_shard(parameter.data) for parameter in self.model.parameters())
             next(share for share in shares if share.numel()).view(-1)[0] = math.nan
 
     monkeypatch.setattr(Training, "optimizer_step", optimizer_step)

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from variformer.config.composing.earlier_runs import has_checkpoints
+from variformer.run_directory.curves import read_curves
 from variformer.runs.train import train
 from variformer.training.callbacks import Checkpoints
-from variformer.training.loggers import read_curves
 from variformer.training.module import Training
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 

@@ -4,7 +4,6 @@ import json
 import math
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -16,10 +15,11 @@ from variformer.data.order import BatchPart, TrainingOrder
 from variformer.layers import FeedForward
 from variformer.objectives.masked_tokens import MaskedTokens
 from variformer.objectives.next_token import NextToken
+from variformer.run_directory.curves import read_curves
 from variformer.runs.train import train
-from variformer.training.loggers import read_curves
+from variformer.training.contract import RunTrainer
 from variformer.training.module import Training
-from variformer.training.non_finite.tracing import NonFiniteError
+from variformer.training.non_finite.finite import NonFiniteError
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 TRAINING_IMAGES = 8320  # of the letters
@@ -100,13 +100,12 @@ def steepen(monkeypatch, *steps: int) -> None:
 
 def with_loss_scale(monkeypatch) -> None:
     """What precision=16-mixed is on a GPU; Lightning itself takes bfloat16 in its place on a CPU."""
-    trainer = L.Trainer
 
     def half(**settings):
         plugins = [*settings.pop("plugins"), MixedPrecision("16-mixed", "cpu")]
-        return trainer(**settings | {"precision": None}, plugins=plugins)
+        return RunTrainer(**settings | {"precision": None}, plugins=plugins)
 
-    monkeypatch.setattr("variformer.runs.trainer.L.Trainer", half)
+    monkeypatch.setattr("variformer.runs.trainer.RunTrainer", half)
 
 
 def saved(config, step: int) -> dict:

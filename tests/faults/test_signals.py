@@ -154,7 +154,7 @@ def test_workers_of_the_loader_ignore_what_the_run_is_told():
 
 
 def test_former_handlers_come_back():
-    before = {each: signal.getsignal(each) for each in Signals.WATCHED}
+    before = {each: signal.getsignal(each) for each in Signals.HANDLED}
     with Signals():
         assert all(signal.getsignal(each) != handler for each, handler in before.items())
-    assert {each: signal.getsignal(each) for each in Signals.WATCHED} == before
+    assert {each: signal.getsignal(each) for each in Signals.HANDLED} == before

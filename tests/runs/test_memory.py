@@ -46,7 +46,7 @@ def limit(monkeypatch):
 @pytest.fixture
 def unmeasured(monkeypatch):
     """Trials alone decide, without the estimate that takes most of a search's time."""
-    monkeypatch.setattr("variformer.training.memory.micro_batch.free_memory", lambda device: None)
+    monkeypatch.setattr("variformer.training.memory.rehearsal.free_memory", lambda device: None)
 
 
 def weights(config: dict) -> dict:

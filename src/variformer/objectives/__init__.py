@@ -45,8 +45,10 @@ from .image_distillation import HardDistillation, SoftDistillation
 from .masked_tokens import MaskedTokens
 from .masked_tokens_and_order import MaskedTokensAndOrder
 from .masked_tokens_and_pairs import MaskedTokensAndPairs
+from .mixture_of_denoisers import MixtureOfDenoisers
 from .next_token import NextToken
 from .objective import Batch, ImageObjective, Objective, Ratio, Scores, TextObjective
+from .replaced_tokens import ReplacedTokens
 from .span_corruption import SpanCorruption
 from .text_infilling import TextInfilling
 from .token_distillation import TokenDistillation
@@ -62,9 +64,11 @@ __all__ = [
     "MaskedTokens",
     "MaskedTokensAndOrder",
     "MaskedTokensAndPairs",
+    "MixtureOfDenoisers",
     "NextToken",
     "Objective",
     "Ratio",
+    "ReplacedTokens",
     "Scores",
     "SegmentPair",
     "SentenceRow",

@@ -20,38 +20,44 @@ from .objective import Batch, Ratio, Scores, TextObjective
 # Shapes: B batch, L raw tokens, S source tokens, T target tokens.
 
 
-class SpanCorruption(TextObjective[Window]):
-    """`rate` of the tokens are hidden in spans of `mean_span` tokens on average, each behind a sentinel of its own.
+class Denoising(TextObjective[Window]):
+    """Runs of tokens are hidden, each behind a sentinel of its own.
 
-    Raw windows are as long as it takes for sources to fill `length` exactly: 512 come from 568, with 114 targets.
+    A subclass decides which tokens are hidden, and how long texts and targets are.
     """
 
     trains: ClassVar = "encoder-decoder"
+    raw_length: Count  # tokens of text in a sample
+    target_length: Count
 
-    def __init__(self, vocabulary: Vocabulary, length: Count, *, rate: Fraction = 0.15, mean_span: OneOrMore = 3.0):
+    def __init__(self, vocabulary: Vocabulary, length: Count):
         super().__init__(vocabulary, length)
-        if not 0 < rate < 1 or mean_span < 1:
-            raise ValueError(f"objective.rate={rate} must lie in (0, 1), and mean_span={mean_span} be at least 1")
-        self.rate, self.mean_span = rate, mean_span
         self.pad, self.end = (required(vocabulary, name, self) for name in ("pad", "end"))
-        self.raw_length = raw_length(length, rate, mean_span)
-        self.target_length = corrupted_lengths(self.raw_length, rate, mean_span).target
-        spans = noise_counts(np.array(self.raw_length), rate, mean_span)[1]
-        if spans > len(vocabulary.sentinels):
+
+    def require_sentinels(self, spans: int, sentinels: int) -> None:
+        if spans > sentinels:
             raise ValueError(
-                f"{spans} spans in {self.raw_length} tokens, but the tokenizer has {len(vocabulary.sentinels)} "
-                "sentinels: use tokenizer=unigram with more of them, or a shorter length"
+                f"{spans} spans in {self.raw_length} tokens, but the tokenizer has {sentinels} sentinels: use "
+                "tokenizer=unigram with more of them, or a shorter length"
             )
 
     def view(self, data: TextSplit) -> View[Window]:
         return data.windows(self.raw_length)
 
+    def hide(self, lengths: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """(B,) lengths of texts -> (B, L) bool: which tokens are hidden."""
+        raise NotImplementedError
+
+    def finished(self, source: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """(B, S) with sentinels -> (B, S) as the encoder reads it; here the same."""
+        return source
+
     def collate(self, samples: list[Window], keys: np.ndarray, train: bool) -> Batch:
         """-> source, (B, S); decoder inputs and targets, (B, T)."""
         tokens = np.stack([sample["tokens"] for sample in samples])
         real = tokens >= 0
-        hidden = span_mask(real.sum(1), tokens.shape[1], self.rate, self.mean_span, keys)
-        source = self.replace_runs(tokens, hidden, real, self.length)
+        hidden = self.hide(real.sum(1), keys)
+        source = self.finished(self.replace_runs(tokens, hidden, real, self.length), keys)
         target = self.replace_runs(tokens, ~hidden & real, real, self.target_length)
         inputs = np.concatenate([np.full((len(target), 1), self.pad), target[:, :-1]], axis=1)
         seen = source != self.pad
@@ -85,6 +91,26 @@ class SpanCorruption(TextObjective[Window]):
             "accuracy": Ratio((scores.argmax(-1) == targets).sum(), count),
         }
         return Scores(mean(ratios["loss"]), ratios, count)
+
+
+class SpanCorruption(Denoising):
+    """`rate` of the tokens are hidden in spans of `mean_span` tokens on average, each behind a sentinel of its own.
+
+    Raw windows are as long as it takes for sources to fill `length` exactly: 512 come from 568, with 114 targets.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, length: Count, *, rate: Fraction = 0.15, mean_span: OneOrMore = 3.0):
+        super().__init__(vocabulary, length)
+        if not 0 < rate < 1 or mean_span < 1:
+            raise ValueError(f"objective.rate={rate} must lie in (0, 1), and mean_span={mean_span} be at least 1")
+        self.rate, self.mean_span = rate, mean_span
+        self.raw_length = raw_length(length, rate, mean_span)
+        self.target_length = corrupted_lengths(self.raw_length, rate, mean_span).target
+        spans = noise_counts(np.array(self.raw_length), rate, mean_span)[1]
+        self.require_sentinels(int(spans), len(vocabulary.sentinels))
+
+    def hide(self, lengths: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        return span_mask(lengths, self.raw_length, self.rate, self.mean_span, keys)
 
 
 class Lengths(NamedTuple):
