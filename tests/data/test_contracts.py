@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from variformer.data import ByteLevel, HubText, PythonDocs, TextData, TextFiles
-from variformer.data.contracts import SPLITS, DataSet, OnBad, Split
+from variformer.data.contracts import SPLITS, DataSet, OnBad, Split, TextDataSet
 from variformer.data.images import Digits, Glyphs, HubImages, ImageData, ImageFolder
 from variformer.samples import ImageTransform, TextCodec, TextSplit, View
 
@@ -60,6 +60,11 @@ def test_a_data_set_has_what_a_run_needs(data, request):
     assert all(hasattr(data, name) for name in members(DataSet))
     assert data.holds in ("text", "images") and isinstance(data.fingerprint, str)
     assert set(SPLITS) <= data.report.keys() and all(isinstance(part, str) for part in data.parts.values())
+
+
+def test_a_data_set_of_texts_has_a_tokenizer(text, images):
+    assert members(TextDataSet) - members(DataSet) == {"tokenizer"}
+    assert hasattr(text, "tokenizer") and not hasattr(images, "tokenizer")
 
 
 def test_splits_and_tokenizers_have_what_objectives_need(text, images):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
+from ..samples import TextCodec, TextSplit
+
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -50,6 +52,15 @@ class DataSet(Protocol[SplitT]):
     @property
     def report(self) -> Mapping[str, Any]:
         """Counts that go into a run's record, as JSON: of each split, and of what was left out."""
+        ...
+
+
+class TextDataSet(DataSet[TextSplit], Protocol):
+    """A data set of texts has a tokenizer too."""
+
+    @property
+    def tokenizer(self) -> TextCodec:
+        """Trained on the training split, or loaded; an objective is built with it, and a run keeps it."""
         ...
 
 

@@ -6,9 +6,11 @@ from typing import Any
 import lightning as L
 from torch.utils.data import DataLoader
 
+from ..data.contracts import DataSet, Split
 from ..data.loader import Collator, Keyed, end_workers, loader
 from ..data.order import BatchPart, EvaluationOrder, RepeatedBatch, TrainingOrder, chosen_indices
 from ..objectives.objective import Batch, Objective
+from ..samples import View
 
 
 class DataModule(L.LightningDataModule):
@@ -22,7 +24,7 @@ class DataModule(L.LightningDataModule):
 
     def __init__(
         self,
-        data: Any,
+        data: DataSet[Any],
         objective: Objective,
         *,
         seed: int,
@@ -56,16 +58,16 @@ class DataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader:
         return self.evaluation_loader("test")
 
-    def evaluation_loader(self, split: str, limit: int | None = None) -> DataLoader:
+    def evaluation_loader(self, split: Split, limit: int | None = None) -> DataLoader:
         view = self.view(split)
         return self.loader(view, EvaluationOrder(chosen_indices(len(view), limit), self.part(self.eval_batch)))
 
     @cached_property
-    def training_view(self) -> Any:
+    def training_view(self) -> View[Any]:
         """Built once: of a large corpus it takes time and memory."""
         return self.view("train")
 
-    def view(self, split: str) -> Any:
+    def view(self, split: Split) -> View[Any]:
         view = self.objective.view(self.data.split(split))
         if len(view) == 0:
             raise ValueError(f"the {split} split has no samples: give it more documents, or use a shorter length")
@@ -78,7 +80,7 @@ class DataModule(L.LightningDataModule):
     def on_exception(self, exception: BaseException) -> None:
         end_workers()
 
-    def loader(self, view: Any, order: TrainingOrder | EvaluationOrder) -> DataLoader:
+    def loader(self, view: View[Any], order: TrainingOrder | EvaluationOrder) -> DataLoader:
         pin = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return loader(view, order, self.objective.collate, seed=self.seed, workers=self.workers, pin_memory=pin)
 
