@@ -1,4 +1,10 @@
-"""The config node that builds a given model again, from the arguments that the model was made with."""
+"""The config node that builds a given model again, from the arguments that the model was made with.
+
+`recorded` is the only place of this package that replaces a method of a class. Inside its context, the constructors of
+our models also keep their arguments. The tables of `weights` build models in plain Python from the settings of others,
+and a model does not hold all of its arguments. To record them otherwise, each model or each table would need code for
+it.
+"""
 
 import inspect
 import sys
