@@ -85,7 +85,7 @@ def test_two_processes_that_share_a_model_stop_together(composed, faults, tmp_pa
     stopped = config | {"run_dir": str(tmp_path / "run")}
     for stage, receiver in [("validation", 1), ("saving", 0)]:
         arranged = [
-            [faults.at(*STAGES[stage], faults.tell(signal.SIGTERM))] if rank == receivers else [] for rank in (0, 1)
+            [faults.at(*STAGES[stage], faults.tell(signal.SIGTERM))] if rank == receiver else [] for rank in (0, 1)
         ]
         assert faults.run(faults.again(stopped), *arranged) == [143, 0], faults.log_of(stopped)
     assert faults.run(faults.again(stopped), [], []) == [0, 0], faults.log_of(stopped)
