@@ -1,7 +1,7 @@
-"""What torch keeps of compilations for later runs, without what a killed one has left behind.
+"""Remove from torch's cache of compilations what a killed compiler left unfinished.
 
-torch takes any file that is there for a finished one. Half a library then ends every later run that needs it with "file
-too short", and half a precompiled header keeps all of them from compiling.
+torch takes every file in its cache for a finished one. An unfinished library ends every later run that needs it with
+"file too short", and an unfinished precompiled header keeps all later runs from compiling.
 """
 
 import shutil
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-WORKSHOP = "_CxxBuild"  # ends the name of the folder in which a compiler works, and which goes when it is done
+WORK_FOLDER = "_CxxBuild"  # the end of the name of a compiler's folder, which the compiler removes when it is done
 MADE = (".so", ".o", ".gch")
 
 
 def remove_unfinished() -> None:
-    """Remove what torch's compilers were killed at."""
+    """Remove the files that torch's compilers were writing when they were killed."""
     from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
     remove_in(Path(cache_dir()), "*/*.main")
@@ -23,10 +23,10 @@ def remove_unfinished() -> None:
 
 
 def remove_in(cache: Path, pattern: str) -> None:
-    """Remove the files whose workshop is still there, but not those that a compiler is writing just now."""
-    for workshop in cache.glob(pattern + WORKSHOP):
-        lock = FileLock(cache / "locks" / f"{workshop.name.partition('.')[0]}.lock", timeout=0)
+    """Remove files whose work folder is still there, but not those that a compiler is writing at this moment."""
+    for folder in cache.glob(pattern + WORK_FOLDER):
+        lock = FileLock(cache / "locks" / f"{folder.name.partition('.')[0]}.lock", timeout=0)
         with suppress(Timeout), lock:  # torch's own, held while it compiles
             for suffix in MADE:
-                workshop.with_name(workshop.name.removesuffix(WORKSHOP) + suffix).unlink(missing_ok=True)
-            shutil.rmtree(workshop, ignore_errors=True)
+                folder.with_name(folder.name.removesuffix(WORK_FOLDER) + suffix).unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
