@@ -41,7 +41,7 @@ FOREIGN = {
     "models": {"torch"},
     "objectives": {"torch", "numpy"},
     "generation": {"torch"},
-    "weights": {"torch", "safetensors", "onnxruntime", "onnxscript"},
+    "weights": {"torch", "safetensors", "huggingface_hub", "onnxruntime", "onnxscript"},
     "config": {"hydra", "omegaconf", "pydantic", "annotated_types", "yaml"},
 }
 ONLY_IN = {

@@ -8,7 +8,6 @@ from omegaconf import OmegaConf
 from variformer.config import ConfigError, instantiate
 
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 4, "out_features": 2}
-FEED = {"_target_": "variformer.layers.FeedForward", "width": 4, "hidden": 8, "activation": "gelu"}
 
 
 def test_a_node_is_built_with_its_parts():

@@ -1,10 +1,4 @@
-"""The config node that builds a given model again, from the arguments that the model was made with.
-
-`recorded` is the only place of this package that replaces a method of a class. Inside its context, the constructors of
-our models also keep their arguments. The tables of `weights` build models in plain Python from the settings of others,
-and a model does not hold all of its arguments. To record them otherwise, each model or each table would need code for
-it.
-"""
+"""The config node that builds a given model again, from the arguments that the model was made with."""
 
 import inspect
 import sys
@@ -22,17 +16,27 @@ Arguments = dict[str, Any]
 
 @contextmanager
 def recorded() -> Iterator[dict[nn.Module, Arguments]]:
-    """A context that keeps the arguments with which each model of `variformer.models` is made."""
+    """A context that keeps the arguments with which each model of `variformer.models` is made.
+
+    It replaces their constructors meanwhile, so that the models themselves need no code for it.
+    """
     made: dict[nn.Module, Arguments] = {}
-    kinds = [kind for kind in vars(models).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
+    kinds: list[Any] = [kind for kind in subclasses(nn.Module) if kind.__module__.startswith(f"{models.__name__}.")]
     constructors = {kind: kind.__init__ for kind in kinds if "__init__" in vars(kind)}
     try:
         for kind, constructor in constructors.items():
-            kind.__init__ = recording(constructor, made)  # type: ignore[method-assign]
+            kind.__init__ = recording(constructor, made)
         yield made
     finally:
         for kind, constructor in constructors.items():
-            kind.__init__ = constructor  # type: ignore[method-assign]
+            kind.__init__ = constructor
+
+
+def subclasses(kind: type) -> Iterator[type]:
+    each: type
+    for each in kind.__subclasses__():
+        yield each
+        yield from subclasses(each)
 
 
 def recording(constructor: Callable[..., None], made: dict[nn.Module, Arguments]) -> Callable[..., None]:

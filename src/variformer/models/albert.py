@@ -5,6 +5,7 @@ Lan et al., 2019, https://arxiv.org/abs/1909.11942.
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from torch import nn
 
@@ -34,6 +35,8 @@ class Albert(MaskedLanguageModel):
     `embedding_width` is that of tokens, segments and positions, which one matrix widens to `width` (section 3.1).
     `groups` blocks share the `depth` layers, each as many of them in a row; the paper's models have one.
     """
+
+    pair_objective: ClassVar[str | None] = "MaskedTokensAndOrder"
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ from ..layers import (
     initialise,
 )
 from ..ranges import BelowOne, Count
-from .contracts import EncoderDecoder
+from .contracts import EncoderDecoder, SpecialToken
 
 
 class Bart(EncoderDecoder):
@@ -36,6 +36,9 @@ class Bart(EncoderDecoder):
     trained: the paper has none, but Hugging Face's checkpoints do (all zero, for tokens added later).
     """
 
+    objective: ClassVar[str] = "TextInfilling"
+    start_token: ClassVar[SpecialToken] = "end"
+    last_token: ClassVar[SpecialToken | None] = "end"
     head_names: ClassVar[tuple[str, ...]] = ("decoder", "head", "score_bias")
     score_bias: Tensor  # (V,)
 

@@ -5,6 +5,7 @@ Devlin et al., 2018, https://arxiv.org/abs/1810.04805.
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from torch import nn
 
@@ -30,6 +31,8 @@ from .contracts import MaskedLanguageModel
 
 class Bert(MaskedLanguageModel):
     """The defaults are BERT base, uncased (110M)."""
+
+    pair_objective: ClassVar[str | None] = "MaskedTokensAndPairs"
 
     def __init__(
         self,

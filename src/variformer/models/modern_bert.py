@@ -24,6 +24,7 @@ from ..layers import (
     Transformer,
     initialise,
 )
+from ..layers.hidden import matrices_of
 from ..ranges import BelowOne, Count
 from .contracts import Predictions
 
@@ -36,6 +37,8 @@ class ModernBert(nn.Module):
     """
 
     kind: ClassVar = "encoder with a token head"
+    objective: ClassVar = "MaskedTokens"
+    pipeline: ClassVar = "fill-mask"
     head_names: ClassVar[tuple[str, ...]] = ("token_head",)
     pair_classes: ClassVar = 0  # it has no head for pairs
 
@@ -86,6 +89,10 @@ class ModernBert(nn.Module):
         self.transform = nn.Sequential(nn.Linear(width, width, bias=False), ACTIVATIONS[activation](), norm(width))
         self.token_head = TokenHead(width, vocab_size, tied_to=embedding.tokens, bias=True)
         initialise.modern_bert(self, depth)
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """That of `transform`, the hidden layer below every head."""
+        return matrices_of(self.transform)
 
     def forward(
         self,

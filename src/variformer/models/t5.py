@@ -6,6 +6,7 @@ feed-forward layers and a head of its own: `T5(tied_head=False, feed_forward=Gat
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from torch import nn
 
@@ -24,7 +25,7 @@ from ..layers import (
     initialise,
 )
 from ..ranges import BelowOne, Count, Positive
-from .contracts import EncoderDecoder
+from .contracts import EncoderDecoder, SpecialToken
 
 
 class T5(EncoderDecoder):
@@ -36,6 +37,9 @@ class T5(EncoderDecoder):
     in proportion to the weights; with steps of one size for every matrix (Muon), about head_width^-1/2 keeps attention
     from saturating.
     """
+
+    objective: ClassVar[str] = "SpanCorruption"
+    start_token: ClassVar[SpecialToken] = "pad"
 
     def __init__(
         self,

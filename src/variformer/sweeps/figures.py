@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .axis import Axis, axes_of, axis, is_even_in_logarithm
+from .axis import Axis, axes_of, axis, is_even_in_logarithm, short
 from .space import Space
 from .trials import Trial
 
@@ -79,12 +79,14 @@ def draw_history(trials: Sequence[Trial], monitor: str, mode: str, space: Space)
 
 
 def use_logarithmic_scale(axes: "Axes") -> None:
-    """Use ticks such as 2 and 60, since there may be no power of 10 between the ends."""
-    from matplotlib.ticker import LogFormatter
+    """Use ticks at 0.1, 0.2, 0.5 and so on where there are few powers of 10, or none."""
+    from matplotlib.ticker import LogLocator
 
     axes.set_yscale("log")
-    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        which(LogFormatter(minor_thresholds=(2, 0.5)))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e4 * low else (1,)))
+    axes.yaxis.set_major_formatter(lambda y, _: short(y))
+    axes.minorticks_off()
 
 
 def draw_importances(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> "Figure":

@@ -1,6 +1,5 @@
 """The trials in the folder of a sweep: their records, and what became of them."""
 
-import csv
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from ..config import ConfigError
 from ..config.tree import Config
+from ..run_directory.curves import read_curves
 from ..run_directory.directory import RunDirectory, write_json
 
 RECORD = "trial.json"
@@ -69,7 +69,7 @@ def read_trial(folder: Path) -> Trial | None:
     if "status" not in record:
         return None
     name = record["monitor"]
-    curve = read_curve(run.curves, name)
+    curve = {step: value for step, metric, value in read_curves(run.curves) if metric == name}
     metrics = json.loads(run.metrics.read_text()) if record["status"] == "done" else {}
     last = curve[max(curve)] if curve and record["status"] == "pruned" else None
     return Trial(
@@ -83,15 +83,6 @@ def read_trial(folder: Path) -> Trial | None:
         error=record.get("error"),
         curve=curve,
     )
-
-
-def read_curve(path: Path, name: str) -> dict[int, float]:
-    """The value at each step of one metric in a metrics.csv. The loggers' own reader would import Lightning."""
-    if not path.is_file():
-        return {}
-    with path.open(newline="") as file:
-        lines = [line for line in file if line.endswith("\n")]  # the last one may be half written
-    return {int(row["step"]): float(row["value"]) for row in csv.DictReader(lines) if row["metric"] == name}
 
 
 def read_record(folder: Path) -> Record:

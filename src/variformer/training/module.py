@@ -17,7 +17,7 @@ from .compiling import usable_mode
 from .contract import State, TrainingModule
 from .devices.sharding import ShardedStrategy, full_tensor
 from .loss_scale import loss_scaler
-from .optimizer import ParameterGroups, decay_groups, decay_groups_of_before, group_sizes, keep_own
+from .optimizer import EARLIER_GROUPS, ParameterGroups, decay_groups, group_sizes, keep_own
 from .rates import Rates
 from .ratios import RatioMetric
 from .record import record
@@ -123,14 +123,13 @@ class Training(TrainingModule):
         return self.optimizer(self.parameter_groups(model))
 
     def on_load_checkpoint(self, checkpoint: State) -> None:
-        """Group the parameters as the checkpoint does, if its run began when every matrix decayed.
-
-        Lightning calls it before it builds the optimizer.
-        """
+        """Group the parameters as the run did when it began. Lightning calls it before it builds the optimizer."""
         saved = [group_sizes(state["param_groups"]) for state in checkpoint.get("optimizer_states", [])]
-        before = group_sizes(decay_groups_of_before(self.model))
-        if saved == [before] != [group_sizes(self.parameter_groups(self.model))]:
-            self.parameter_groups = decay_groups_of_before
+        if saved == [group_sizes(self.parameter_groups(self.model))]:
+            return
+        for groups in EARLIER_GROUPS:
+            if saved == [group_sizes(groups(self.model))]:
+                self.parameter_groups = groups
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = self.new_optimizer(self.model)

@@ -1,13 +1,12 @@
 """Which parameters are updated how: decay groups, AdamW, SGD, and Muon for the hidden matrices."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from ..layers import Block, PooledHead, TokenHead, Transformer
 from ..ranges import BelowOne, NotNegative
 from .contract import State
 from .devices.sharding import full_tensor, shard_like
@@ -22,19 +21,31 @@ Closure = Callable[[], float]
 def decay_groups(model: nn.Module) -> ParameterGroups:
     """Matrices decay. Biases, norms and other vectors do not, and neither does what a part names as `undecayed()`.
 
-    Hidden matrices are those of blocks and inside heads, and the one that widens embeddings.
+    Hidden matrices, a group of their own, are those that a part names as `hidden_matrices()`.
     """
-    exempt = {id(p) for module in model.modules() for p in getattr(module, "undecayed", tuple)()}
-    return grouped(model, exempt)
+    return grouped(model, named(model, "undecayed"), named(model, "hidden_matrices"))
 
 
 def decay_groups_of_before(model: nn.Module) -> ParameterGroups:
     """The groups of runs that began when every matrix decayed."""
-    return grouped(model, exempt=set())
+    return grouped(model, set(), named(model, "hidden_matrices"))
 
 
-def grouped(model: nn.Module, exempt: set[int]) -> ParameterGroups:
-    inside = {id(p) for part in hidden_parts(model) for p in part.parameters()}
+def decay_groups_of_parts(model: nn.Module) -> ParameterGroups:
+    """The groups of runs that began when a model as a whole could name no hidden matrices (ModernBERT)."""
+    return grouped(model, named(model, "undecayed"), named(model, "hidden_matrices", itself=False))
+
+
+EARLIER_GROUPS = (decay_groups_of_before, decay_groups_of_parts)
+
+
+def named(model: nn.Module, method: str, itself: bool = True) -> set[int]:
+    """The ids of the parameters that this method of the model and of its parts names."""
+    parts = list(model.modules())[0 if itself else 1 :]
+    return {id(parameter) for part in parts for parameter in getattr(part, method, list)()}
+
+
+def grouped(model: nn.Module, exempt: set[int], inside: set[int]) -> ParameterGroups:
     parameters = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in parameters if p.dim() >= 2 and id(p) not in exempt]
     hidden = [p for p in matrices if p.dim() == 2 and id(p) in inside]
@@ -50,18 +61,6 @@ def grouped(model: nn.Module, exempt: set[int]) -> ParameterGroups:
 
 def group_sizes(groups: Iterable[ParameterGroup]) -> list[int]:
     return [len(group["params"]) for group in groups]
-
-
-def hidden_parts(model: nn.Module) -> Iterator[nn.Module]:
-    for module in model.modules():
-        if isinstance(module, Block):
-            yield module
-        elif isinstance(module, Transformer):
-            yield module.entry  # ALBERT's widens the embeddings
-        elif isinstance(module, TokenHead):
-            yield module.transform
-        elif isinstance(module, PooledHead):
-            yield module.pool
 
 
 def hyperparameters(group: ParameterGroup) -> ParameterGroup:
