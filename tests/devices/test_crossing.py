@@ -24,12 +24,12 @@ KINDS = {
 
 def warnings_of(config: dict[str, Any]) -> list[str]:
     """What a training warns of."""
-    told: list[str] = []
+    messages: list[str] = []
     handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("variformer").addHandler(handler)
     train(config)
-    return told
+    return messages
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ FAMILIES = {
 }
 
 
-def watched(config: dict[str, Any]) -> list[dict[str, Any]]:
+def observed_steps(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Train, and tell of each step which samples it saw, the sum and number of its losses, and its gradient."""
     steps: list[dict[str, Any]] = [{"samples": [], "losses": []}]
     step, clip = Training.training_step, Training.configure_gradient_clipping
@@ -85,7 +85,7 @@ def one(request, composed, on_ranks, checkpoint_of):
     """One process, all of the global batch at once: its overrides, steps and final weights."""
     overrides = [*FAMILIES[request.param], *SMALL]
     config = composed(*overrides)
-    (steps,) = on_ranks(watched, config, ranks=1)
+    (steps,) = on_ranks(observed_steps, config, ranks=1)
     return overrides, steps, checkpoint_of(config)["state_dict"]
 
 
@@ -93,7 +93,7 @@ def one(request, composed, on_ranks, checkpoint_of):
 def test_two_processes_with_accumulation_learn_what_one_learns(one, kind, composed, on_ranks, checkpoint_of):
     overrides, steps, weights = one
     config = composed(*overrides, "micro_batch=1", f"trainer={kind}", "trainer.devices=2")
-    ranks = on_ranks(watched, config)
+    ranks = on_ranks(observed_steps, config)
     require_same_steps(steps, ranks, weights, checkpoint_of(config)["state_dict"])
 
 

@@ -108,7 +108,7 @@ def test_two_launches_without_an_id_have_directories_of_their_own():
     """torchrun's static rendezvous names every run "none": the process that started the ranks tells them apart."""
     code = "import sys; from variformer import processes; print(processes.stamp())"
     agent = f"import subprocess, sys; [subprocess.run([sys.executable, '-c', {code!r}]) for _ in range(2)]"
-    told = [
+    launches = [
         subprocess.run(
             [sys.executable, "-c", agent],
             env=os.environ | {"TORCHELASTIC_RUN_ID": "none"},
@@ -119,6 +119,6 @@ def test_two_launches_without_an_id_have_directories_of_their_own():
         ).stdout.split()
         for _ in range(2)
     ]
-    assert [len(stamps) for stamps in told] == [2, 2]
-    assert [len(set(stamps)) for stamps in told] == [1, 1]
-    assert told[0] != told[1]
+    assert [len(stamps) for stamps in launches] == [2, 2]
+    assert [len(set(stamps)) for stamps in launches] == [1, 1]
+    assert launches[0] != launches[1]

@@ -47,9 +47,9 @@ def test_both_devices_stop_where_one_has_a_loss_that_is_not_finite(composed, on_
     config, culprit = composed(*IMAGES), of_second_device(step=3)
     spoil(monkeypatch, culprit)
     first, second = on_ranks(outcome, config)
-    for told in (first, second):
-        assert "step 3: the loss is not finite\n" in told
-        assert f"micro batch 2 of 2 on device 2 of 2: samples {culprit[1]} of epoch 0" in told
+    for message in (first, second):
+        assert "step 3: the loss is not finite\n" in message
+        assert f"micro batch 2 of 2 on device 2 of 2: samples {culprit[1]} of epoch 0" in message
     run = Path(config["run_dir"])
     assert json.loads((run / "status.json").read_text())["status"] == "failed"
     assert torch.load(run / "non_finite" / "step-00000003.pt", weights_only=True)["images"].isnan().all()
@@ -79,11 +79,11 @@ def test_a_shard_that_is_not_finite_is_saved_by_no_device(callbacks, composed, o
         plain(self, *arguments, **named)
         taken.append(1)
         if len(taken) == 3 and self.trainer.global_rank == 1:
-            shares = (local_shard(parameter.data) for parameter in self.model.parameters())
-            next(share for share in shares if share.numel()).view(-1)[0] = math.nan
+            shards = (local_shard(parameter.data) for parameter in self.model.parameters())
+            next(shard for shard in shards if shard.numel()).view(-1)[0] = math.nan
 
     monkeypatch.setattr(Training, "optimizer_step", optimizer_step)
-    for told in on_ranks(outcome, config):
-        assert "after step 3: " in told and "tensors are not finite" in told
+    for message in on_ranks(outcome, config):
+        assert "after step 3: " in message and "tensors are not finite" in message
     kept = checkpoint_of(config, "last")
     assert kept["global_step"] == 2 and all(x.isfinite().all() for x in kept["state_dict"].values())

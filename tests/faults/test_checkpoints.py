@@ -200,9 +200,9 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(composed, monkeypatch,
     fill_the_disk(monkeypatch, {2})
     with caplog.at_level(logging.WARNING):
         train(config)
-    (told,) = [record.getMessage() for record in caplog.records if "was not saved" in record.getMessage()]
-    assert "step-00000004.ckpt was not saved: No space left on device. It needs " in told and "MB free" in told
-    assert "The run goes on" in told
+    (message,) = [record.getMessage() for record in caplog.records if "was not saved" in record.getMessage()]
+    assert "step-00000004.ckpt was not saved: No space left on device. It needs " in message and "MB free" in message
+    assert "The run goes on" in message
     folder = RunDirectory(config["run_dir"]).checkpoints
     assert sorted(path.name for path in folder.glob("step-*.ckpt")) == ["step-00000002.ckpt", "step-00000006.ckpt"]
     assert (folder / "last.ckpt").resolve().name == "step-00000006.ckpt"

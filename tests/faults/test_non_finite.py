@@ -131,10 +131,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(composed, m
     spoil(monkeypatch, wrong[:1])
     with pytest.raises(NonFiniteError) as stopped:
         train(config)
-    told = str(stopped.value)
-    assert "step 3: the loss is not finite\n" in told
-    assert f"micro batch 2 of 2: samples {wrong[0][1]}, {wrong[1][1]} of epoch 0" in told
-    assert "inputs that are not finite: images" in told and "loss nan" in told
+    message = str(stopped.value)
+    assert "step 3: the loss is not finite\n" in message
+    assert f"micro batch 2 of 2: samples {wrong[0][1]}, {wrong[1][1]} of epoch 0" in message
+    assert "inputs that are not finite: images" in message and "loss nan" in message
 
     run = Path(config["run_dir"])
     status = json.loads((run / "status.json").read_text())
@@ -153,11 +153,11 @@ def test_the_first_module_that_is_not_finite_is_named(composed, monkeypatch, nam
     overflow(monkeypatch, step=2, block=-1)
     with pytest.raises(NonFiniteError) as stopped:
         train(composed(*FAMILIES[name], "model.dropout=0.1"))
-    told = str(stopped.value)
-    assert "step 2: the loss is not finite\n" in told
-    assert "output is not finite" in told
-    first = told.partition("output is not finite: ")[2].splitlines()[0]
-    assert first.endswith("blocks.1.feed_forward.widen"), told
+    message = str(stopped.value)
+    assert "step 2: the loss is not finite\n" in message
+    assert "output is not finite" in message
+    first = message.partition("output is not finite: ")[2].splitlines()[0]
+    assert first.endswith("blocks.1.feed_forward.widen"), message
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -181,9 +181,9 @@ def test_a_gradient_that_is_not_finite_stops_the_run(composed, monkeypatch):
     steepen(monkeypatch, 2)
     with pytest.raises(NonFiniteError) as stopped:
         train(composed(*IMAGES))
-    told = str(stopped.value)
-    assert "step 2: the gradient is not finite\n" in told and "micro batch 1 of 2" in told
-    assert "stopped being finite" in told and "blocks.0.feed_forward_norm" in told
+    message = str(stopped.value)
+    assert "step 2: the gradient is not finite\n" in message and "micro batch 1 of 2" in message
+    assert "stopped being finite" in message and "blocks.0.feed_forward_norm" in message
 
 
 def test_a_skipped_step_leaves_weights_and_optimizer_as_they_were(composed, monkeypatch):

@@ -6,7 +6,7 @@ from .contract import State
 
 
 class Rates(LambdaLR):
-    """The peaks that the optimizer was built with, times the schedule's factor, also after a checkpoint was loaded."""
+    """The optimizer's own peaks times the schedule's factor, also after a checkpoint was loaded."""
 
     def load_state_dict(self, state_dict: State) -> None:
         peaks = self.base_lrs

@@ -9,7 +9,7 @@ from .launcher import OwnLauncher
 
 
 class ReplicatedStrategy(OwnLauncher, DDPStrategy):
-    """Lightning's DDP, told in advance which parameters the loss does not depend on.
+    """Lightning's DDP, which knows in advance which parameters the loss does not depend on.
 
     DDP would wait for their gradients without end. It can also look for such parameters in every step, but that takes
     time in every step.
