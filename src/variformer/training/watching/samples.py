@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import lightning as L
 from torch import nn
@@ -33,7 +33,8 @@ class Samples(RunCallback):
         model = full_model(trainer.strategy, own.model)
         if model is None:
             return
-        text = self.writer(model, run_trainer(trainer).datamodule.data.tokenizer, length_of(own.objective))
+        data: Any = run_trainer(trainer).datamodule.data  # texts, since the writers of samples read nothing else
+        text = self.writer(model, data.tokenizer, length_of(own.objective))
         folder = run_of(trainer).samples
         try:
             folder.mkdir(exist_ok=True)
