@@ -76,7 +76,7 @@ def test_interpolations_cannot_smuggle_a_target_in():
         instantiate(unescaped, "model")
 
 
-def test_a_constructors_refusal_names_the_key_and_keeps_the_cause():
+def test_what_a_constructor_refuses_names_the_key_and_the_cause():
     rotary = {"_target_": "variformer.layers.RotaryPositions", "_partial_": True}
     node = {"_target_": "variformer.models.GPT", "width": 6, "heads": 2, "positions": rotary}
     with pytest.raises(ConfigError, match=r"^model: rotary positions turn pairs") as caught:
