@@ -179,7 +179,7 @@ def test_the_card_says_what_was_measured_and_how_it_was_trained(exported):
 def test_a_card_shows_no_folder_of_the_machine(composed):
     config = composed("experiment=bert", "data=text_files", "data.source.train=[texts/a.txt]", "init_from=some/model")
     assert "/texts/a.txt" in str(config["data"])
-    text = str(Card("run", "BertForPreTraining", 1, config))
+    text = str(Card("run", "BertForPreTraining", "fill-mask", 1, config))
     assert "a.txt" in text and "some/model" in text
     assert not [line for line in text.splitlines() if ": /" in line or "- /" in line or "texts" in line]
 
@@ -189,7 +189,11 @@ def test_a_card_shows_no_folder_of_an_imported_model(composed):
         "/home/me/bert": "bert",
         "google-bert/bert-base-uncased": "google-bert/bert-base-uncased",
     }.items():
-        text = str(Card("run", "BertForMaskedLM", 1, composed("experiment=bert"), record={"imported_from": source}))
+        text = str(
+            Card(
+                "run", "BertForMaskedLM", "fill-mask", 1, composed("experiment=bert"), record={"imported_from": source}
+            )
+        )
         assert f"imported from `{shown}` with Variformer" in text and "```yaml" not in text
 
 

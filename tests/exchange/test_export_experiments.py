@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import variformer
 from variformer.cli.main import app
-from variformer.exchange.model_card import kind_of
+from variformer.exchange.readers import reader_of
 from variformer.weights.huggingface import destination
 
 from .test_export import scores
@@ -50,7 +50,7 @@ def test_transformers_reads_it(untrained, teacher, tmp_path, experiment):
     assert result.stdout.splitlines()[-1].startswith(f"class: {architecture}")
     assert found.architecture in (architecture, None) and found.because in result.stdout
     trust = {"trust_remote_code": True} if found.architecture is None else {}
-    kind = getattr(hf, kind_of(architecture).reader)
+    kind = getattr(hf, reader_of(architecture))
     theirs, report = kind.from_pretrained(folder, output_loading_info=True, **trust)
     assert not any(report.values()), report
     for mine, his in scores(ours, theirs.eval(), reader):

@@ -3,27 +3,18 @@
 from functools import partial
 
 import pytest
+import systems
 import torch
+from systems import inputs_of
 from torch import Tensor, nn
 
-from variformer import layers, models
+from variformer import layers
 from variformer.layers import Attention, record_attention
 from variformer.weights.huggingface import config_of
 
-SIZES = dict(width=16, depth=2, heads=4, hidden=12)
-TEXT = dict(vocab_size=17, max_length=12)
-IMAGE = dict(image_size=6, patch_size=2, channels=1, classes=5)
 FAMILIES = {
-    "bert": partial(models.Bert, **TEXT, **SIZES),
-    "roberta": partial(models.Roberta, **TEXT, **SIZES),
-    "distilbert": partial(models.DistilBert, **TEXT, **SIZES),
-    "albert": partial(models.Albert, **TEXT, **SIZES, embedding_width=6),
-    "modern_bert": partial(models.ModernBert, **TEXT, **SIZES),
-    "gpt": partial(models.GPT, **TEXT, **SIZES),
-    "t5": partial(models.T5, **TEXT, **SIZES, head_width=6),
-    "bart": partial(models.Bart, **TEXT, **SIZES),
-    "vit": partial(models.ViT, **IMAGE, **SIZES),
-    "deit": partial(models.DeiT, **IMAGE, **SIZES),
+    name: partial(systems.small, name, heads=4, **({"image_size": 6} if name in systems.IMAGES else {}))
+    for name in systems.FAMILIES
 }
 VARIANTS = {
     "grouped-query": partial(Attention, key_value_heads=2),
@@ -31,8 +22,8 @@ VARIANTS = {
     "normed": partial(Attention, query_key_norm=nn.RMSNorm),
     "all": partial(Attention, key_value_heads=1, window=2, query_key_norm=nn.RMSNorm),
 }
-RELATIVE = [layers.Positions, layers.RotaryPositions, layers.RelativePositions, layers.LinearBiasPositions]
-DECODERS = {name: FAMILIES[name] for name in ("gpt", "t5", "bart")}
+RELATIVE = systems.BY_DISTANCE
+DECODERS = [name for name in FAMILIES if name in systems.CAUSAL + systems.READING_TWO]
 
 
 @pytest.fixture(autouse=True)
@@ -41,23 +32,11 @@ def seed():
 
 
 def random_model(family: str, variant: str, **parts) -> nn.Module:
-    model = FAMILIES[family](attention=VARIANTS[variant], **parts)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0.1, 0.4)
-    return model
-
-
-def inputs_of(family: str) -> tuple[Tensor, ...]:
-    if family in ("vit", "deit"):
-        return (torch.randn(2, 1, 6, 6),)
-    tokens = torch.randint(17, (2, 7))
-    return (tokens, torch.randint(17, (2, 5))) if family in ("t5", "bart") else (tokens,)
+    return systems.drawn(FAMILIES[family](attention=VARIANTS[variant], **parts), 0.1, 0.4)
 
 
 def scores_of(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
-    found = model(*inputs)
-    return [scores for scores in found if scores is not None] if isinstance(found, tuple) else [found]
+    return systems.scores_of(model(*inputs))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -65,7 +44,7 @@ def scores_of(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
 def test_every_family_learns_with_every_variant(family, variant):
     for positions in [None, *RELATIVE]:
         model = random_model(family, variant, **({} if positions is None else {"positions": positions}))
-        scores = scores_of(model, inputs_of(family))
+        scores = scores_of(model, inputs_of(model, length=7))
         sum(each.logsumexp(-1).mean() - each[..., 0].mean() for each in scores).backward()
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None and parameter.grad.isfinite().all(), (name, positions)
@@ -75,7 +54,8 @@ def test_every_family_learns_with_every_variant(family, variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_recorded_maps_are_what_was_computed(family, variant):
-    model, inputs = random_model(family, variant).eval(), inputs_of(family)
+    model = random_model(family, variant).eval()
+    inputs = inputs_of(model, length=7)
     expected = scores_of(model, inputs)
     with record_attention(model) as maps:
         recorded = scores_of(model, inputs)

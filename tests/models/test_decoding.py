@@ -2,28 +2,17 @@
 
 import pytest
 import torch
+from systems import BY_DISTANCE, FAMILIES, MASKED, READING_TWO, SCHEMES, SMALL, VOCABULARY, drawn, small
 from torch import nn
 
 from variformer import layers
-from variformer.models import GPT, T5, Albert, Bart, Bert, DistilBert, Roberta
 
-SIZES = dict(vocab_size=13, width=16, depth=2, heads=4, hidden=12)
-RELATIVE = [
-    layers.Positions,
-    layers.RotaryPositions,
-    layers.RelativePositions,
-    layers.LinearBiasPositions,
-]
-SCHEMES = [*RELATIVE, layers.LearnedPositions, layers.CountedPositions, layers.SinusoidalPositions]
-ENCODERS = [Bert, Roberta, DistilBert, Albert]
+ENCODERS = [family for family in FAMILIES if family in MASKED]
 
 
-def build(model: type[nn.Module], scheme: type, **changes) -> nn.Module:
+def build(system: str, scheme: type, **changes) -> nn.Module:
     torch.manual_seed(0)
-    built = model(**SIZES, max_length=20, positions=scheme, **changes).eval()
-    for parameter in built.parameters():
-        nn.init.normal_(parameter, 0.0, 0.4)
-    return built
+    return drawn(small(system, positions=scheme, **changes), 0.0, 0.4).eval()
 
 
 def assert_close(ours, expected):
@@ -33,8 +22,8 @@ def assert_close(ours, expected):
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("block", [layers.PreNormBlock, layers.ParallelBlock, layers.PostNormBlock])
 def test_cached_equals_uncached(scheme, block):
-    model = build(GPT, scheme, block=block)
-    tokens = torch.randint(13, (2, 11))
+    model = build("gpt", scheme, block=block)
+    tokens = torch.randint(VOCABULARY, (2, 11))
     for steps in [1] * 11, [4, 1, 5, 1]:
         cache = model.decoder.new_cache()
         scores = torch.cat([model(part, cache=cache) for part in tokens.split(steps, 1)], 1)
@@ -43,11 +32,11 @@ def test_cached_equals_uncached(scheme, block):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("depth", [None, 1, 3])
-@pytest.mark.parametrize("model", [T5, Bart])
+@pytest.mark.parametrize("model", READING_TWO)
 def test_cached_equals_uncached_with_a_memory(model, depth, scheme):
     model = build(model, scheme, decoder_depth=depth)
-    assert len(model.decoder.new_cache().blocks) == (depth or SIZES["depth"])
-    source, target = torch.randint(13, (2, 7)), torch.randint(13, (2, 11))
+    assert len(model.decoder.new_cache().blocks) == (depth or SMALL["depth"])
+    source, target = torch.randint(VOCABULARY, (2, 7)), torch.randint(VOCABULARY, (2, 11))
     mask = torch.arange(7) < torch.tensor([7, 3])[:, None]
     memory = model.encode(source, mask)
     for steps in [1] * 11, [4, 1, 5, 1]:
@@ -59,27 +48,28 @@ def test_cached_equals_uncached_with_a_memory(model, depth, scheme):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_padding_is_not_seen(scheme):
     lengths = torch.tensor([9, 5, 1])
-    tokens, mask = torch.randint(13, (3, 9)), torch.arange(9) < lengths[:, None]
-    encoders, decoders = [build(model, scheme) for model in ENCODERS], [build(model, scheme) for model in (T5, Bart)]
-    gpt = build(GPT, scheme)
+    tokens, mask = torch.randint(VOCABULARY, (3, 9)), torch.arange(9) < lengths[:, None]
+    encoders, decoders = [build(each, scheme) for each in ENCODERS], [build(each, scheme) for each in READING_TWO]
+    gpt = build("gpt", scheme)
 
     def predict(tokens, mask=None):
         found = [encoder(tokens, mask).tokens for encoder in encoders]
         return [*found, gpt(tokens, mask), *(model(tokens, tokens, mask, mask) for model in decoders)]
 
-    padded, pairs = predict(tokens, mask), encoders[0](tokens, mask).pair
+    bert = build("bert", scheme)
+    padded, pairs = predict(tokens, mask), bert(tokens, mask).pair
     for row, length in enumerate(lengths):
         alone = tokens[row : row + 1, :length]
         for scores, expected in zip(padded, predict(alone), strict=True):
             assert_close(scores[row : row + 1, :length], expected)
-        assert_close(pairs[row], encoders[0](alone).pair[0])
+        assert_close(pairs[row], bert(alone).pair[0])
 
 
-@pytest.mark.parametrize("scheme", RELATIVE)
+@pytest.mark.parametrize("scheme", BY_DISTANCE)
 def test_padding_on_the_left_is_not_seen(scheme):
     """Where only distances count. What stands before the text sees nothing at all, and must not be NaN."""
-    model = build(GPT, scheme)
-    tokens, mask = torch.randint(13, (2, 9)), torch.arange(9) >= torch.tensor([0, 4])[:, None]
+    model = build("gpt", scheme)
+    tokens, mask = torch.randint(VOCABULARY, (2, 9)), torch.arange(9) >= torch.tensor([0, 4])[:, None]
     scores = model(tokens, mask)
     assert scores.isfinite().all()
     assert_close(scores[1:, 4:], model(tokens[1:, 4:]))
@@ -88,17 +78,17 @@ def test_padding_on_the_left_is_not_seen(scheme):
 @pytest.mark.parametrize("model", ENCODERS)
 def test_counted_positions_do_not_see_padding_on_the_left_either(model):
     model = build(model, layers.CountedPositions)
-    tokens, mask = torch.randint(13, (2, 9)), torch.arange(9) >= torch.tensor([0, 4])[:, None]
+    tokens, mask = torch.randint(VOCABULARY, (2, 9)), torch.arange(9) >= torch.tensor([0, 4])[:, None]
     assert_close(model(tokens, mask).tokens[1:, 4:], model(tokens[1:, 4:]).tokens)
 
 
-@pytest.mark.parametrize("scheme", RELATIVE)
-@pytest.mark.parametrize("model", [GPT, *ENCODERS])
+@pytest.mark.parametrize("scheme", BY_DISTANCE)
+@pytest.mark.parametrize("model", ["gpt", *ENCODERS])
 def test_packed_documents_equal_separate_ones(model, scheme):
     """A (B, T, T) mask keeps documents in one row apart; a causal model stays causal within each."""
     model = build(model, scheme)
     predict = lambda *inputs: scores.tokens if hasattr(scores := model(*inputs), "tokens") else scores  # noqa: E731
-    tokens = torch.randint(13, (2, 12))
+    tokens = torch.randint(VOCABULARY, (2, 12))
     document = torch.tensor([[0] * 5 + [1] * 4 + [2] * 3, [0] * 1 + [1] * 11])
     packed = predict(tokens, document[:, :, None] == document[:, None])
     for row in range(2):
@@ -107,7 +97,7 @@ def test_packed_documents_equal_separate_ones(model, scheme):
 
 
 def test_a_row_longer_than_the_learned_positions_is_refused():
-    model = build(GPT, layers.LearnedPositions)
+    model = build("gpt", layers.LearnedPositions)
     cache = model.decoder.new_cache()
     model(torch.zeros(1, 20, dtype=torch.long), cache=cache)
     for cached in cache, None:

@@ -4,22 +4,12 @@ import itertools
 
 import pytest
 import torch
+from systems import FAMILIES, IMAGES, SCHEMES, SYSTEMS, TURNING
 from torch import nn
 
 from variformer import layers
 from variformer.layers import ACTIVATIONS
 
-FAMILIES = ["bert", "roberta", "distilbert", "albert", "modern_bert", "gpt", "t5", "bart", "vit", "deit"]
-POSITIONS = [
-    layers.Positions,
-    layers.LearnedPositions,
-    layers.CountedPositions,
-    layers.SinusoidalPositions,
-    layers.RotaryPositions,
-    layers.LocalRotaryPositions,
-    layers.RelativePositions,
-    layers.LinearBiasPositions,
-]
 NORMS = [nn.LayerNorm, nn.RMSNorm]
 FEED_FORWARD = [layers.FeedForward, layers.GatedFeedForward]
 BLOCKS = [layers.PreNormBlock, layers.PostNormBlock]
@@ -35,10 +25,10 @@ COMBINATIONS = [
 
 def has_no_gradient(name: str, positions: type) -> bool:
     """A bias of the keys adds the same to all scores of a query, which softmax ignores; unless keys turn."""
-    return name.endswith("attention.key.bias") and not issubclass(positions, layers.RotaryPositions)
+    return name.endswith("attention.key.bias") and positions not in TURNING
 
 
-@pytest.mark.parametrize(("family", "positions"), list(itertools.product(FAMILIES, POSITIONS)))
+@pytest.mark.parametrize(("family", "positions"), list(itertools.product(FAMILIES, SCHEMES)))
 def test_combinations_learn(tiny, loss_of, family, positions):
     for norm, feed_forward, block, activation in COMBINATIONS:
         model = tiny(
@@ -49,7 +39,7 @@ def test_combinations_learn(tiny, loss_of, family, positions):
             block=block,
             activation=activation,
         )
-        loss = loss_of(family, model)
+        loss = loss_of(model)
         loss.backward()
         combination = (norm.__name__, feed_forward.__name__, block.__name__, activation)
         assert loss.isfinite(), combination
@@ -59,7 +49,7 @@ def test_combinations_learn(tiny, loss_of, family, positions):
             assert parameter.grad.any() or has_no_gradient(name, positions), (name, *combination)
 
 
-@pytest.mark.parametrize(("family", "positions"), list(itertools.product(FAMILIES, POSITIONS)))
+@pytest.mark.parametrize(("family", "positions"), list(itertools.product(FAMILIES, SCHEMES)))
 def test_half_precision(tiny, scores_of, family, positions):
     """Whole in bfloat16, and by autocast: finite, and what full precision says but for its 8 bits."""
     model = tiny(family, positions=positions).eval()
@@ -67,25 +57,25 @@ def test_half_precision(tiny, scores_of, family, positions):
         for parameter in model.parameters():
             parameter.copy_(parameter.bfloat16())
         torch.manual_seed(1)
-        expected = scores_of(family, model)
+        expected = scores_of(model)
         torch.manual_seed(1)
         with torch.autocast("cpu", torch.bfloat16):
-            mixed = scores_of(family, model)
+            mixed = scores_of(model)
     for ours, exact in zip(mixed, expected, strict=True):
         assert ours.isfinite().all()
         assert (ours - exact).abs().max() < 0.1 * exact.abs().max()
-    if family not in ("vit", "deit"):
+    if family not in IMAGES:
         with torch.no_grad():
-            assert all(scores.isfinite().all() for scores in scores_of(family, model.bfloat16()))
+            assert all(scores.isfinite().all() for scores in scores_of(model.bfloat16()))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_an_activation_is_used(tiny, scores_of, family):
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_an_activation_is_used(tiny, scores_of, system):
     """Two models that differ in nothing but the activation predict differently."""
     outcomes = []
     for activation in ACTIVATIONS:
         torch.manual_seed(0)
-        model = tiny(family, activation=activation).eval()
-        outcomes.append(scores_of(family, model)[0])
+        model = tiny(system, activation=activation).eval()
+        outcomes.append(scores_of(model)[0])
     for one, other in itertools.combinations(outcomes, 2):
         assert not torch.equal(one, other)

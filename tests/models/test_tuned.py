@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from systems import READING_TWO, TEXT, VOCABULARY
 from torch import nn
 
 from variformer.models import (
@@ -16,7 +17,6 @@ from variformer.models import (
     TokenClassifier,
 )
 
-TEXT = ["bert", "roberta", "distilbert", "albert", "modern_bert", "gpt", "t5", "bart"]
 END, START = 1, 2
 HEADS = {
     "sequence": (partial(SequenceClassifier, classes=3), [(2, 3)]),
@@ -30,7 +30,7 @@ REREAD = {
     "span": (partial(RereadSpanFinder, start=START), [(2, 6), (2, 6)]),
 }
 CASES = [(family, *head) for family in TEXT for head in HEADS.values()]
-CASES += [(family, *head) for family in ("t5", "bart") for head in REREAD.values()]
+CASES += [(family, *head) for family in READING_TWO for head in REREAD.values()]
 
 
 def scores(model, *inputs):
@@ -41,7 +41,7 @@ def scores(model, *inputs):
 @pytest.mark.parametrize(("family", "head", "shapes"), CASES)
 def test_every_head_reads_every_body_and_trains_all_of_it(tiny, family, head, shapes):
     model = head(tiny(family)).eval()
-    tokens = torch.randint(3, 17, (2, 6))
+    tokens = torch.randint(3, VOCABULARY, (2, 6))
     tokens[:, -1] = END
     found = scores(model, tokens)
     assert [tuple(each.shape) for each in found] == shapes
@@ -53,7 +53,7 @@ def test_every_head_reads_every_body_and_trains_all_of_it(tiny, family, head, sh
 def test_padding_on_the_right_changes_nothing(tiny, family):
     body = tiny(family)
     models = [TokenClassifier(body, 3), LastTokenClassifier(body, 3)]
-    tokens = torch.randint(17, (1, 4))
+    tokens = torch.randint(VOCABULARY, (1, 4))
     padded, mask = torch.cat([tokens, torch.full((1, 2), 0)], 1), torch.tensor([[True] * 4 + [False] * 2])
     for model in models:
         model.eval()
@@ -80,7 +80,7 @@ def test_what_the_states_do_not_need_comes_off(tiny):
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_the_last_real_token_is_read(tiny, side):
     model = LastTokenClassifier(tiny("gpt"), 3).eval()
-    tokens, mask = torch.randint(17, (2, 5)), torch.ones(2, 5, dtype=torch.bool)
+    tokens, mask = torch.randint(VOCABULARY, (2, 5)), torch.ones(2, 5, dtype=torch.bool)
     mask[1, :2] = side == "right"
     mask[1, 3:] = side == "left"
     states = model.body.states(tokens, mask)
@@ -98,6 +98,6 @@ def test_the_decoder_reads_the_text_behind_a_start_token_up_to_its_end(tiny):
 
 def test_the_activation_of_the_hidden_layer_is_a_part(tiny):
     model = SequenceClassifier(tiny("distilbert"), 3, activation=nn.ReLU).eval()
-    tokens = torch.randint(17, (2, 6))
+    tokens = torch.randint(VOCABULARY, (2, 6))
     first = model.body.states(tokens)[:, 0]
     torch.testing.assert_close(model(tokens), model.head.scores(model.head.pool(first).relu()))

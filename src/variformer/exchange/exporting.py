@@ -10,6 +10,7 @@ from .. import portable
 from ..analysis.cost import parameter_count
 from ..hub import read_json
 from ..layers import TokenEmbedding
+from ..models.contracts import declared
 from ..run_directory.directory import RunDirectory, write_json
 from ..weights.files import SHARD_BYTES, remove_weights, write_tensors
 from .folders import require_writable
@@ -85,7 +86,16 @@ def write_tokenizer(model: nn.Module, run: RunDirectory, folder: Path) -> None:
 def card(run: RunDirectory, model: nn.Module, out: Outgoing, checkpoint: str) -> Card:
     config = run_config(run.path)
     record, metrics = run.facts(), measured(run, checkpoint)
-    return Card(config["name"], out.architecture, parameter_count(model), config, metrics, record, out.reason)
+    return Card(
+        config["name"],
+        out.architecture,
+        declared(model, "pipeline") or "",
+        parameter_count(model),
+        config,
+        metrics,
+        record,
+        own_code=out.reason,
+    )
 
 
 def class_line(folder: Path) -> str:

@@ -10,16 +10,18 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from .. import models, portable
+from .. import portable
 from ..analysis.cost import parameter_count
 from ..config import check
-from ..config.checking.check import with_defaults
-from ..config.composing.paths import anchored
+from ..config.checking.defaults import with_defaults
+from ..config.classes.targets import find
+from ..config.composing.absolute_paths import with_absolute_paths
 from ..config.schema import Experiment
 from ..data import Tokenizer
 from ..data.images.preprocessing import normalisation
 from ..hub import SETTINGS, TOKENIZER, locate, read_json
 from ..layers import Transformer
+from ..models.contracts import declared
 from ..run_directory.checkpoint_files import checksum_of
 from ..run_directory.directory import RunDirectory, write_json
 from ..training.resuming.checkpoint_io import WholeCheckpointIO
@@ -30,24 +32,7 @@ from .nodes import node_of, recorded
 
 Config = dict[str, Any]
 SEED = 0
-LONGEST = 2048  # tokens that an evaluation reads at once, however many the model can
-
-# What each model is evaluated by; the first that fits is taken. Nothing evaluates a head for a task yet.
-OBJECTIVES: tuple[tuple[type[nn.Module], str], ...] = (
-    (models.Roberta, "full_sentences.FullSentences"),
-    (models.DistilBert, "masked_tokens.MaskedTokens"),
-    (models.Albert, "masked_tokens_and_order.MaskedTokensAndOrder"),
-    (models.ModernBert, "masked_tokens.MaskedTokens"),
-    (models.Bert, "masked_tokens_and_pairs.MaskedTokensAndPairs"),
-    (models.GPT, "next_token.NextToken"),
-    (models.T5, "span_corruption.SpanCorruption"),
-    (models.Bart, "text_infilling.TextInfilling"),
-    (models.ViT, "image_classification.ImageClassification"),
-)
-UNPAIRED = dict.fromkeys(  # for a checkpoint that was saved without its judge of pairs, whatever its pooler
-    ("masked_tokens_and_order.MaskedTokensAndOrder", "masked_tokens_and_pairs.MaskedTokensAndPairs"),
-    "masked_tokens.MaskedTokens",
-)
+LONGEST = 2048  # tokens that an evaluation reads at once, even if the model can read more
 
 
 def import_model(source: str, path: str | Path, data: str | None = None) -> RunDirectory:
@@ -74,7 +59,7 @@ def import_model(source: str, path: str | Path, data: str | None = None) -> RunD
     node = portable.node_of(folder) if portable.is_own(folder) else node_of(model, made)
     config = config_of_import(node, model, anew, folder, run, data)
     check(config)
-    config = anchored(config)
+    config = with_absolute_paths(config)
     facts = {"name": config["name"], "seed": SEED, "parameters": parameter_count(model), "max_steps": 0}
     place = run.path.resolve()
     working = RunDirectory(place.with_name(f".{place.name}.{os.getpid()}.tmp"))
@@ -122,7 +107,7 @@ def config_of_import(
         global_batch=8,
         max_steps=1,
         model=node,
-        objective=objective and {"_target_": f"variformer.objectives.{objective}", "_partial_": True},
+        objective=objective and {"_target_": objective, "_partial_": True},
         data=image_data(described, folder, data) if images else text_data(data),
         tokenizer=None if images else tokenizer,
         optimizer={"_target_": "variformer.training.optimizer.AdamW", "_partial_": True, "lr": 1e-4},
@@ -131,13 +116,14 @@ def config_of_import(
 
 
 def objective_of(model: nn.Module, anew: list[str]) -> str | None:
-    """None where there is none. A judge of pairs that is new or all zero was read from a checkpoint without one."""
-    for kind, objective in OBJECTIVES:
-        if isinstance(model, kind):
-            judge = getattr(model, "pair_head", None)
-            judges = judge is not None and "pair_head.scores" not in anew and bool(judge.scores.weight.any())
-            return objective if judges else UNPAIRED.get(objective, objective)
-    return None
+    """The objective of the model's paper; None for a head for a task, which no objective evaluates yet.
+
+    A pair head that is new or all zero was read from a checkpoint without one: it is not evaluated.
+    """
+    pair_head = getattr(model, "pair_head", None)
+    trained = pair_head is not None and "pair_head.scores" not in anew and bool(pair_head.scores.weight.any())
+    name = (declared(model, "pair_objective") if trained else None) or declared(model, "objective")
+    return name and f"{find(f'variformer.objectives.{name}').module}.{name.rpartition('.')[2]}"
 
 
 def text_data(files: str | None) -> Config:
@@ -146,7 +132,7 @@ def text_data(files: str | None) -> Config:
         if files is None
         else {"_target_": "variformer.data.TextFiles", "train": files}
     )
-    return {"_target_": "variformer.data.TextData", "_partial_": True, "source": source}
+    return {"_target_": "variformer.data.TextData", "_partial_": True, "source": source, "on_bad": "skip"}
 
 
 def image_data(model: Config, folder: Path, images: str | None) -> Config:

@@ -3,42 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from ..config.composing.paths import with_paths
+from ..config.composing.absolute_paths import with_paths
+from .readers import reader_of
 
-
-class Kind(NamedTuple):
-    pipeline: str  # what the hub calls the task
-    reader: str  # the class of transformers that reads such a model whatever its family
-
-
-WRITES = Kind("text-generation", "AutoModelForCausalLM")
-CLASSIFIES_IMAGES = Kind("image-classification", "AutoModelForImageClassification")
-KINDS = {  # by how the name of their class ends
-    "ForPreTraining": Kind("fill-mask", "AutoModelForPreTraining"),
-    "ForMaskedLM": Kind("fill-mask", "AutoModelForMaskedLM"),
-    "LMHeadModel": WRITES,
-    "ForCausalLM": WRITES,
-    "ForConditionalGeneration": Kind("text2text-generation", "AutoModelForSeq2SeqLM"),
-    "ForSequenceClassification": Kind("text-classification", "AutoModelForSequenceClassification"),
-    "ForTokenClassification": Kind("token-classification", "AutoModelForTokenClassification"),
-    "ForQuestionAnswering": Kind("question-answering", "AutoModelForQuestionAnswering"),
-    "ForImageClassification": CLASSIFIES_IMAGES,
-    "ForImageClassificationWithTeacher": CLASSIFIES_IMAGES,
-}
 TEMPLATE = Path(__file__).with_suffix(".md")
 RECIPE = (
     *("model", "objective", "data", "tokenizer", "optimizer", "schedule", "init_from", "length"),
     *("global_batch", "max_steps", "max_epochs", "clip", "precision", "seed"),
 )  # what of a run's config says how it was trained
-
-
-def kind_of(architecture: str) -> Kind:
-    return next(kind for ending, kind in KINDS.items() if architecture.endswith(ending))
 
 
 def published(text: str, kind: str = "") -> str:
@@ -52,6 +28,7 @@ class Card:
 
     name: str
     architecture: str  # the class of transformers that it is written for
+    pipeline: str  # what the hub calls its task
     parameters: int
     config: Mapping[str, Any]  # of the run
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -72,8 +49,9 @@ class Card:
         return self.config.get("tokenizer") is None
 
     @property
-    def kind(self) -> Kind:
-        return kind_of(self.architecture)
+    def reader(self) -> str:
+        """The automatic class of transformers that reads the model."""
+        return reader_of(self.architecture)
 
     @property
     def data(self) -> str:
@@ -97,18 +75,17 @@ class Card:
         facts = {"Versions": versions, "Hardware": machine, "Commit": commit and [commit]}
         return " ".join(f"{name}: {', '.join(values)}." for name, values in facts.items() if values)
 
-    def results(self) -> list[EvalResult]:
-        return [
-            EvalResult(self.kind.pipeline, self.data, self.data, name, value, dataset_split=split, metric_name=name)
+    def __str__(self) -> str:
+        from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+        results = [
+            EvalResult(self.pipeline, self.data, self.data, name, value, dataset_split=split, metric_name=name)
             for split, values in self.metrics.items()
             for name, value in values.items()
         ]
-
-    def __str__(self) -> str:
-        results = self.results()
         matter = ModelCardData(
             library_name="transformers",
-            pipeline_tag=self.kind.pipeline,
+            pipeline_tag=self.pipeline,
             tags=["variformer"],
             model_name=self.name if results else None,
             eval_results=results or None,

@@ -9,15 +9,13 @@ from torch import Tensor, nn
 from .. import portable
 from ..data import Tokenizer
 from ..hub import read_json
-from ..models import T5, Bart
 from ..run_directory.directory import RunDirectory, code_state
 from ..weights import huggingface
 from ..weights.destination import Destination, destination
 from .loading import run_config
-from .model_card import KINDS
+from .readers import READERS
 
 Json = dict[str, Any]
-SECTIONS = ("attn_config",)  # settings within config.json, of which ours says a part
 REASON = "own_code_because"  # in config.json
 SECTIONS = ("attn_config",)  # settings within config.json, of which ours says a part
 
@@ -78,7 +76,7 @@ def stamp() -> str:
 def settings_of(model: nn.Module, tokenizer: Tokenizer | None, came: Json) -> Json:
     """config.json: what the model is, over what it came with. Precision, tokens and class names stay as they came.
 
-    So does their class: one for masked tokens alone may come with a pooler, which our judge of pairs keeps.
+    So does their class: one for only masked tokens may come with a pooler, which our pair head keeps.
     """
     ids = token_ids(model, tokenizer) | ids_of(came)
     ours = huggingface.config_of(model, model_type=came.get("model_type"), **ids)
@@ -87,7 +85,7 @@ def settings_of(model: nn.Module, tokenizer: Tokenizer | None, came: Json) -> Js
         name: came[name] | ours[name] for name in SECTIONS if isinstance(came.get(name), dict) and name in ours
     }
     settings |= {name: came[name] for name in ("id2label", "label2id") if name in came}
-    if known := [name for name in came.get("architectures") or () if name.endswith(tuple(KINDS))]:
+    if known := [name for name in came.get("architectures") or () if name.endswith(tuple(READERS))]:
         settings["architectures"] = known
     dtype = settings.pop("torch_dtype", None)  # as transformers 4 called it
     return settings | ({"dtype": came.get("dtype") or dtype} if came else {})
@@ -104,10 +102,9 @@ def token_ids(model: nn.Module, tokenizer: Tokenizer | None) -> dict[str, Any]:
         return {}
     named = {name: tokenizer.names.get(f"{name}_token") for name in ("pad", "bos", "eos")}  # BERT has no eos, but a sep
     ids = {f"{name}_token_id": token and tokenizer.core.token_to_id(token) for name, token in named.items()}
-    if isinstance(model, T5):
-        ids["decoder_start_token_id"] = tokenizer.pad
-    if isinstance(model, Bart):
-        ids |= {"decoder_start_token_id": tokenizer.end, "forced_eos_token_id": tokenizer.end}
+    for theirs, ours in ("decoder_start_token_id", "start_token"), ("forced_eos_token_id", "last_token"):
+        if role := getattr(model, ours, None):
+            ids[theirs] = getattr(tokenizer, role)
     return {name: id for name, id in ids.items() if id is not None}
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..ranges import BelowOne, Count
 from .attention import Attention, KeyValues
+from .hidden import matrices_of
 from .stochastic_depth import StochasticDepth
 
 # Shapes: B batch, T tokens, M tokens of the memory, D model width, R what turns of a head.
@@ -60,6 +61,10 @@ class Block(nn.Module):
         self.dropout: nn.Module = nn.Dropout(dropout)
         if stochastic_depth:
             self.dropout = nn.Sequential(self.dropout, StochasticDepth(stochastic_depth))
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """All matrices of a block."""
+        return matrices_of(self)
 
     def attend(self, x: Tensor, context: Context, cache: BlockCache | None) -> Tensor:
         kv = cache.self_attention if cache else None

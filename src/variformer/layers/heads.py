@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from ..ranges import BelowOne, Count, Positive
+from .hidden import matrices_of
 
 # Shapes: B batch, T tokens, D model width, V vocabulary.
 
@@ -29,6 +30,10 @@ class TokenHead(nn.Module):
         if tied_to is not None:
             self.scores.weight = tied_to.weight
 
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """Those of `transform`; the scores are the output."""
+        return matrices_of(self.transform)
+
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., V)."""
         return self.scores(self.transform(x) * self.scale)
@@ -50,6 +55,10 @@ class PooledHead(nn.Module):
         self.activation = activation()
         self.dropout = nn.Dropout(dropout)
         self.scores = nn.Linear(width, classes)
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """The matrix of the hidden layer; the scores are the output."""
+        return matrices_of(self.pool)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, D) -> (B, classes)."""

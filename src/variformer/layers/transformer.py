@@ -8,6 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..ranges import Count, Whole
 from .block import Block, BlockCache, Context
+from .hidden import matrices_of
 from .positions import Positions
 
 # Shapes: B batch, T tokens, K tokens with those in the cache, M tokens of the memory, D model width, H heads.
@@ -47,6 +48,10 @@ class Transformer(nn.Module):
         self.final_norm = nn.Identity() if blocks[-1].ends_normalised else final_norm
         self.causal, self.depth = causal, depth or len(blocks)
         self.checkpointing = False
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """Those between the embeddings and the first block (ALBERT). Blocks name their own."""
+        return matrices_of(self.entry)
 
     def forward(
         self,

@@ -21,9 +21,11 @@ A model derives from one of them, or has the same attributes. What it may have, 
   and the model is exported as a Hugging Face folder with its own modelling code
 - annotated arguments, with the types of `variformer.ranges`: values are checked before anything is imported
 - arguments called vocab_size, max_length, image_size, channels or classes: they are compared with the data's
-- `variformer.layers.Block`s in it: compile, trainer=fsdp, and Muon's update of hidden matrices
+- `variformer.layers.Block`s in it: compile and trainer=fsdp
 - a `variformer.layers.Transformer` in it: checkpointing, and its sizes in `variformer info`
 - `undecayed()` of a part: its parameters that weight decay leaves out
+- `hidden_matrices()` of a part: its matrices that Muon updates; blocks and heads of `variformer.layers` have it
+- `objective`: the class in `variformer.objectives` that evaluates an imported model, that of its paper
 
 Such a folder takes modules along that import torch, Python's own modules and variformer's layers and models alone.
 """
@@ -42,6 +44,7 @@ from .contracts import (
 )
 from .deit import DeiT, PlainDeiT, SingleHeadDeiT
 from .distilbert import DistilBert
+from .electra import Detections, Electra
 from .gpt import GPT
 from .modern_bert import ModernBert
 from .roberta import Roberta
@@ -67,7 +70,9 @@ __all__ = [
     "Bert",
     "CausalLanguageModel",
     "DeiT",
+    "Detections",
     "DistilBert",
+    "Electra",
     "EncoderDecoder",
     "EndTokenClassifier",
     "FirstTokenClassifier",

@@ -5,6 +5,7 @@ Lan et al., 2019, https://arxiv.org/abs/1909.11942.
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from torch import nn
 
@@ -23,6 +24,7 @@ from ..layers import (
     TokenHead,
     Transformer,
     initialise,
+    stack,
 )
 from ..ranges import BelowOne, Count, Whole
 from .contracts import MaskedLanguageModel
@@ -34,6 +36,8 @@ class Albert(MaskedLanguageModel):
     `embedding_width` is that of tokens, segments and positions, which one matrix widens to `width` (section 3.1).
     `groups` blocks share the `depth` layers, each as many of them in a row; the paper's models have one.
     """
+
+    pair_objective: ClassVar[str | None] = "MaskedTokensAndOrder"
 
     def __init__(
         self,
@@ -65,16 +69,15 @@ class Albert(MaskedLanguageModel):
                 Sizes(embedding_width, heads, width // heads, max_length, causal=False, embedding_std=initialise.STD)
             ),
             entry=nn.Sequential(norm(embedding_width), nn.Dropout(dropout), nn.Linear(embedding_width, width)),
-            blocks=[
-                block(
-                    width,
-                    self_attention=attention(width, heads, dropout=dropout),
-                    feed_forward=feed_forward(width, hidden, activation=activation),
-                    norm=norm,
-                    dropout=dropout,
-                )
-                for _ in range(groups)
-            ],
+            blocks=stack(
+                groups,
+                width,
+                block=block,
+                self_attention=partial(attention, width, heads, dropout=dropout),
+                feed_forward=partial(feed_forward, width, hidden, activation=activation),
+                norm=norm,
+                dropout=dropout,
+            ),
             final_norm=norm(width),
             depth=depth,
         )

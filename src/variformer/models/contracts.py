@@ -4,7 +4,7 @@ A model that builds the named parts in its `__init__` gets the methods from here
 otherwise. A model in a package of your own may derive from these classes too, or have the same attributes.
 """
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
@@ -12,11 +12,15 @@ from ..layers import Cache, PooledHead, TokenHead, Transformer
 
 # Shapes: B batch, T tokens, S source tokens, V vocabulary, D model width, N positions that are asked for.
 
+SpecialToken = Literal["start", "end", "pad"]  # by its name in a tokenizer
+
 
 class TextModel(nn.Module):
     """A model that reads tokens and has a state for each of them. A head for a task can read these states (`Tuned`)."""
 
     kind: ClassVar[str]  # which objectives train the model, and which classes of transformers have its heads
+    objective: ClassVar[str]  # the class in `variformer.objectives` of its paper's task; it evaluates imported models
+    pipeline: ClassVar[str]  # what Hugging Face's hub calls its task
     head_names: ClassVar[tuple[str, ...]]  # the submodules that read the states; a head for a task replaces them
     width: int  # D, of the states
 
@@ -32,9 +36,15 @@ class Predictions(NamedTuple):
 
 
 class MaskedLanguageModel(TextModel):
-    """An encoder that fills in masked tokens. With a `pair_head` it also classifies pairs of segments."""
+    """An encoder that fills in masked tokens. With a `pair_head` it also classifies pairs of segments.
+
+    `pair_objective` is the objective of a model whose pair head is trained, where its paper trains one.
+    """
 
     kind: ClassVar = "encoder with a token head"
+    objective: ClassVar[str] = "MaskedTokens"
+    pair_objective: ClassVar[str | None] = None
+    pipeline: ClassVar = "fill-mask"
     head_names: ClassVar[tuple[str, ...]] = ("token_head", "pair_head")
 
     encoder: Transformer
@@ -67,6 +77,8 @@ class CausalLanguageModel(TextModel):
     """A decoder that predicts each token from those before it."""
 
     kind: ClassVar = "causal decoder"
+    objective: ClassVar[str] = "NextToken"
+    pipeline: ClassVar = "text-generation"
     head_names: ClassVar[tuple[str, ...]] = ("head",)
 
     decoder: Transformer
@@ -89,6 +101,9 @@ class EncoderDecoder(TextModel):
     """An encoder reads the source; a decoder reads the encoder's states and predicts each target token."""
 
     kind: ClassVar = "encoder-decoder"
+    pipeline: ClassVar = "text2text-generation"
+    start_token: ClassVar[SpecialToken]  # the token that a target begins with
+    last_token: ClassVar[SpecialToken | None] = None  # that generation writes where it reaches its longest text
     head_names: ClassVar[tuple[str, ...]] = ("decoder", "head")
 
     encoder: Transformer
@@ -138,9 +153,25 @@ class ImageClassifier(nn.Module):
     """An encoder of images with a head for classes."""
 
     kind: ClassVar[str] = "image classifier"
+    objective: ClassVar[str] = "ImageClassification"
+    pipeline: ClassVar[str] = "image-classification"
 
     encoder: Transformer
 
     def forward(self, images: Tensor) -> Tensor | ImageScores:
         """(B, C, H, W) images -> (B, classes) scores, or those of two heads."""
         raise NotImplementedError(f"{type(self).__name__} has no `forward`")
+
+
+CONTRACTS: tuple[type[TextModel | ImageClassifier], ...] = (
+    MaskedLanguageModel,
+    CausalLanguageModel,
+    EncoderDecoder,
+    ImageClassifier,
+)
+
+
+def declared(model: nn.Module, name: str) -> str | None:
+    """The model's `objective`, `pipeline`, ...: as its class says it, or else the class above of its `kind`."""
+    contract = next((each for each in CONTRACTS if each.kind == getattr(model, "kind", None)), None)
+    return getattr(model, name, getattr(contract, name, None))

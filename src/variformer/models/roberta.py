@@ -5,7 +5,7 @@ Liu et al., 2019, https://arxiv.org/abs/1907.11692.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -20,6 +20,9 @@ class Roberta(Bert):
     Its one segment is a constant vector, and its positions are counted from 2 over real tokens: both are leftovers of
     the reference code (fairseq) that its checkpoints hold.
     """
+
+    objective: ClassVar[str] = "FullSentences"
+    pair_objective: ClassVar[str | None] = None
 
     def __init__(
         self,

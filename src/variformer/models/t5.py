@@ -6,6 +6,7 @@ feed-forward layers and a head of its own: `T5(tied_head=False, feed_forward=Gat
 
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 from torch import nn
 
@@ -22,9 +23,10 @@ from ..layers import (
     TokenHead,
     Transformer,
     initialise,
+    stack,
 )
 from ..ranges import BelowOne, Count, Positive
-from .contracts import EncoderDecoder
+from .contracts import EncoderDecoder, SpecialToken
 
 
 class T5(EncoderDecoder):
@@ -36,6 +38,9 @@ class T5(EncoderDecoder):
     in proportion to the weights; with steps of one size for every matrix (Muon), about head_width^-1/2 keeps attention
     from saturating.
     """
+
+    objective: ClassVar[str] = "SpanCorruption"
+    start_token: ClassVar[SpecialToken] = "pad"
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class T5(EncoderDecoder):
         new_attention = partial(
             attention, width, heads, head_width=head_width, bias=False, dropout=dropout, scale=attention_scale
         )
+        new_feed_forward = partial(feed_forward, width, hidden, activation=activation, bias=False, dropout=dropout)
         embedding = TokenEmbedding(vocab_size, width)
 
         def half(depth: int, causal: bool, reads_memory: bool) -> Transformer:
@@ -71,17 +77,16 @@ class T5(EncoderDecoder):
                 embedding=embedding,
                 positions=positions(Sizes(width, heads, head_width, max_length, causal, embedding_std)),
                 entry=nn.Dropout(dropout),
-                blocks=[
-                    block(
-                        width,
-                        self_attention=new_attention(),
-                        cross_attention=new_attention() if reads_memory else None,
-                        feed_forward=feed_forward(width, hidden, activation=activation, bias=False, dropout=dropout),
-                        norm=norm,
-                        dropout=dropout,
-                    )
-                    for _ in range(depth)
-                ],
+                blocks=stack(
+                    depth,
+                    width,
+                    block=block,
+                    self_attention=new_attention,
+                    cross_attention=new_attention if reads_memory else None,
+                    feed_forward=new_feed_forward,
+                    norm=norm,
+                    dropout=dropout,
+                ),
                 final_norm=nn.Sequential(norm(width), nn.Dropout(dropout)),
                 causal=causal,
             )

@@ -25,6 +25,8 @@ class Spans(NamedTuple):
 class Tuned(nn.Module):
     """A head for a task on a pre-trained `body`, whose own heads are removed. A new head may keep their pooler."""
 
+    task: ClassVar[str]  # how the names of transformers' classes for the task end, behind "For"
+    pipeline: ClassVar[str]  # what Hugging Face's hub calls the task
     kept: ClassVar[tuple[str, ...]] = ()  # of the body's heads, which this head reads
 
     def __init__(self, body: TextModel):
@@ -44,6 +46,9 @@ class SequenceClassifier(Tuned):
 
     DistilBERT's code has `activation=nn.ReLU`. The pooler of a body's pair head becomes this head's.
     """
+
+    task: ClassVar = "SequenceClassification"
+    pipeline: ClassVar = "text-classification"
 
     def __init__(
         self,
@@ -67,6 +72,9 @@ class SequenceClassifier(Tuned):
 class FirstTokenClassifier(Tuned):
     """The first token's state -> a class: ModernBERT, which has the pooler of others below every head."""
 
+    task: ClassVar = "SequenceClassification"
+    pipeline: ClassVar = "text-classification"
+
     def __init__(self, body: TextModel, classes: Count, dropout: BelowOne = 0.0):
         super().__init__(body)
         self.dropout = nn.Dropout(dropout)
@@ -80,6 +88,9 @@ class FirstTokenClassifier(Tuned):
 
 class LastTokenClassifier(Tuned):
     """The last real token's state -> a class: GPT, whose other tokens have not read the whole text."""
+
+    task: ClassVar = "SequenceClassification"
+    pipeline: ClassVar = "text-classification"
 
     def __init__(self, body: TextModel, classes: Count):
         super().__init__(body)
@@ -95,6 +106,9 @@ class LastTokenClassifier(Tuned):
 class TokenClassifier(Tuned):
     """Each token's state -> a class (BERT, section 5.3)."""
 
+    task: ClassVar = "TokenClassification"
+    pipeline: ClassVar = "token-classification"
+
     def __init__(self, body: TextModel, classes: Count, dropout: BelowOne = 0.1):
         super().__init__(body)
         self.dropout = nn.Dropout(dropout)
@@ -108,6 +122,9 @@ class TokenClassifier(Tuned):
 
 class SpanFinder(Tuned):
     """Each token's state -> how likely an answer starts, and ends, there (BERT, section 4.2)."""
+
+    task: ClassVar = "QuestionAnswering"
+    pipeline: ClassVar = "question-answering"
 
     def __init__(self, body: TextModel):
         super().__init__(body)
@@ -142,6 +159,9 @@ class EndTokenClassifier(Rereading):
     Every text needs such a token. T5's paper has no such head, but writes the class's name; this is transformers'.
     """
 
+    task: ClassVar = "SequenceClassification"
+    pipeline: ClassVar = "text-classification"
+
     def __init__(self, body: EncoderDecoder, classes: Count, start: Whole, end: Whole, dropout: BelowOne = 0.1):
         super().__init__(body, start)
         self.end = end
@@ -155,6 +175,9 @@ class EndTokenClassifier(Rereading):
 
 class RereadSpanFinder(Rereading):
     """The decoder's states -> where an answer starts and ends: BART (section 3.2) and T5, as in transformers."""
+
+    task: ClassVar = "QuestionAnswering"
+    pipeline: ClassVar = "question-answering"
 
     def __init__(self, body: EncoderDecoder, start: Whole):
         super().__init__(body, start)

@@ -5,16 +5,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from ..models import (
-    EndTokenClassifier,
-    FirstTokenClassifier,
-    LastTokenClassifier,
-    RereadSpanFinder,
-    SequenceClassifier,
-    SpanFinder,
-    TokenClassifier,
-    Tuned,
-)
+from ..models import Tuned
 
 
 class Head(NamedTuple):
@@ -39,6 +30,7 @@ class Head(NamedTuple):
 CAUSAL = Head("causal_language_modeling", {"AutoModelForCausalLM": "VariformerForCausalLM"})
 MASKED = Head("masked_language_modeling", {"AutoModelForMaskedLM": "VariformerForMaskedLM"})
 PAIRED = Head(MASKED.module, {"AutoModelForPreTraining": "VariformerForPreTraining", **MASKED.classes})
+DETECTING = Head("replaced_token_detection", {"AutoModelForPreTraining": "VariformerForReplacedTokenDetection"})
 WRITING = Head("sequence_to_sequence", {"AutoModelForSeq2SeqLM": "VariformerForConditionalGeneration"})
 SEEING = Head(
     "classification",
@@ -49,28 +41,20 @@ KINDS = {  # by `kind` of a model's class
     "causal decoder": CAUSAL,
     "encoder with a token head": MASKED,
     "encoder-decoder": WRITING,
+    "generator with a discriminator": DETECTING,
     "image classifier": SEEING,
-}
-TASKS: dict[type[nn.Module], str] = {
-    SequenceClassifier: "SequenceClassification",
-    FirstTokenClassifier: "SequenceClassification",
-    LastTokenClassifier: "SequenceClassification",
-    EndTokenClassifier: "SequenceClassification",
-    TokenClassifier: "TokenClassification",
-    SpanFinder: "QuestionAnswering",
-    RereadSpanFinder: "QuestionAnswering",
 }
 
 
 def head_of(model: nn.Module) -> Head:
     """The classes of transformers that a model needs. Raises ValueError for a model of another kind."""
-    if isinstance(model, Tuned):
-        task = next((TASKS[kind] for kind in type(model).__mro__ if kind in TASKS), None)
-        known = ", ".join(kind.__name__ for kind in TASKS)
-        head = task and Head("classification", {f"AutoModelFor{task}": f"VariformerFor{task}"})
-    else:
-        head, known = KINDS.get(getattr(model, "kind", "")), f"{', '.join(KINDS)} (its class variable `kind`)"
-        head = PAIRED if head is MASKED and getattr(model, "pair_head", None) is not None else head
-    if not head:
-        raise ValueError(f"model: transformers has no class for {type(model).__name__}, only for these: {known}")
-    return head
+    if isinstance(model, Tuned) and (task := getattr(model, "task", None)):
+        return Head("classification", {f"AutoModelFor{task}": f"VariformerFor{task}"})
+    head = KINDS.get(getattr(model, "kind", ""))
+    if head is None:
+        known = ", ".join(KINDS)
+        raise ValueError(
+            f"model: transformers has no class for {type(model).__name__}, only for these: {known} (its class variable "
+            "`kind`), and for heads with a class variable `task`"
+        )
+    return PAIRED if head is MASKED and getattr(model, "pair_head", None) is not None else head

@@ -138,6 +138,8 @@ class Task:
 class Family:
     """Everything about one of their model types. The names are those of a model with the family's own heads."""
 
+    model_type: str  # in their config.json
+    year: int  # of the paper; the table of the oldest class that has a model's parts is taken
     models: tuple[type[nn.Module], ...]
     build: Callable[[Settings, Tensors], nn.Module]  # from their config and tensors
     table: Callable[[Any], Sequence[Row]]  # for a model of ours, with its heads or as a body without
@@ -153,6 +155,7 @@ class Family:
     unused: str = NOTHING  # names, as a regular expression, that files may hold though our model does not
     zeros: str = NOTHING  # names that files may lack where all is zero
     heads: tuple[str, ...] = ()  # parts of ours that files may lack as a whole, because they are of a model without
+    left_out: tuple[str, ...] = ()  # parts of ours that served in training alone, for which their class has no place
 
 
 ACTIVATIONS: dict[str, Activation] = {
