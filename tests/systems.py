@@ -15,10 +15,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from torch import Tensor, nn
+from variformer.config.checking.fitting import declared
 
 from variformer import layers
 from variformer.config import instantiate, register_resolvers
-from variformer.config.checking.fitting import declared
 from variformer.models import EncoderDecoder, ImageClassifier
 
 CONF = Path(__file__).parents[1] / "conf"

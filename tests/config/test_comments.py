@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from variformer.config.explaining import comments as module
-from variformer.config.explaining.comments import comments, heading, overview
+from variformer.config.explaining import overview as module
+from variformer.config.explaining.comments import comments, heading
+from variformer.config.explaining.overview import overview
 
 CONF = Path(__file__).parents[2] / "conf"
 TEXT = """# @package _global_

@@ -7,9 +7,9 @@ import torch
 import transformers
 from systems import CAUSAL, CONF, READING_TWO, SYSTEMS, TEXT, composed, drawn, inputs_of, scores_of, small
 from torch import nn
+from variformer.config.checking.fitting import declared, target_of
 
 from variformer import models
-from variformer.config.checking.fitting import declared, target_of
 from variformer.exchange.readers import reader_of
 from variformer.layers import PooledHead
 from variformer.models.contracts import CONTRACTS, SpecialToken

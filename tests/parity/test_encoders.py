@@ -1,4 +1,4 @@
-"""BERT, RoBERTa, DistilBERT, ALBERT, RoFormer and ModernBERT with the heads of their pre-training."""
+"""BERT and its descendants, ELECTRA's generator among them, with the heads of their pre-training."""
 
 import pytest
 import torch
@@ -43,6 +43,10 @@ MODELS = {
     "roformer": lambda: hf.RoFormerForMaskedLM(hf.RoFormerConfig(**ROFORMER)),
     "roformer, relu": lambda: hf.RoFormerForMaskedLM(
         hf.RoFormerConfig(**ROFORMER, hidden_act="relu", layer_norm_eps=1e-3, type_vocab_size=1)
+    ),
+    "electra's generator": lambda: hf.ElectraForMaskedLM(hf.ElectraConfig(**SIZES, embedding_size=7)),
+    "electra's generator, another eps": lambda: hf.ElectraForMaskedLM(
+        hf.ElectraConfig(**SIZES, embedding_size=21, layer_norm_eps=1e-3)
     ),
     "modernbert": lambda: hf.ModernBertForMaskedLM(hf.ModernBertConfig(**MODERN)),
     "modernbert, other bases": lambda: hf.ModernBertForMaskedLM(

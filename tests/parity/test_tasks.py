@@ -34,6 +34,7 @@ CONFIGS = {
         **dict(bos_token_id=1, eos_token_id=2),
         **more,
     ),
+    "Electra": lambda **more: hf.ElectraConfig(**ENCODER, embedding_size=7, **more),
     "GPT2": lambda **more: hf.GPT2Config(
         vocab_size=VOCABULARY, n_embd=15, n_layer=3, n_head=5, n_positions=33, pad_token_id=0, **more
     ),

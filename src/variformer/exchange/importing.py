@@ -13,9 +13,9 @@ from torch import nn
 from .. import portable
 from ..analysis.cost import parameter_count
 from ..config import check
-from ..config.checking.check import with_defaults
+from ..config.checking.defaults import with_defaults
 from ..config.classes.targets import find
-from ..config.composing.paths import anchored
+from ..config.composing.absolute_paths import with_absolute_paths
 from ..config.schema import Experiment
 from ..data import Tokenizer
 from ..data.images.preprocessing import normalisation
@@ -59,7 +59,7 @@ def import_model(source: str, path: str | Path, data: str | None = None) -> RunD
     node = portable.node_of(folder) if portable.is_own(folder) else node_of(model, made)
     config = config_of_import(node, model, anew, folder, run, data)
     check(config)
-    config = anchored(config)
+    config = with_absolute_paths(config)
     facts = {"name": config["name"], "seed": SEED, "parameters": parameter_count(model), "max_steps": 0}
     place = run.path.resolve()
     working = RunDirectory(place.with_name(f".{place.name}.{os.getpid()}.tmp"))
@@ -132,7 +132,7 @@ def text_data(files: str | None) -> Config:
         if files is None
         else {"_target_": "variformer.data.TextFiles", "train": files}
     )
-    return {"_target_": "variformer.data.TextData", "_partial_": True, "source": source}
+    return {"_target_": "variformer.data.TextData", "_partial_": True, "source": source, "on_bad": "skip"}
 
 
 def image_data(model: Config, folder: Path, images: str | None) -> Config:

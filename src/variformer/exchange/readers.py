@@ -2,6 +2,7 @@
 
 READERS = {  # by how the name of the model's class ends
     "ForPreTraining": "AutoModelForPreTraining",
+    "ForReplacedTokenDetection": "AutoModelForPreTraining",
     "ForMaskedLM": "AutoModelForMaskedLM",
     "LMHeadModel": "AutoModelForCausalLM",
     "ForCausalLM": "AutoModelForCausalLM",

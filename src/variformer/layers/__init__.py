@@ -1,11 +1,13 @@
 """The parts that every model is made of."""
 
 from . import initialise
-from .attention import Attention, KeyValues, record_attention
+from .attention import Attention, KeyValues, UnturnedAttention, record_attention
 from .block import Block, ParallelBlock, PostNormBlock, PreNormBlock
+from .by_layer import ByLayer, DepthScaledNorm, EveryNth, of_layer, stack
 from .embedding import PatchEmbedding, TokenEmbedding
 from .feed_forward import ACTIVATIONS, Activation, FeedForward, GatedFeedForward
 from .heads import PooledHead, TokenHead
+from .hidden import matrices_of
 from .positions import (
     CountedPositions,
     LearnedPositions,
@@ -26,8 +28,11 @@ __all__ = [
     "Activation",
     "Attention",
     "Block",
+    "ByLayer",
     "Cache",
     "CountedPositions",
+    "DepthScaledNorm",
+    "EveryNth",
     "FeedForward",
     "GatedFeedForward",
     "KeyValues",
@@ -49,6 +54,10 @@ __all__ = [
     "TokenEmbedding",
     "TokenHead",
     "Transformer",
+    "UnturnedAttention",
     "initialise",
+    "matrices_of",
+    "of_layer",
     "record_attention",
+    "stack",
 ]

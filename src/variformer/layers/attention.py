@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -114,6 +115,18 @@ class Attention(nn.Module):
 
     def split_heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (-1, self.head_width)).transpose(1, 2)  # (B, T, H*W) -> (B, H, T, W)
+
+
+class UnturnedAttention(Attention):
+    """Attention whose queries and keys never turn: in a layer of its own beside rotary ones it knows no order.
+
+    Kazemnejad et al., 2023, "The Impact of Positional Encoding on Length Generalization". What a scheme adds to
+    embeddings or to scores reaches it as any other.
+    """
+
+    def forward(self, x: Tensor, *args: Tensor | None, rotation: Tensor | None = None, **named: Any) -> Tensor:
+        """As in `Attention.forward`."""
+        return super().forward(x, *args, **named)
 
 
 def windowed(

@@ -44,6 +44,7 @@ from .contracts import (
 )
 from .deit import DeiT, PlainDeiT, SingleHeadDeiT
 from .distilbert import DistilBert
+from .electra import Detections, Electra
 from .gpt import GPT
 from .modern_bert import ModernBert
 from .roberta import Roberta
@@ -69,7 +70,9 @@ __all__ = [
     "Bert",
     "CausalLanguageModel",
     "DeiT",
+    "Detections",
     "DistilBert",
+    "Electra",
     "EncoderDecoder",
     "EndTokenClassifier",
     "FirstTokenClassifier",

@@ -24,6 +24,7 @@ from ..layers import (
     TokenHead,
     Transformer,
     initialise,
+    stack,
 )
 from ..ranges import BelowOne, Count, Whole
 from .contracts import MaskedLanguageModel
@@ -68,16 +69,15 @@ class Albert(MaskedLanguageModel):
                 Sizes(embedding_width, heads, width // heads, max_length, causal=False, embedding_std=initialise.STD)
             ),
             entry=nn.Sequential(norm(embedding_width), nn.Dropout(dropout), nn.Linear(embedding_width, width)),
-            blocks=[
-                block(
-                    width,
-                    self_attention=attention(width, heads, dropout=dropout),
-                    feed_forward=feed_forward(width, hidden, activation=activation),
-                    norm=norm,
-                    dropout=dropout,
-                )
-                for _ in range(groups)
-            ],
+            blocks=stack(
+                groups,
+                width,
+                block=block,
+                self_attention=partial(attention, width, heads, dropout=dropout),
+                feed_forward=partial(feed_forward, width, hidden, activation=activation),
+                norm=norm,
+                dropout=dropout,
+            ),
             final_norm=norm(width),
             depth=depth,
         )

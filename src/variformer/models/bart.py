@@ -24,6 +24,7 @@ from ..layers import (
     TokenHead,
     Transformer,
     initialise,
+    stack,
 )
 from ..ranges import BelowOne, Count
 from .contracts import EncoderDecoder, SpecialToken
@@ -70,17 +71,16 @@ class Bart(EncoderDecoder):
                 embedding=embedding,
                 positions=positions(Sizes(width, heads, width // heads, max_length, causal, initialise.STD)),
                 entry=nn.Sequential(norm(width), nn.Dropout(dropout)),
-                blocks=[
-                    block(
-                        width,
-                        self_attention=new_attention(),
-                        cross_attention=new_attention() if reads_memory else None,
-                        feed_forward=feed_forward(width, hidden, activation=activation),
-                        norm=norm,
-                        dropout=dropout,
-                    )
-                    for _ in range(depth)
-                ],
+                blocks=stack(
+                    depth,
+                    width,
+                    block=block,
+                    self_attention=new_attention,
+                    cross_attention=new_attention if reads_memory else None,
+                    feed_forward=partial(feed_forward, width, hidden, activation=activation),
+                    norm=norm,
+                    dropout=dropout,
+                ),
                 final_norm=norm(width),
                 causal=causal,
             )

@@ -24,13 +24,18 @@ from ..layers import (
     TokenHead,
     Transformer,
     initialise,
+    stack,
 )
 from ..ranges import BelowOne, Count, Whole
 from .contracts import MaskedLanguageModel
 
 
 class Bert(MaskedLanguageModel):
-    """The defaults are BERT base, uncased (110M)."""
+    """The defaults are BERT base, uncased (110M).
+
+    `embedding_width` is that of tokens, segments and positions, which one matrix widens to `width` where it is another
+    (ELECTRA; the paper's models have none).
+    """
 
     pair_objective: ClassVar[str | None] = "MaskedTokensAndPairs"
 
@@ -39,6 +44,7 @@ class Bert(MaskedLanguageModel):
         *,
         vocab_size: Count = 30522,
         width: Count = 768,
+        embedding_width: Count | None = None,
         depth: Count = 12,
         heads: Count = 12,
         hidden: Count = 3072,
@@ -55,31 +61,41 @@ class Bert(MaskedLanguageModel):
     ):
         super().__init__()
         self.width, self.max_length = width, max_length
-        embedding = TokenEmbedding(vocab_size, width, segments=segments)
+        entered = embedding_width or width
+        embedding = TokenEmbedding(vocab_size, entered, segments=segments)
         self.encoder = Transformer(
             embedding=embedding,
             positions=positions(
-                Sizes(width, heads, width // heads, max_length, causal=False, embedding_std=initialise.STD)
+                Sizes(entered, heads, width // heads, max_length, causal=False, embedding_std=initialise.STD)
             ),
-            entry=nn.Sequential(norm(width), nn.Dropout(dropout)),
-            blocks=[
-                block(
-                    width,
-                    self_attention=attention(width, heads, dropout=dropout),
-                    feed_forward=feed_forward(width, hidden, activation=activation),
-                    norm=norm,
-                    dropout=dropout,
-                )
-                for _ in range(depth)
-            ],
+            entry=nn.Sequential(
+                norm(entered), nn.Dropout(dropout), *([nn.Linear(entered, width)] if entered != width else [])
+            ),
+            blocks=stack(
+                depth,
+                width,
+                block=block,
+                self_attention=partial(attention, width, heads, dropout=dropout),
+                feed_forward=partial(feed_forward, width, hidden, activation=activation),
+                norm=norm,
+                dropout=dropout,
+            ),
             final_norm=norm(width),
         )
-        self.token_head = TokenHead(
-            width,
-            vocab_size,
-            tied_to=embedding.tokens,
-            transform=nn.Sequential(nn.Linear(width, width), ACTIVATIONS[activation](), norm(width)),
-            bias=True,
-        )
-        self.pair_head = PooledHead(width, pair_classes) if pair_classes else None
+        self.pair_head = None
+        self.add_heads(embedding.tokens, norm, ACTIVATIONS[activation], pair_classes)
+
+    def add_heads(
+        self,
+        tokens: nn.Embedding,
+        norm: Callable[[int], nn.Module],
+        activation: Callable[[], nn.Module],
+        pair_classes: int,
+    ) -> None:
+        """What reads the states, and the initial weights of all; BERT's descendants have other heads."""
+        vocab_size, entered = tokens.weight.shape
+        transform = nn.Sequential(nn.Linear(self.width, entered), activation(), norm(entered))
+        self.token_head = TokenHead(entered, vocab_size, tied_to=tokens, transform=transform, bias=True)
+        if pair_classes:
+            self.pair_head = PooledHead(self.width, pair_classes)
         initialise.bert(self)

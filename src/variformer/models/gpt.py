@@ -21,6 +21,7 @@ from ..layers import (
     TokenHead,
     Transformer,
     initialise,
+    stack,
 )
 from ..ranges import BelowOne, Count
 from .contracts import CausalLanguageModel
@@ -64,16 +65,15 @@ class GPT(CausalLanguageModel):
                 Sizes(width, heads, head_width or width // heads, max_length, causal=True, embedding_std=initialise.STD)
             ),
             entry=nn.Sequential(norm(width), nn.Dropout(dropout)) if embedding_norm else nn.Dropout(dropout),
-            blocks=[
-                block(
-                    width,
-                    self_attention=attention(width, heads, dropout=dropout),
-                    feed_forward=feed_forward(width, hidden, activation=activation),
-                    norm=norm,
-                    dropout=dropout,
-                )
-                for _ in range(depth)
-            ],
+            blocks=stack(
+                depth,
+                width,
+                block=block,
+                self_attention=partial(attention, width, heads, dropout=dropout),
+                feed_forward=partial(feed_forward, width, hidden, activation=activation),
+                norm=norm,
+                dropout=dropout,
+            ),
             final_norm=norm(width),
             causal=True,
         )

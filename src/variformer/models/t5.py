@@ -23,6 +23,7 @@ from ..layers import (
     TokenHead,
     Transformer,
     initialise,
+    stack,
 )
 from ..ranges import BelowOne, Count, Positive
 from .contracts import EncoderDecoder, SpecialToken
@@ -68,6 +69,7 @@ class T5(EncoderDecoder):
         new_attention = partial(
             attention, width, heads, head_width=head_width, bias=False, dropout=dropout, scale=attention_scale
         )
+        new_feed_forward = partial(feed_forward, width, hidden, activation=activation, bias=False, dropout=dropout)
         embedding = TokenEmbedding(vocab_size, width)
 
         def half(depth: int, causal: bool, reads_memory: bool) -> Transformer:
@@ -75,17 +77,16 @@ class T5(EncoderDecoder):
                 embedding=embedding,
                 positions=positions(Sizes(width, heads, head_width, max_length, causal, embedding_std)),
                 entry=nn.Dropout(dropout),
-                blocks=[
-                    block(
-                        width,
-                        self_attention=new_attention(),
-                        cross_attention=new_attention() if reads_memory else None,
-                        feed_forward=feed_forward(width, hidden, activation=activation, bias=False, dropout=dropout),
-                        norm=norm,
-                        dropout=dropout,
-                    )
-                    for _ in range(depth)
-                ],
+                blocks=stack(
+                    depth,
+                    width,
+                    block=block,
+                    self_attention=new_attention,
+                    cross_attention=new_attention if reads_memory else None,
+                    feed_forward=new_feed_forward,
+                    norm=norm,
+                    dropout=dropout,
+                ),
                 final_norm=nn.Sequential(norm(width), nn.Dropout(dropout)),
                 causal=causal,
             )

@@ -20,6 +20,7 @@ from ..layers import (
     Sizes,
     Transformer,
     initialise,
+    stack,
 )
 from ..ranges import BelowOne, Count
 from .contracts import ImageClassifier, ImageScores
@@ -59,17 +60,16 @@ class ViT(ImageClassifier):
             embedding=embedding,
             positions=positions(Sizes(width, heads, width // heads, embedding.length, causal=False)),
             entry=nn.Dropout(dropout),
-            blocks=[
-                block(
-                    width,
-                    self_attention=attention(width, heads, dropout=dropout),
-                    feed_forward=feed_forward(width, hidden, activation=activation, dropout=dropout),
-                    norm=norm,
-                    dropout=dropout,
-                    stochastic_depth=stochastic_depth * layer / max(depth - 1, 1),
-                )
-                for layer in range(depth)
-            ],
+            blocks=stack(
+                depth,
+                width,
+                block=block,
+                self_attention=partial(attention, width, heads, dropout=dropout),
+                feed_forward=partial(feed_forward, width, hidden, activation=activation, dropout=dropout),
+                norm=norm,
+                dropout=dropout,
+                stochastic_depth=stochastic_depth,
+            ),
             final_norm=norm(width),
         )
         self.head = nn.Linear(width, classes)

@@ -1,10 +1,10 @@
 """Span corruption (T5): the encoder reads a text with gaps, the decoder writes what was in them.
 
-Raffel et al., 2019, section 3.1.4 and figure 2. The numbers of spans and the drawing of their lengths follow the
+Raffel et al., 2019, section 3.1.4 and figure 2. The numbers of spans and the choice of their lengths follow the
 reference code's `random_spans_noise_mask`.
 """
 
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -13,46 +13,51 @@ from torch import nn
 
 from .. import randomness
 from ..ranges import Count, Fraction, OneOrMore, Whole
+from ..samples import TextSplit, View, Vocabulary, Window, required
 from .masked_tokens import mean
-from .objective import Batch, Objective, Ratio, Scores
-from .vocabulary import Vocabulary, required
+from .objective import Batch, Ratio, Scores, TextObjective
 
 # Shapes: B batch, L raw tokens, S source tokens, T target tokens.
 
 
-class SpanCorruption(Objective):
-    """`rate` of the tokens are hidden in spans of `mean_span` tokens on average, each behind a sentinel of its own.
+class Denoising(TextObjective[Window]):
+    """Runs of tokens are hidden, each behind a sentinel of its own.
 
-    Raw windows are as long as it takes for sources to fill `length` exactly: 512 come from 568, with 114 targets.
+    A subclass decides which tokens are hidden, and how long texts and targets are.
     """
 
     trains: ClassVar = "encoder-decoder"
-    reads: ClassVar = "text"
+    raw_length: Count  # tokens of text in a sample
+    target_length: Count
 
-    def __init__(self, vocabulary: Vocabulary, length: Count, *, rate: Fraction = 0.15, mean_span: OneOrMore = 3.0):
-        super().__init__()
-        if not 0 < rate < 1 or mean_span < 1:
-            raise ValueError(f"objective.rate={rate} must lie in (0, 1), and mean_span={mean_span} be at least 1")
-        self.vocabulary, self.length, self.rate, self.mean_span = vocabulary, length, rate, mean_span
+    def __init__(self, vocabulary: Vocabulary, length: Count):
+        super().__init__(vocabulary, length)
         self.pad, self.end = (required(vocabulary, name, self) for name in ("pad", "end"))
-        self.raw_length = raw_length(length, rate, mean_span)
-        self.target_length = corrupted_lengths(self.raw_length, rate, mean_span).target
-        spans = noise_counts(np.array(self.raw_length), rate, mean_span)[1]
-        if spans > len(vocabulary.sentinels):
+
+    def require_sentinels(self, spans: int, sentinels: int) -> None:
+        if spans > sentinels:
             raise ValueError(
-                f"{spans} spans in {self.raw_length} tokens, but the tokenizer has {len(vocabulary.sentinels)} "
-                "sentinels: use tokenizer=unigram with more of them, or a shorter length"
+                f"{spans} spans in {self.raw_length} tokens, but the tokenizer has {sentinels} sentinels: use "
+                "tokenizer=unigram with more of them, or a shorter length"
             )
 
-    def view(self, data: Any) -> Any:
+    def view(self, data: TextSplit) -> View[Window]:
         return data.windows(self.raw_length)
 
-    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+    def hide(self, lengths: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """(B,) lengths of texts -> (B, L) bool: which tokens are hidden."""
+        raise NotImplementedError
+
+    def finished(self, source: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """(B, S) with sentinels -> (B, S) as the encoder reads it; here the same."""
+        return source
+
+    def collate(self, samples: list[Window], keys: np.ndarray, train: bool) -> Batch:
         """-> source, (B, S); decoder inputs and targets, (B, T)."""
         tokens = np.stack([sample["tokens"] for sample in samples])
         real = tokens >= 0
-        hidden = span_mask(real.sum(1), tokens.shape[1], self.rate, self.mean_span, keys)
-        source = self.replace_runs(tokens, hidden, real, self.length)
+        hidden = self.hide(real.sum(1), keys)
+        source = self.finished(self.replace_runs(tokens, hidden, real, self.length), keys)
         target = self.replace_runs(tokens, ~hidden & real, real, self.target_length)
         inputs = np.concatenate([np.full((len(target), 1), self.pad), target[:, :-1]], axis=1)
         seen = source != self.pad
@@ -86,6 +91,26 @@ class SpanCorruption(Objective):
             "accuracy": Ratio((scores.argmax(-1) == targets).sum(), count),
         }
         return Scores(mean(ratios["loss"]), ratios, count)
+
+
+class SpanCorruption(Denoising):
+    """`rate` of the tokens are hidden in spans of `mean_span` tokens on average, each behind a sentinel of its own.
+
+    Raw windows are as long as it takes for sources to fill `length` exactly: 512 come from 568, with 114 targets.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, length: Count, *, rate: Fraction = 0.15, mean_span: OneOrMore = 3.0):
+        super().__init__(vocabulary, length)
+        if not 0 < rate < 1 or mean_span < 1:
+            raise ValueError(f"objective.rate={rate} must lie in (0, 1), and mean_span={mean_span} be at least 1")
+        self.rate, self.mean_span = rate, mean_span
+        self.raw_length = raw_length(length, rate, mean_span)
+        self.target_length = corrupted_lengths(self.raw_length, rate, mean_span).target
+        spans = noise_counts(np.array(self.raw_length), rate, mean_span)[1]
+        self.require_sentinels(int(spans), len(vocabulary.sentinels))
+
+    def hide(self, lengths: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        return span_mask(lengths, self.raw_length, self.rate, self.mean_span, keys)
 
 
 class Lengths(NamedTuple):
@@ -131,8 +156,8 @@ def span_mask(lengths: np.ndarray, width: int, rate: float, mean_span: float, ke
 def random_parts(totals: np.ndarray, parts: np.ndarray, width: int, keys: np.ndarray, stream: int) -> np.ndarray:
     """(B,) totals as sums of (B,) positive parts, uniformly at random: (B, most parts), zeros behind the last."""
     slots = np.arange(width)
-    draws = np.where(slots < totals[:, None] - 1, randomness.uniform(keys, width, stream), np.inf)
-    order = np.argsort(draws, axis=1)
+    places = np.where(slots < totals[:, None] - 1, randomness.uniform(keys, width, stream), np.inf)
+    order = np.argsort(places, axis=1)
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, slots[None], axis=1)
     cuts = rank < parts[:, None] - 1  # a part ends behind each of these

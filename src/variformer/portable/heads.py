@@ -30,6 +30,7 @@ class Head(NamedTuple):
 CAUSAL = Head("causal_language_modeling", {"AutoModelForCausalLM": "VariformerForCausalLM"})
 MASKED = Head("masked_language_modeling", {"AutoModelForMaskedLM": "VariformerForMaskedLM"})
 PAIRED = Head(MASKED.module, {"AutoModelForPreTraining": "VariformerForPreTraining", **MASKED.classes})
+DETECTING = Head("replaced_token_detection", {"AutoModelForPreTraining": "VariformerForReplacedTokenDetection"})
 WRITING = Head("sequence_to_sequence", {"AutoModelForSeq2SeqLM": "VariformerForConditionalGeneration"})
 SEEING = Head(
     "classification",
@@ -40,6 +41,7 @@ KINDS = {  # by `kind` of a model's class
     "causal decoder": CAUSAL,
     "encoder with a token head": MASKED,
     "encoder-decoder": WRITING,
+    "generator with a discriminator": DETECTING,
     "image classifier": SEEING,
 }
 

@@ -101,7 +101,7 @@ def differences_of(model: nn.Module, format: Format) -> list[Difference]:
 
 
 def unmatched(model: nn.Module, format: Format) -> Iterator[Difference]:
-    ours, table = tensors_of(model), table_of(model, format)
+    ours, table = tensors_of(model, format.family), table_of(model, format)
     listed = {name for row in table for name in row.ours}
     if absent := next(((row, name) for row in table for name in row.ours if name not in ours), None):
         yield Difference("tensors", f"no {absent[1]}", absent[0].theirs[0])

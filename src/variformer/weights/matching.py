@@ -37,11 +37,12 @@ def body_of(model: nn.Module) -> nn.Module:
     return model.body if isinstance(model, Tuned) else model
 
 
-def tensors_of(model: nn.Module) -> dict[str, Tensor]:
-    """Those that a checkpoint holds, by name; a tied one once."""
+def tensors_of(model: nn.Module, family: Family) -> dict[str, Tensor]:
+    """Those that a checkpoint of theirs holds, by name; a tied one once."""
     named = [*model.named_parameters(), *model.named_buffers()]
     kept = model.state_dict().keys()  # without buffers that are no state, such as a rate of stochastic depth
-    return {name: tensor for name, tensor in named if name in kept}
+    left_out = tuple(f"{part}." for part in family.left_out)
+    return {name: tensor for name, tensor in named if name in kept and not name.startswith(left_out)}
 
 
 def table_of(model: nn.Module, format: Format) -> list[Row]:
@@ -55,7 +56,7 @@ def table_of(model: nn.Module, format: Format) -> list[Row]:
 
 def matched(model: nn.Module, format: Format) -> tuple[dict[str, Tensor], list[Row]]:
     """Our tensors by name, a tied one once, and the table's rows, which speak of each exactly once."""
-    ours, table = tensors_of(model), table_of(model, format)
+    ours, table = tensors_of(model, format.family), table_of(model, format)
     listed = {name for row in table for name in row.ours}
     refuse(
         model,

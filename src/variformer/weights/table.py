@@ -155,6 +155,7 @@ class Family:
     unused: str = NOTHING  # names, as a regular expression, that files may hold though our model does not
     zeros: str = NOTHING  # names that files may lack where all is zero
     heads: tuple[str, ...] = ()  # parts of ours that files may lack as a whole, because they are of a model without
+    left_out: tuple[str, ...] = ()  # parts of ours that served in training alone, for which their class has no place
 
 
 ACTIVATIONS: dict[str, Activation] = {
