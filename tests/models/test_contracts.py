@@ -101,7 +101,7 @@ def test_every_matrix_between_input_and_output_is_hidden(system):
     """Muon updates those that a part names in `hidden_matrices()`. A matrix of scores has a row for each class."""
     model = small(system)
     hidden = {id(p) for group in decay_groups(model) if group["name"] == "hidden matrices" for p in group["params"]}
-    outputs = {scores.size(-1) for scores in scores_of(model(*inputs_of(model)))}
+    outputs = {1} | {scores.size(-1) for scores in scores_of(model(*inputs_of(model)))}
     outputs |= {head.scores.out_features for head in model.modules() if isinstance(head, PooledHead)}
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):

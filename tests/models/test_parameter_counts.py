@@ -95,6 +95,28 @@ def test_roformer_is_as_large_as_transformers_own():
     assert count("bert", "base", pair_classes=0, vocab_size=50000, **rotary) == parameters == 124_099_664
 
 
+@pytest.mark.parametrize(("size", "parameters"), [("small", 13_549_057), ("base", 109_483_009), ("large", 335_142_913)])
+def test_electra_is_as_large_as_their_two_models(size, parameters):
+    """Theirs are apart, and each has the embeddings; the discriminator has 14, 110 and 335 million (table 6)."""
+    sizes = yaml.safe_load((CONF / "model" / "size" / f"electra_{size}.yaml").read_text())
+    divisor = sizes["generator_divisor"]
+
+    def config(part: int) -> hf.ElectraConfig:
+        return hf.ElectraConfig(
+            embedding_size=sizes["embedding_width"],
+            hidden_size=sizes["width"] // part,
+            num_attention_heads=sizes["heads"] // part,
+            intermediate_size=sizes["hidden"] // part,
+            num_hidden_layers=sizes["depth"],
+        )
+
+    with torch.device("meta"):
+        discriminator, generator = hf.ElectraForPreTraining(config(1)), hf.ElectraForMaskedLM(config(divisor))
+    numbers = [sum(p.numel() for p in m.parameters()) for m in (discriminator, generator, generator.electra.embeddings)]
+    assert count("electra", f"electra_{size}", generator_divisor=None) == numbers[0] == parameters
+    assert PUBLISHED["electra"][f"electra_{size}"] == numbers[0] + numbers[1] - numbers[2]
+
+
 TWO_DEPTHS = {  # published models, by the sizes in their config.json
     "distilbart-cnn-12-6": ("bart", "bart_large", dict(vocab_size=50264, decoder_depth=6), 305_510_400),
     "distilbart-xsum-6-6": ("bart", "bart_large", dict(vocab_size=50264, depth=6, decoder_depth=6), 229_933_056),
