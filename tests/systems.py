@@ -15,10 +15,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from torch import Tensor, nn
-from variformer.config.checking.fitting import declared
 
 from variformer import layers
 from variformer.config import instantiate, register_resolvers
+from variformer.config.classes.attributes import declared
 from variformer.models import EncoderDecoder, ImageClassifier
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -26,7 +26,14 @@ VOCABULARY, LENGTH, CLASSES = 17, 20, 5
 WIDTH = 16
 SMALL: dict[str, Any] = {  # by the names of arguments, of models and of their parts
     **{"vocab_size": VOCABULARY, "max_length": LENGTH, "width": WIDTH, "embedding_width": 6, "depth": 2, "heads": 2},
-    **{"hidden": 4 * WIDTH, "head_width": 6, "global_every": 2, "key_value_heads": 1, "window": 2},
+    **{
+        "hidden": 4 * WIDTH,
+        "head_width": 6,
+        "global_every": 2,
+        "generator_divisor": 2,
+        "key_value_heads": 1,
+        "window": 2,
+    },
     **{"image_size": 4, "patch_size": 2, "channels": 1, "classes": CLASSES},
 }
 # What a class of a model has by default, in a small size.

@@ -50,6 +50,8 @@ def built(model: str, size: str, **changes: Any) -> torch.nn.Module:
     size, _, patch_size = size.partition("/")
     sizes = yaml.safe_load((CONF / "model" / "size" / f"{size}.yaml").read_text())
     node: Any = OmegaConf.to_container(OmegaConf.merge(composed(model), sizes, changes))
+    if "generator_divisor" in node:  # what is published of ELECTRA is the discriminator
+        node["generator_divisor"] = None
     if patch_size:
         node["patch_size"] = int(patch_size)
     else:
