@@ -1,4 +1,4 @@
-"""ALBERT: `AlbertForPreTraining`, or `AlbertForMaskedLM` without the judge of order; and its heads for tasks."""
+"""ALBERT: `AlbertForPreTraining`, or `AlbertForMaskedLM` without its order head; and its heads for tasks."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -118,6 +118,6 @@ ALBERT = Family(
     },
     # A buffer (0, 1, 2, ...), and a pooler that the model may do without.
     unused=r"albert\.(embeddings\.position_ids|pooler\.(weight|bias))",
-    zeros=r"sop_classifier\.classifier\.(weight|bias)",  # a pooler without its judge gets an undecided one
+    zeros=r"sop_classifier\.classifier\.(weight|bias)",  # a pooler without scores gets scores of zero
     heads=("token_head", "pair_head.scores"),
 )

@@ -1,4 +1,4 @@
-"""BERT: `BertForPreTraining`, or `BertForMaskedLM` without the judge of pairs; and its heads for tasks."""
+"""BERT: `BertForPreTraining`, or `BertForMaskedLM` without its next-sentence head; and its heads for tasks."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -113,6 +113,6 @@ BERT = Family(
     },
     # A buffer (0, 1, 2, ...), and a pooler that the model may do without.
     unused=r"bert\.(embeddings\.position_ids|pooler\.dense\.(weight|bias))",
-    zeros=r"cls\.seq_relationship\.(weight|bias)",  # a pooler without its judge gets an undecided one
+    zeros=r"cls\.seq_relationship\.(weight|bias)",  # a pooler without scores gets scores of zero
     heads=("token_head", "pair_head.scores"),
 )

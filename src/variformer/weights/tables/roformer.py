@@ -77,8 +77,8 @@ PARTS = Parts(positions=RotaryPositions, norm=nn.LayerNorm, block=(PostNormBlock
 
 def differences(model: Bert) -> Iterator[Difference]:
     yield from PARTS.differences(model.encoder)
-    if (judge := getattr(model, "pair_head", None)) is not None:
-        yield Difference("pair_classes", str(judge.scores.out_features), "none")
+    if (pair_head := getattr(model, "pair_head", None)) is not None:
+        yield Difference("pair_classes", str(pair_head.scores.out_features), "none")
     positions: Any = model.encoder.positions
     if type(positions) is RotaryPositions and (positions.base, positions.share) != (BASE, 1.0):
         yield Difference("positions", f"base={positions.base}, share={positions.share}", f"base={BASE}, share=1.0")
