@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from variformer import layers
 from variformer.config import instantiate, register_resolvers
 from variformer.config.classes.attributes import declared
-from variformer.models import EncoderDecoder, ImageClassifier
+from variformer.models import Detections, EncoderDecoder, ImageClassifier
 
 CONF = Path(__file__).parents[1] / "conf"
 VOCABULARY, LENGTH, CLASSES = 17, 20, 5
@@ -107,7 +107,9 @@ def inputs_of(model: nn.Module, rows: int = 2, length: int = 6) -> tuple[Tensor,
 
 
 def scores_of(found: Any) -> list[Tensor]:
-    """All that a model predicts, (..., classes) each."""
+    """All that a model predicts, (..., classes) each; of one score, what is likely of two answers."""
+    if isinstance(found, Detections):
+        found = found._replace(replaced=torch.stack([found.replaced.neg(), found.replaced], -1).sigmoid())
     return [found] if isinstance(found, Tensor) else [scores for scores in found if scores is not None]
 
 

@@ -19,12 +19,14 @@ DENOISERS = {"t5", "t5_v1_1", "bart"}
 SEEING = {"vit", "deit"}
 MASKED = {"masked_tokens", "full_sentences", "token_distillation"}
 PAIRS = {"masked_tokens_and_pairs", "masked_tokens_and_order"}
+DENOISING = {"span_corruption", "text_infilling", "mixture_of_denoisers"}
 LOOKING = {"image_classification", "hard_distillation", "soft_distillation"}
 WORKING = (
     [(model, "next_token") for model in DECODERS]
     + [(model, objective) for model in ENCODERS for objective in MASKED]
     + [(model, objective) for model in ("bert", "albert") for objective in PAIRS]  # the others have no head for pairs
-    + [(model, objective) for model in DENOISERS for objective in ("span_corruption", "text_infilling")]
+    + [(model, objective) for model in DENOISERS for objective in DENOISING]
+    + [("electra", "replaced_tokens")]
     + [(model, objective) for model in SEEING for objective in LOOKING]
 )
 

@@ -388,6 +388,7 @@ TUNED = {
     "ModernBert": BERT
     | dict(max_position_embeddings=33, local_attention=4, pad_token_id=0, bos_token_id=1)
     | dict(eos_token_id=2, cls_token_id=1, sep_token_id=2),
+    "Electra": BERT | dict(embedding_size=5),
     "DistilBert": dict(dim=8, n_layers=2, n_heads=2, hidden_dim=12, vocab_size=VOCABULARY),
     "GPT2": dict(n_embd=8, n_layer=2, n_head=2, n_positions=33, vocab_size=VOCABULARY, eos_token_id=0, pad_token_id=0),
     "T5": T5 | dict(decoder_start_token_id=0),
@@ -436,6 +437,33 @@ def test_a_head_for_a_task_comes_in_and_goes_out(family, task, words, tmp_path):
     ):
         assert torch.equal(said[name], expected[name])
         torch.testing.assert_close(mine, expected[name], rtol=0, atol=1e-5)
+
+
+def test_a_published_discriminator_is_tuned_but_not_evaluated(words, tmp_path):
+    """It comes without the generator that it was trained with, and goes out as it came."""
+    config = hf.ElectraConfig(**TUNED["Electra"], max_position_embeddings=33)
+    hf.ElectraForPreTraining(config).save_pretrained(tmp_path / "source")
+    shutil.copytree(words, tmp_path / "source", dirs_exist_ok=True)
+    run = import_model(str(tmp_path / "source"), tmp_path / "run")
+    before, after = tensors(tmp_path / "source"), tensors(export(run.path, tmp_path / "model"))
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+    with pytest.raises(ValueError, match=r"this Electra has no generator to train"):
+        evaluate_run(str(run.path))
+    theirs = hf.ElectraForPreTraining.from_pretrained(tmp_path / "model").eval()
+    text = torch.randint(5, VOCABULARY, (2, 7))
+    torch.testing.assert_close(variformer.load(run.path)[0](text).replaced, theirs(text).logits, rtol=0, atol=1e-5)
+
+
+def test_a_published_generator_is_evaluated_as_a_bert(words, tmp_path):
+    hf.ElectraForMaskedLM(hf.ElectraConfig(**TUNED["Electra"], max_position_embeddings=33)).save_pretrained(
+        tmp_path / "source"
+    )
+    shutil.copytree(words, tmp_path / "source", dirs_exist_ok=True)
+    run = import_model(str(tmp_path / "source"), tmp_path / "run")
+    assert OmegaConf.load(run.config).objective._target_ == "variformer.objectives.MaskedTokens"
+    assert np.isfinite(evaluate_run(str(run.path))["loss"])
+    before, after = tensors(tmp_path / "source"), tensors(export(run.path, tmp_path / "model"))
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_a_head_that_nothing_evaluates_yet(words, composed, tmp_path):

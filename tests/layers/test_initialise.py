@@ -8,7 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from variformer.layers import GatedFeedForward, RelativePositions, SinusoidalPositions, Transformer
-from variformer.models import GPT, T5, Albert, Bart, Bert, DeiT, DistilBert, ModernBert, PlainDeiT, Roberta, ViT
+from variformer.models import (
+    GPT,
+    T5,
+    Albert,
+    Bart,
+    Bert,
+    DeiT,
+    DistilBert,
+    Electra,
+    ModernBert,
+    PlainDeiT,
+    Roberta,
+    ViT,
+)
 from variformer.weights.huggingface import config_of
 
 SIZES = dict(width=96, depth=3, heads=4, hidden=160)
@@ -23,7 +36,9 @@ def assert_spread(tensor: Tensor, std: float):
     assert abs(tensor.mean().item()) < 5 * std / math.sqrt(tensor.numel())
 
 
-@pytest.mark.parametrize("model", [Bert, Roberta, DistilBert, Albert, GPT, T5, Bart, ViT, DeiT])
+@pytest.mark.parametrize(
+    "model", [Bert, Roberta, DistilBert, Albert, partial(Electra, generator_divisor=4), GPT, T5, Bart, ViT, DeiT]
+)
 def test_biases_are_zero_and_norms_one(model):
     built = model(**SIZES) if model in (ViT, DeiT) else model(**SIZES, **TOKENS)
     for module in built.modules():

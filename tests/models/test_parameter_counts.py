@@ -50,8 +50,6 @@ def built(model: str, size: str, **changes: Any) -> torch.nn.Module:
     size, _, patch_size = size.partition("/")
     sizes = yaml.safe_load((CONF / "model" / "size" / f"{size}.yaml").read_text())
     node: Any = OmegaConf.to_container(OmegaConf.merge(composed(model), sizes, changes))
-    if "generator_divisor" in node:  # what is published of ELECTRA is the discriminator
-        node["generator_divisor"] = None
     if patch_size:
         node["patch_size"] = int(patch_size)
     else:
@@ -95,6 +93,28 @@ def test_roformer_is_as_large_as_transformers_own():
     parameters = sum(parameter.numel() for parameter in theirs.parameters() if parameter.requires_grad)
     rotary = dict(positions=dict(_target_="variformer.layers.RotaryPositions", _partial_=True))
     assert count("bert", "base", pair_classes=0, vocab_size=50000, **rotary) == parameters == 124_099_664
+
+
+@pytest.mark.parametrize(("size", "parameters"), [("small", 13_549_057), ("base", 109_483_009), ("large", 335_142_913)])
+def test_electra_is_as_large_as_their_two_models(size, parameters):
+    """Theirs are apart, and each has the embeddings; the discriminator has 14, 110 and 335 million (table 6)."""
+    sizes = yaml.safe_load((CONF / "model" / "size" / f"electra_{size}.yaml").read_text())
+    divisor = sizes["generator_divisor"]
+
+    def config(part: int) -> hf.ElectraConfig:
+        return hf.ElectraConfig(
+            embedding_size=sizes["embedding_width"],
+            hidden_size=sizes["width"] // part,
+            num_attention_heads=sizes["heads"] // part,
+            intermediate_size=sizes["hidden"] // part,
+            num_hidden_layers=sizes["depth"],
+        )
+
+    with torch.device("meta"):
+        discriminator, generator = hf.ElectraForPreTraining(config(1)), hf.ElectraForMaskedLM(config(divisor))
+    numbers = [sum(p.numel() for p in m.parameters()) for m in (discriminator, generator, generator.electra.embeddings)]
+    assert count("electra", f"electra_{size}", generator_divisor=None) == numbers[0] == parameters
+    assert PUBLISHED["electra"][f"electra_{size}"] == numbers[0] + numbers[1] - numbers[2]
 
 
 TWO_DEPTHS = {  # published models, by the sizes in their config.json

@@ -66,6 +66,7 @@ SIZES = {
     "Albert": ALBERT,
     "RoFormer": ROFORMER,
     "ModernBert": MODERNBERT,
+    "Electra": BERT | dict(embedding_size=5),
     "GPT2": GPT2,
     "T5": T5,
     "Bart": BART,

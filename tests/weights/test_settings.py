@@ -27,6 +27,7 @@ CONFIGS = {
     "bert": hf.BertConfig(**ENCODER),
     "deit": hf.DeiTConfig(**IMAGE),
     "distilbert": hf.DistilBertConfig(vocab_size=31, dim=8, n_layers=1, n_heads=2, hidden_dim=12),
+    "electra": hf.ElectraConfig(**ENCODER, embedding_size=4),
     "gpt2": hf.GPT2Config(vocab_size=31, n_embd=8, n_layer=1, n_head=2, n_positions=9, n_inner=12),
     "modernbert": hf.ModernBertConfig(**ENCODER),
     "roberta": hf.RobertaConfig(**ENCODER, pad_token_id=1),

@@ -3,7 +3,7 @@
 Devlin et al., 2018, section 3.1 (task 1) and appendix A.1; Liu et al., 2019, section 4.1 (fresh masks in every epoch).
 """
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -30,6 +30,15 @@ class TokenScores(Protocol):
     def pair(self) -> Tensor | None:
         """(B, 2) scores: class 0 where the second segment follows the first. None: the model has no such head."""
         ...
+
+
+class MaskingArguments(TypedDict, total=False):
+    """The arguments of `TokenMasking` that its subclasses pass on."""
+
+    rate: Fraction
+    fixed_count: bool
+    whole_words: bool
+    ngrams: Count
 
 
 class TokenMasking(TextObjective[SampleT]):

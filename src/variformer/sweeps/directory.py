@@ -13,8 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NotRequired, TypedDict
 
-from filelock import lock_descriptor
-
 from ..config import ConfigError
 from ..config.classes.moved import with_current_targets
 from ..config.composing.earlier_runs import changed_values
@@ -144,6 +142,8 @@ def shown(part: Sequence[str] | Config | None) -> str:
 
 def locked(file: IO[str]) -> bool:
     """Lock an open file until it, and every copy of it in a child process, is closed; False if it is locked already."""
+    from filelock import lock_descriptor
+
     return lock_descriptor(file.fileno(), blocking=False)
 
 

@@ -6,6 +6,7 @@ the file that it writes, and torch removes that folder when the file is finished
 """
 
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,15 +20,19 @@ def remove_unfinished() -> None:
     """Remove the files that a compiler was writing when it was killed."""
     from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
-    remove_in(Path(cache_dir()), "*/*.main")
-    remove_in(Path(default_cache_dir(), "precompiled_headers"), "*")  # TORCHINDUCTOR_CACHE_DIR does not move it
+    headers = Path(default_cache_dir(), "precompiled_headers")  # TORCHINDUCTOR_CACHE_DIR does not move it
+    remove(Path(cache_dir()).glob(f"??/*{BUILD_FOLDER}"), Path(cache_dir(), "locks"))
+    remove(headers.glob(f"*{BUILD_FOLDER}"), headers / "locks")
 
 
-def remove_in(cache: Path, names: str) -> None:
-    """Remove each file whose build folder is still there, unless a compiler is writing it just now."""
-    for build in cache.glob(names + BUILD_FOLDER):
-        lock = FileLock(cache / "locks" / f"{build.name.partition('.')[0]}.lock", timeout=0)
-        with suppress(Timeout), lock:  # torch holds it while it compiles
+def remove(builds: Iterable[Path], locks: Path) -> None:
+    """Remove the files of these build folders, except those that a compiler is writing just now."""
+    for build in builds:
+        name = build.name.removesuffix(BUILD_FOLDER)
+        key, _, kind = name.partition(".")
+        if kind == "optimized":  # written under the lock of another file
+            continue
+        with suppress(Timeout), FileLock(locks / f"{key}.lock", timeout=0):  # torch holds it while it compiles
             for suffix in SUFFIXES:
-                build.with_name(build.name.removesuffix(BUILD_FOLDER) + suffix).unlink(missing_ok=True)
+                build.with_name(name + suffix).unlink(missing_ok=True)
             shutil.rmtree(build, ignore_errors=True)

@@ -10,8 +10,11 @@ from lightning import Callback
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..data import DataSet
+from ..data.contracts import TextDataSet
 from ..objectives.objective import Objective, Scores
 from ..run_directory.directory import RunDirectory
+from ..samples import TextCodec
 from .data_module import DataModule
 
 State = dict[str, Any]  # what Lightning's hooks take for a part of a checkpoint: plain data and tensors by name
@@ -56,6 +59,11 @@ class TextObjective(Protocol):
 def length_of(objective: Objective) -> int:
     """How many tokens a model of this objective reads at once; only an objective for text has a length."""
     return cast(TextObjective, objective).length
+
+
+def tokenizer_of(data: DataSet[Any]) -> TextCodec:
+    """The tokenizer of a data set of texts; only texts have one."""
+    return cast(TextDataSet, data).tokenizer
 
 
 def run_trainer(trainer: L.Trainer) -> RunTrainer:

@@ -2,22 +2,22 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import lightning as L
 from torch import nn
 
-from ...data import Tokenizer
 from ...run_directory.directory import write_text
+from ...samples import TextCodec
 from ..callback import RunCallback
-from ..contract import length_of, run_of, run_trainer, training_module
+from ..contract import length_of, run_of, run_trainer, tokenizer_of, training_module
 from ..devices.sharding import full_model
 from ..loggers import show_samples
 from ..order import Order
 
 log = logging.getLogger(__name__)
 
-Writer = Callable[[nn.Module, Tokenizer, int], str]  # model, tokenizer, longest input -> a text
+Writer = Callable[[nn.Module, TextCodec, int], str]  # model, tokenizer, longest input -> a text
 
 
 class Samples(RunCallback):
@@ -33,8 +33,7 @@ class Samples(RunCallback):
         model = full_model(trainer.strategy, own.model)
         if model is None:
             return
-        data: Any = run_trainer(trainer).datamodule.data  # texts, since the writers of samples read nothing else
-        text = self.writer(model, data.tokenizer, length_of(own.objective))
+        text = self.writer(model, tokenizer_of(run_trainer(trainer).datamodule.data), length_of(own.objective))
         folder = run_of(trainer).samples
         try:
             folder.mkdir(exist_ok=True)
