@@ -55,7 +55,7 @@ def build(config: Settings, tensors: Tensors) -> Bert:
         heads=config.heads("num_attention_heads", "hidden_size"),
         hidden=config.size("intermediate_size"),
         max_length=config.size("max_position_embeddings"),
-        dropout=config.share("hidden_dropout_prob", 0.1),
+        dropout=config.fraction("hidden_dropout_prob", 0.1),
         segments=config.size("type_vocab_size", 2),
         pair_classes=2 if "bert.pooler.dense.weight" in tensors else 0,
         activation=config.choice("hidden_act", ACTIVATIONS, "gelu"),

@@ -63,7 +63,7 @@ def build(config: Settings, tensors: Tensors) -> Bert:
         heads=config.heads("num_attention_heads", "hidden_size"),
         hidden=config.size("intermediate_size"),
         max_length=config.size("max_position_embeddings", 1536),
-        dropout=config.share("hidden_dropout_prob", 0.1),
+        dropout=config.fraction("hidden_dropout_prob", 0.1),
         segments=config.size("type_vocab_size", 2),
         pair_classes=0,
         activation=config.choice("hidden_act", ACTIVATIONS, "gelu"),
@@ -106,7 +106,7 @@ def config(model: Bert) -> Config:
 def sequence_classifier(body: TextModel, config: Settings, classes: int) -> SequenceClassifier:
     """Their hidden layer has the activation of the blocks."""
     activation = OUR_ACTIVATIONS[config.choice("hidden_act", ACTIVATIONS, "gelu")]
-    return SequenceClassifier(body, classes, config.share("hidden_dropout_prob", 0.1), activation)
+    return SequenceClassifier(body, classes, config.fraction("hidden_dropout_prob", 0.1), activation)
 
 
 def differences_of_classifier(model: Any) -> Iterator[Difference]:
