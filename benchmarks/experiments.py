@@ -37,10 +37,10 @@ def measured(run: Path) -> Result:
     """The result of a finished run. Raises FileNotFoundError where it has no metrics yet."""
     from omegaconf import OmegaConf
 
-    from variformer.config.composing.compose import load
+    from variformer.config.composing.saved_configs import saved_config
 
     directory = RunDirectory(run)
-    config: Any = OmegaConf.to_container(load(run))
+    config: Any = OmegaConf.to_container(saved_config(run))
     if not directory.metrics.is_file():
         raise FileNotFoundError(f"{directory.metrics} is missing: the run {run} is not finished")
     metrics = json.loads(directory.metrics.read_text())

@@ -51,9 +51,9 @@ def data_of(run: Path) -> Any:
     from omegaconf import OmegaConf
 
     from variformer.config import instantiate
-    from variformer.config.composing.compose import load
+    from variformer.config.composing.saved_configs import saved_config
 
-    config: Any = OmegaConf.to_container(load(run))
+    config: Any = OmegaConf.to_container(saved_config(run))
     if "image_size" not in config["data"]:
         raise ValueError(f"{run} reads no images; for text there is benchmarks/language_baselines.py")
     data = instantiate(config["data"] | {"augmentation": None}, "data")

@@ -49,7 +49,7 @@ def kept(lines: list[str], run: Path | None) -> Result:
     """As a file of results, whose source is that of the run, or Python's documentation."""
     from omegaconf import OmegaConf
 
-    from variformer.config.composing.compose import load
+    from variformer.config.composing.saved_configs import saved_config
 
     if run is not None:  # runs/gpt/<time>-<id>: the README calls it by its name
         lines = [line.replace(run.name, run.resolve().parent.name) for line in lines]
@@ -57,7 +57,9 @@ def kept(lines: list[str], run: Path | None) -> Result:
     result = measured_here("language_baselines", "language_baselines.py", {"table": lines})
     result.command = "python benchmarks/language_baselines.py" + (" --run RUN" if run else "")
     node: Any = (
-        {"_target_": "variformer.data.PythonDocs"} if run is None else OmegaConf.to_container(load(run).data.source)
+        {"_target_": "variformer.data.PythonDocs"}
+        if run is None
+        else OmegaConf.to_container(saved_config(run).data.source)
     )
     result.source = {"node": node, "fingerprint": source_fingerprint(node)}
     return result
@@ -141,13 +143,13 @@ def task_of(run: Path) -> Any:
     """A run's data with its tokenizer, and its objective. Exits where the data are not those of the run."""
     from omegaconf import OmegaConf
 
-    from variformer.config.composing.compose import load
+    from variformer.config.composing.saved_configs import saved_config
     from variformer.config.schema import experiment
     from variformer.run_directory.directory import RunDirectory
     from variformer.runs.data_identity import difference
     from variformer.runs.task import build_task
 
-    config: Any = OmegaConf.to_container(load(run))
+    config: Any = OmegaConf.to_container(saved_config(run))
     task = build_task(experiment(config), run / "tokenizer")
     if what := difference(RunDirectory(run), task.data, config):
         raise SystemExit(f"{what}. Bring them back")
@@ -187,10 +189,10 @@ def compressed_bits(train: bytes, held_out: bytes) -> float:
 def targets_of(task: Any, split: str) -> np.ndarray:
     """All targets of one pass over a split, hidden as they are in evaluation; of a BART run, the hidden tokens."""
     from variformer.data.loader import loader
-    from variformer.data.order import EvaluationOrder, Share
+    from variformer.data.order import BatchPart, EvaluationOrder
 
     view = task.objective.view(task.data.split(split))
-    order = EvaluationOrder(range(len(view)), Share(64))
+    order = EvaluationOrder(range(len(view)), BatchPart(64))
     batches: Iterator[Any] = iter(loader(view, order, task.objective.collate, seed=0))
     return np.concatenate([batch["targets"][batch.get("hidden", batch["targets"] >= 0)].numpy() for batch in batches])
 

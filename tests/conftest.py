@@ -83,15 +83,15 @@ def composed(tmp_path_factory):
 @pytest.fixture
 def nothing_allowed(tmp_path, monkeypatch):
     """An empty working directory, and as in a new process no package allowed; what was imported is forgotten."""
-    from variformer.config.classes import allowing, installed, modules, targets
+    from variformer.config.classes import allowed_packages, entry_points, modules, targets
 
-    cached = (allowing.found, installed.installed, installed.objections, modules.source_file)
+    cached = (allowed_packages.found, entry_points.installed, entry_points.objections, modules.source_file)
     cached += (targets.bindings, targets.stars, targets.statements)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(allowing.VARIABLE, raising=False)
+    monkeypatch.delenv(allowed_packages.VARIABLE, raising=False)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(allowing, "given", {})
-    monkeypatch.setattr(allowing, "folders", {})
+    monkeypatch.setattr(allowed_packages, "given", {})
+    monkeypatch.setattr(allowed_packages, "folders", {})
     for each in cached:
         each.cache_clear()
     yield tmp_path

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from variformer import layers
 from variformer.config import instantiate, register_resolvers
-from variformer.config.checking.fitting import declared
+from variformer.config.classes.attributes import declared
 from variformer.models import Detections, EncoderDecoder, ImageClassifier
 
 CONF = Path(__file__).parents[1] / "conf"

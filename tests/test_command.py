@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import variformer
-from variformer.command import again, shown, whole
+from variformer.command import full_command, restart_command, typed_command
 
 ROOT = Path(__file__).parents[1]
 MODULE = str(Path(variformer.__file__).with_name("__main__.py"))
@@ -27,29 +27,29 @@ def program(tmp_path, monkeypatch):
 
 def test_a_door_of_the_checkout_starts_itself_again(program):
     door = program(str(ROOT / "train.py"))
-    assert whole("train") == [door, "seed=1"]
-    assert again("train") == [sys.executable, door]
-    assert shown("train") == ["python", door]
-    assert shown("evaluate") == ["variformer", "evaluate"]
+    assert full_command("train") == [door, "seed=1"]
+    assert restart_command("train") == [sys.executable, door]
+    assert typed_command("train") == ["python", door]
+    assert typed_command("evaluate") == ["variformer", "evaluate"]
 
 
 def test_the_installed_command_starts_itself_again(program):
     installed = program("variformer")
-    assert whole("train") == ["variformer", "train", "seed=1"]
-    assert again("train") == [sys.executable, installed, "train"]
-    assert shown("train") == ["variformer", "train"]
+    assert full_command("train") == ["variformer", "train", "seed=1"]
+    assert restart_command("train") == [sys.executable, installed, "train"]
+    assert typed_command("train") == ["variformer", "train"]
 
 
 def test_the_module_starts_itself_again(program):
     program(MODULE)
-    assert whole("train") == [MODULE, "train", "seed=1"]
-    assert again("train") == [sys.executable, "-m", "variformer", "train"]
-    assert shown("train") == ["python", "-m", "variformer", "train"]
+    assert full_command("train") == [MODULE, "train", "seed=1"]
+    assert restart_command("train") == [sys.executable, "-m", "variformer", "train"]
+    assert typed_command("train") == ["python", "-m", "variformer", "train"]
 
 
 @pytest.mark.parametrize("name", ["mine.py", "train.py"])
 def test_a_users_script_stays_as_it_is(program, name):
     program(name)
-    assert whole("train") == [name, "seed=1"]
-    assert again("train") == [sys.executable, "-m", "variformer", "train"]
-    assert shown("train") == ["variformer", "train"]
+    assert full_command("train") == [name, "seed=1"]
+    assert restart_command("train") == [sys.executable, "-m", "variformer", "train"]
+    assert typed_command("train") == ["variformer", "train"]

@@ -90,13 +90,13 @@ def fetch(match: re.Match[str], folder: Path, patterns: tuple[str, ...]) -> Path
     except Exception as error:  # of the hub's, and of whichever HTTP library it uses today
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the system's own, such as a full disk
-        reason = "HF_HUB_OFFLINE=1 forbids to ask the hub" if constants.HF_HUB_OFFLINE else told(error)
+        reason = "HF_HUB_OFFLINE=1 forbids to ask the hub" if constants.HF_HUB_OFFLINE else reason_of(error)
         raise FileNotFoundError(
             f"{match[0]} was not found: there is no folder {folder.absolute()}, the cache {constants.HF_HUB_CACHE} "
             f"does not hold it, and {reason}. Without a network, copy the model's folder here and give its path."
         ) from None
 
 
-def told(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     first = str(error).strip().partition("\n")[0].rstrip(".")
     return f"{type(error).__name__} came from the hub: {first}"

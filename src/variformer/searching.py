@@ -1,19 +1,19 @@
-"""Optuna's samplers and pruners from nodes of a config; the process of a sweep and those of its trials need them."""
+"""Optuna's samplers and pruners from a config. Both the process of a sweep and those of its trials need them."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from numpy.random import SeedSequence
 
 
 class Pruned(SystemExit):
-    """A trial ends early, as it should: exit code 0."""
+    """A trial ends early because its pruner has decided so: exit code 0."""
 
 
-def built(node: dict[str, Any], kind: Literal["sampler", "pruner"], number: int = 0) -> Any:
-    """The object that a node with `_target_` describes. Raises ValueError that names the key to mend.
+def optuna_object(node: Mapping[str, object], kind: Literal["sampler", "pruner"], number: int = 0) -> Any:
+    """The sampler or pruner that a node with `_target_` describes. Raises ValueError that names the key to change.
 
-    From a `seed` each trial `number` has one of its own: what is proposed to it does not depend on whether the search
-    was interrupted before.
+    A `seed` gives each trial `number` its own seed. So what is proposed to a trial does not depend on interruptions.
     """
     import optuna
 
@@ -26,7 +26,7 @@ def built(node: dict[str, Any], kind: Literal["sampler", "pruner"], number: int 
         raise ValueError(
             f"hydra.sweeper.{kind}._target_: {node.get('_target_')} is not one of {package.__name__}: {there}"
         )
-    arguments = {key: value for key, value in node.items() if key != "_target_"}
+    arguments: dict[str, Any] = {key: value for key, value in node.items() if key != "_target_"}
     try:
         if arguments.get("seed") is not None:
             arguments["seed"] = int(SeedSequence([arguments["seed"], number]).generate_state(1)[0])

@@ -126,6 +126,6 @@ def test_devices_that_share_a_model_have_a_part_of_it_each():
     assert whole.sharded(2) == Memory(50, 51, 100, 1000, copies=50)
 
 
-@pytest.mark.parametrize(("number", "told"), [(12, "12 B"), (1024, "1 KiB"), (3_650_722_201, "3.4 GiB")])
-def test_bytes_are_told_in_words(number, told):
-    assert readable(number) == told
+@pytest.mark.parametrize(("number", "words"), [(12, "12 B"), (1024, "1 KiB"), (3_650_722_201, "3.4 GiB")])
+def test_bytes_are_readable(number, words):
+    assert readable(number) == words

@@ -58,13 +58,13 @@ def test_training_leaves_a_complete_run_directory(name, folder, request):
 def test_evaluation_equals_training_exactly(gpt):
     done = command("evaluate.py", f"run_dir={gpt}", folder=gpt.parent)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = {k: v for k, v in metrics(gpt, "metrics.json").items() if k.startswith("val/")}
+    finished = {k: v for k, v in metrics(gpt, "metrics.json").items() if k.startswith("val/")}
     again = metrics(gpt, "metrics_val_last.json")
-    assert told == {f"val/{k}": v for k, v in again.items() if not isinstance(v, str)}
+    assert finished == {f"val/{k}": v for k, v in again.items() if not isinstance(v, str)}
 
 
 @pytest.mark.parametrize(
-    "arguments, told",
+    "arguments, message",
     [
         (["model.heads=7"], "model.heads"),
         (["model.dropuot=0.1"], "did you mean `dropout`?"),
@@ -74,11 +74,11 @@ def test_evaluation_equals_training_exactly(gpt):
         (["run_dir=nowhere", "resume=true"], "nowhere"),
     ],
 )
-def test_a_config_error_is_answered_at_once(tmp_path, arguments, told):
+def test_a_config_error_is_reported_at_once(tmp_path, arguments, message):
     began = time.perf_counter()
     done = command("train.py", *arguments, folder=tmp_path)
     assert done.returncode != 0
-    assert told in done.stderr + done.stdout
+    assert message in done.stderr + done.stdout
     assert "torch" not in done.stderr
     assert time.perf_counter() - began < 6  # 2 s on an idle machine; importing torch alone takes longer than this
     assert not list(tmp_path.glob("runs/*"))

@@ -34,10 +34,10 @@ def test_a_name_that_no_package_may_have_is_refused(nothing_allowed, name):
     assert "\n" not in str(refused.value) and list(nothing_allowed.iterdir()) == []
 
 
-def test_a_folder_that_holds_something_is_left_alone(nothing_allowed):
+def test_a_folder_that_is_not_empty_stays_as_it_is(nothing_allowed):
     (nothing_allowed / "my_other").mkdir()
     (nothing_allowed / "my_other" / "kept").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"^new: .*my_other is there already"):
+    with pytest.raises(FileExistsError, match=r"^new: .*my_other already exists"):
         write_study("my_other")
     assert [path.name for path in (nothing_allowed / "my_other").iterdir()] == ["kept"]
 

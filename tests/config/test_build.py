@@ -8,7 +8,6 @@ from omegaconf import OmegaConf
 from variformer.config import ConfigError, instantiate
 
 LINEAR = {"_target_": "torch.nn.Linear", "in_features": 4, "out_features": 2}
-FEED = {"_target_": "variformer.layers.FeedForward", "width": 4, "hidden": 8, "activation": "gelu"}
 
 
 def test_a_node_is_built_with_its_parts():
@@ -77,7 +76,7 @@ def test_interpolations_cannot_smuggle_a_target_in():
         instantiate(unescaped, "model")
 
 
-def test_a_constructors_refusal_names_the_key_and_keeps_the_cause():
+def test_what_a_constructor_refuses_names_the_key_and_the_cause():
     rotary = {"_target_": "variformer.layers.RotaryPositions", "_partial_": True}
     node = {"_target_": "variformer.models.GPT", "width": 6, "heads": 2, "positions": rotary}
     with pytest.raises(ConfigError, match=r"^model: rotary positions turn pairs") as caught:

@@ -252,7 +252,7 @@ FORBIDDEN = [
     "variformer.data.cache.os.system",
     "variformer.config.build.instantiate",
     "variformer.run_directory.directory.write_json",
-    "variformer.training.loggers.CSV",  # it writes where it is told
+    "variformer.training.loggers.CSV",  # it writes where its argument says
     "variformer.data.cache.build_once",
     "variformer.config.checking.check.check",
     "variformer.models.GPT.forward",

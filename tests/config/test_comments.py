@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from variformer.config.explaining import comments as module
-from variformer.config.explaining.comments import comments, heading, overview
+from variformer.config.explaining import overview as module
+from variformer.config.explaining.comments import comments, heading
+from variformer.config.explaining.overview import overview
 
 CONF = Path(__file__).parents[2] / "conf"
 TEXT = """# @package _global_
@@ -68,4 +69,4 @@ def test_the_overview_says_what_keys_and_options_mean_and_take(monkeypatch):
     assert "[32-true, bf16-mixed, bf16-true, 16-mixed]" in lines["precision"]
     assert "optimizer steps; null: only at the end  [a whole number" in lines["trainer.save_every"]
     assert lines["muon"].endswith("Muon for the hidden matrices, AdamW for the rest (Jordan et al., 2024).")
-    assert "== optimizer=OPTION == how weights change" in text
+    assert "== optimizer=OPTION == how the weights change" in text

@@ -8,9 +8,9 @@ import pytest
 
 from variformer.cli import commands
 from variformer.config import clashes, folders_of, spelled
-from variformer.config.checking.fitting import config_folders
-from variformer.config.composing.hints import unknown_keys
-from variformer.config.explaining.comments import overview
+from variformer.config.composing.hydra_errors import unknown_keys
+from variformer.config.explaining.overview import overview
+from variformer.config.folders import config_folders
 from variformer.configs import packaged, study
 
 CONF = Path(__file__).parents[2] / "conf"

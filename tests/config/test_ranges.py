@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from variformer import ranges
+from variformer.config.classes.annotations import misfit, type_of
 from variformer.config.classes.signatures import REQUIRED, Parameter, signature
 from variformer.config.classes.targets import ALLOWED, OWN, bindings, find, is_under, resolve, source_file, submodules
-from variformer.config.classes.values import misfit, type_of
 
 CONF = Path(__file__).parents[2] / "conf"
 

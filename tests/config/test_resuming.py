@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 import variformer.config
 from variformer.config import ConfigError
-from variformer.config.composing.hints import unknown_keys
+from variformer.config.composing.hydra_errors import unknown_keys
 
 CONF = Path(__file__).parents[2] / "conf"
 STARTED = ["experiment=gpt", "model/positions=rotary", "max_steps=7"]
@@ -68,11 +68,11 @@ def test_what_the_command_changes_is_changed(command, saved):
 
 
 def test_another_part_than_the_run_began_with_is_refused(command, saved):
-    with pytest.raises(ConfigError, match=r"optimizer: .* has its own, and no group is chosen again; set its"):
+    with pytest.raises(ConfigError, match=r"optimizer: .* has chosen this group; set single values of it"):
         command(*STARTED, "optimizer=muon", "resume=auto")
 
 
-def test_a_value_that_is_no_value_of_the_run_names_the_nearest_in_its_section(command, saved):
+def test_an_unknown_key_of_a_run_names_a_similar_one(command, saved):
     with pytest.raises(ConfigError, match=r"optimizer\.rl: not a value of the run.*did you mean `lr`"):
         command(*STARTED, "++optimizer.rl=1", "resume=auto")
 
@@ -109,7 +109,7 @@ def test_a_run_saved_with_validation_batches_goes_on(command, saved, tmp_path):
     assert resumed["trainer"] == trainer | {"validation_samples": 15}
 
 
-def test_a_run_validated_on_its_whole_split_goes_on_so(command, saved, tmp_path):
+def test_a_run_that_validates_on_all_samples_goes_on_so(command, saved, tmp_path):
     trainer = {name: value for name, value in saved["trainer"].items() if name != "validation_samples"}
     OmegaConf.save(saved | {"trainer": trainer | {"validation_batches": None}}, tmp_path / "config.yaml")
     with warnings.catch_warnings():

@@ -53,7 +53,7 @@ def test_static_equals_real(name):
     assert compared >= 10
 
 
-def test_a_class_that_forwards_the_rest_takes_what_its_base_takes():
+def test_a_class_that_forwards_arguments_takes_those_of_its_base():
     known = signature(find("torch.nn.CELU"))
     assert list(known.parameters) == ["alpha", "inplace"]
     assert not known.is_open

@@ -47,7 +47,7 @@ def records(path: Path) -> Iterator[Any]:
             yield record
 
 
-def told(items: Any) -> dict[str, Any]:
+def values_of(items: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for item in items:
         keys = list(item.nested_key) or [item.key]
@@ -78,11 +78,11 @@ def read_session(folder: Path) -> SimpleNamespace:
             case "run":
                 session.run = record.run
             case "config":
-                session.config |= told(record.config.update)
+                session.config |= values_of(record.config.update)
             case "summary":
-                session.summary |= told(record.summary.update)
+                session.summary |= values_of(record.summary.update)
             case "history":
-                session.rows.append(told(record.history.item))
+                session.rows.append(values_of(record.history.item))
             case "metric":
                 session.axes[record.metric.name or record.metric.glob_name] = record.metric.step_metric
             case "artifact":

@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from variformer.run_directory.curves import read_curves
 from variformer.runs.train import train
 from variformer.training.callbacks import Curves
-from variformer.training.loggers import read_curves
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["experiment=gpt", "debug=fast", "tokenizer=bytes", "model.vocab_size=300", "trainer.progress=false"]
@@ -40,11 +40,11 @@ def run(composed, sessions):
 
 
 def test_wandb_gets_the_nested_config_and_what_ran(run):
-    told, record = run.session.config, json.loads((run.path / "run.json").read_text())
-    assert {key: told[key] for key in run.config} == yaml.safe_load((run.path / "config.yaml").read_text())
-    assert told["model"]["positions"] == run.config["model"]["positions"] and len(told["model"]) > 5
-    assert told["run_dir"] == str(run.path) and told["parameters"] == record["parameters"] > 0
-    assert told["code"].keys() >= {"commit", "dirty"} or not told["code"]
+    logged, record = run.session.config, json.loads((run.path / "run.json").read_text())
+    assert {key: logged[key] for key in run.config} == yaml.safe_load((run.path / "config.yaml").read_text())
+    assert logged["model"]["positions"] == run.config["model"]["positions"] and len(logged["model"]) > 5
+    assert logged["run_dir"] == str(run.path) and logged["parameters"] == record["parameters"] > 0
+    assert logged["code"].keys() >= {"commit", "dirty"} or not logged["code"]
     about = run.session.run
     assert (about.run_group, about.job_type, list(about.tags)) == ("a group", "a type", ["one", "two"])
     assert about.display_name == "gpt" and about.run_id == record["wandb"]["id"]
@@ -52,8 +52,8 @@ def test_wandb_gets_the_nested_config_and_what_ran(run):
 
 def test_wandb_gets_every_curve_with_steps_tokens_and_flops_as_axes(run):
     rows = run.session.rows
-    told = {(row["trainer/global_step"], name): row[name] for row in rows for name in row if is_curve(name)}
-    assert told == {(step, name): value for step, name, value in read_curves(run.path / "metrics.csv")}
+    logged = {(row["trainer/global_step"], name): row[name] for row in rows for name in row if is_curve(name)}
+    assert logged == {(step, name): value for step, name, value in read_curves(run.path / "metrics.csv")}
     assert [row["trainer/global_step"] for row in rows] == [row["_step"] for row in rows] == [2, 3, 4, 5]
     assert all({"spent/tokens", "spent/flops"} <= row.keys() for row in rows)
     assert [row["spent/tokens"] for row in rows] == [step * 4 * 128 for step in (2, 3, 4, 5)]
@@ -95,9 +95,9 @@ def test_no_secret_reaches_a_file(run):
 
 def test_tensorboard_gets_the_same_curves_samples_and_figures(run):
     events = accumulated(run.path)
-    told = [(each.step, name, each.value) for name in events.Tags()["scalars"] for each in events.Scalars(name)]
+    logged = [(each.step, name, each.value) for name in events.Tags()["scalars"] for each in events.Scalars(name)]
     curves = read_curves(run.path / "metrics.csv")
-    assert sorted(told) == [(step, name, pytest.approx(value)) for step, name, value in sorted(curves)]
+    assert sorted(logged) == [(step, name, pytest.approx(value)) for step, name, value in sorted(curves)]
     texts = [each.tensor_proto.string_val[0].decode() for each in events.Tensors("samples/text_summary")]
     for text, file in zip(texts, sorted((run.path / "samples").iterdir()), strict=True):
         assert file.read_text() in text

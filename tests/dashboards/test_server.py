@@ -25,8 +25,8 @@ def test_a_server_gets_every_row_and_the_exit_code(server, online, tmp_path):
         log.log_metrics({"train/loss": step / 3}, step)
         log.log_metrics({"val/loss": step / 7}, step)
     log.close("done")
-    told = [(row["trainer/global_step"], row["train/loss"], row["val/loss"]) for row in server.rows]
-    assert told == [(step, step / 3, step / 7) for step in range(1, 5)]
+    sent = [(row["trainer/global_step"], row["train/loss"], row["val/loss"]) for row in server.rows]
+    assert sent == [(step, step / 3, step / 7) for step in range(1, 5)]
     assert server.exits == [0]
 
 
@@ -46,7 +46,7 @@ def test_a_resumed_run_goes_on_under_its_id_and_repeats_no_step(server, online, 
 
 
 @pytest.mark.parametrize(("status", "code"), [("done", 0), ("pruned", 0), ("preempted", 143), ("failed", 1)])
-def test_it_is_told_how_the_run_ended_although_a_row_was_refused(
+def test_it_gets_how_the_run_ended_although_a_row_was_refused(
     status, code, server, online, tmp_path, monkeypatch, capsys
 ):
     online(server.url)
@@ -101,10 +101,10 @@ def test_a_server_that_dies_holds_nothing_up(server, online, tmp_path, capsys, m
     session = next(tmp_path.glob("wandb/run-*"))
     command = f"wandb sync --include-online {session}"
     assert command in capsys.readouterr().out
-    told = subprocess.run(
+    shown = subprocess.run(
         [sys.executable, "-m", *command.split(), "--dry-run"], capture_output=True, text=True, timeout=60
     )
-    assert session.name in told.stdout + told.stderr and "Skip" not in told.stdout + told.stderr
+    assert session.name in shown.stdout + shown.stderr and "Skip" not in shown.stdout + shown.stderr
 
 
 def test_what_comes_out_later_and_what_cannot_be_uploaded(sessions, tmp_path, monkeypatch, capsys):
@@ -113,7 +113,7 @@ def test_what_comes_out_later_and_what_cannot_be_uploaded(sessions, tmp_path, mo
     def fails(*_):
         raise OSError("the upload broke")
 
-    monkeypatch.setattr("variformer.training.loggers.wandb.keep", fails)
+    monkeypatch.setattr("variformer.training.loggers.wandb.upload", fails)
     log = logger(tmp_path)
     log.log_hyperparams({"micro_batch": None, "global_batch": 8})
     log.amend_config({"micro_batch": 4})

@@ -3,7 +3,9 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -29,6 +31,21 @@ def test_an_entry_is_built_once(tmp_path):
         assert (build_once(tmp_path / "things" / "one", build) / "file").read_text() == "content"
     assert len(built) == 1
     assert os.listdir(tmp_path / "things") == ["one"]
+
+
+def test_who_asks_during_a_build_waits_for_it(tmp_path):
+    began, built = Event(), []
+
+    def build(folder):
+        built.append(folder)
+        began.set()
+        time.sleep(0.3)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(build_once, tmp_path / "one", build)
+        assert began.wait(10)
+        second = pool.submit(build_once, tmp_path / "one", build)
+    assert first.result() == second.result() == tmp_path / "one" and len(built) == 1
 
 
 def test_a_failed_build_leaves_nothing(tmp_path):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variformer.data.sources import Document
 from variformer.data.text.cleaning import Cleaner, clean
+from variformer.data.text.document import Document
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_good_documents_leave_no_summary():
 
 
 def test_unknown_policy():
-    with pytest.raises(ValueError, match="'error' or 'skip', not 'warn'"):
+    with pytest.raises(ValueError, match="on_bad is error or skip, not 'warn'"):
         Cleaner("warn", 10)

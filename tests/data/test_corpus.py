@@ -64,7 +64,7 @@ def test_sentences_start_with_their_first_token(name):
 
 
 @given(st.text(alphabet="aB.! \n\u00e9\U0001f600", max_size=60))
-def test_sentences_of_bytes_start_at_the_bytes_of_their_characters(text):
+def test_sentences_of_bytes_start_at_whole_characters(text):
     encoding = BYTES.encode_batch([text + "x"])[0]
     starts = sentence_starts(text + "x", encoding)
     assert starts[0] == 0

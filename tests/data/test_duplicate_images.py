@@ -11,7 +11,8 @@ from variformer.data.images.data import ImageData
 from variformer.data.images.duplicates import Duplicates
 from variformer.data.images.files import ImageFolder
 from variformer.data.images.glyphs import Glyphs
-from variformer.data.images.sources import DecodedImages, complete
+from variformer.data.images.raw import DecodedImages
+from variformer.data.images.splitting import complete
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_what_has_to_be_read_is_searched_only_on_demand(monkeypatch):
 
 
 def test_large_sets_are_searched_only_on_demand(monkeypatch):
-    monkeypatch.setattr("variformer.data.images.sources.MANY", 5)
+    monkeypatch.setattr("variformer.data.images.equal.MANY", 5)
     splits = {"train": decoded([1, 2, 1, 3]), "val": decoded([1]), "test": decoded([9])}
     assert Duplicates(splits, thorough=False).count("train") is None
     assert Duplicates(splits, thorough=True).count("train") == 2

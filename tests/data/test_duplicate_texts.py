@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from variformer.data import ByteLevel, HubText, TextData, TextFiles
-from variformer.data.sources import Document
 from variformer.data.text.cleaning import Cleaner
+from variformer.data.text.document import Document
 from variformer.data.text.duplicates import SPLITS, repeats, superfluous
 from variformer.data.text.store import TextStore, write_store
 
@@ -19,10 +19,13 @@ COUNTS = {"train": 2, "val": 1, "val in train": 1, "test in train": 2, "test in 
 
 class Listed:
     def __init__(self, **splits):
-        self.splits, self.given = splits, tuple(splits)
+        self.splits = splits
 
-    def documents(self, split):
-        return (Document(f"{split}:{number}", text) for number, text in enumerate(self.splits[split]))
+    def read(self):
+        return {
+            split: [Document(f"{split}:{number}", text) for number, text in enumerate(texts)]
+            for split, texts in self.splits.items()
+        }
 
 
 def stored(folder, on_duplicate, fractions=(0.0, 0.0), **splits):
@@ -112,5 +115,5 @@ def test_a_split_given_twice_is_a_leak(tmp_path):
 
 
 def test_an_unknown_policy(tmp_path):
-    with pytest.raises(ValueError, match="'keep', 'drop' or 'error', not 'warn'"):
+    with pytest.raises(ValueError, match="on_duplicate is keep, drop or error, not 'warn'"):
         TextData(TextFiles("a.txt"), ByteLevel(), on_duplicate="warn")

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from variformer.data.images.hub import HubImages
-from variformer.data.images.sources import BadImage
+from variformer.data.images.raw import BadImage
 
 
 def png(seed: int) -> bytes:
@@ -64,7 +64,7 @@ def test_words_are_numbered_alphabetically(tmp_path):
 
 def test_what_is_missing_is_named_with_what_is_there(tmp_path):
     path = saved(tmp_path / "ants", train=table([0, 1] * 10))
-    with pytest.raises(ValueError, match="no column 'image'; it has picture, kind"):
+    with pytest.raises(ValueError, match="no column 'image'; there are: picture, kind"):
         HubImages(path).read()
     with pytest.raises(ValueError, match=r"no split 'dev'.*train"):
         HubImages(path, validation_split="dev", **COLUMNS).read()
@@ -75,7 +75,7 @@ def test_what_is_missing_is_named_with_what_is_there(tmp_path):
         HubImages(floats, **COLUMNS).read()
 
 
-def test_a_name_that_cannot_be_found_says_where_it_was_looked_for(tmp_path, monkeypatch):
+def test_an_unknown_name_says_where_it_was_looked_for(tmp_path, monkeypatch):
     def unreachable(*arguments, **options):
         raise ConnectionError("no network")
 

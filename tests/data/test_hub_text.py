@@ -14,7 +14,7 @@ def offline(tmp_path, monkeypatch):
 
 
 def texts(source, split="train"):
-    return [document.text for document in source.documents(split)]
+    return [document.text for document in source.read()[split]]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def saved(tmp_path):
 
 def test_a_saved_dataset(saved, tmp_path):
     source = HubText(saved, validation_split="valid")
-    assert source.given == ("train", "val")
+    assert tuple(source.read()) == ("train", "val")
     assert texts(source) == ["train one", "train two"]
     assert texts(source, "val") == ["valid one", "valid two"]
     data = TextData(source, ByteLevel(), test=0, cache=str(tmp_path / "cache"))
@@ -42,12 +42,12 @@ def test_a_folder_of_files(tmp_path):
 
 def test_a_single_saved_split(tmp_path):
     datasets.Dataset.from_dict({"text": ["one", None]}).save_to_disk(tmp_path / "one")
-    documents = list(HubText(str(tmp_path / "one")).documents("train"))
+    documents = list(HubText(str(tmp_path / "one")).read()["train"])
     assert [(document.text, document.fault) for document in documents] == [("one", None), ("", "empty")]
 
 
 def test_errors_name_what_is_there(saved):
-    with pytest.raises(ValueError, match=r"no split 'test'; there are: train, valid"):
+    with pytest.raises(ValueError, match=r"no split 'test'.*there are: train, valid"):
         texts(HubText(saved, test_split="test"), "test")
     with pytest.raises(ValueError, match=r"no column 'body'; there are: text"):
         texts(HubText(saved, column="body"))

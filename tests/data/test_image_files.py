@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from variformer.data.images.files import ImageFolder, decode
-from variformer.data.images.sources import BadImage
+from variformer.data.images.raw import BadImage
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (6, 5)) -> Image.Image:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from variformer.data.images.sources import CIFAR10, MNIST, DecodedImages, Digits, complete, split_off
+from variformer.data.images.raw import DecodedImages
+from variformer.data.images.sources import CIFAR10, MNIST, Digits
+from variformer.data.images.splitting import complete, split_off
 
 
 def images(labels) -> DecodedImages:

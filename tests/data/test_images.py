@@ -8,7 +8,8 @@ from PIL import Image
 from variformer.data.images.augmentation import Augmentation
 from variformer.data.images.data import ImageData
 from variformer.data.images.files import ImageFolder
-from variformer.data.images.sources import BadImage, DecodedImages, Digits
+from variformer.data.images.raw import BadImage, DecodedImages
+from variformer.data.images.sources import Digits
 from variformer.objectives.image_classification import NO_LABEL
 
 DIGITS = {"image_size": 8, "channels": 1, "classes": 10, "mean": (0.3056,), "std": (0.3760,)}
@@ -161,7 +162,7 @@ def test_verifying_finds_all_damaged_files_before_training(folder):
 
 
 @pytest.mark.parametrize("verify", [False, True])
-def test_a_damaged_file_is_skipped_in_the_same_way_when_verified_and_when_not(folder, verify):
+def test_a_damaged_file_is_skipped_verified_or_not(folder, verify):
     data = photographs(folder, on_bad="skip", verify=verify)
     damage(folder, data, [4, 5])
     data.prepare()

@@ -58,7 +58,7 @@ def test_a_file_of_two_patterns_is_read_once(folder):
 @pytest.mark.parametrize("name", ["A.TXT", "a.Txt.GZ", "a.txt.gz"])
 def test_suffixes_may_be_in_upper_case(tmp_path, name):
     (tmp_path / name).write_bytes(gzip.compress(b"text") if name.lower().endswith("gz") else b"text")
-    assert [row.text for row in TextFiles(str(tmp_path)).documents("train")] == ["text"]
+    assert [row.text for row in TextFiles(str(tmp_path)).read()["train"]] == ["text"]
 
 
 @pytest.mark.parametrize("pattern", ["link.txt", "*.txt", ""])

@@ -8,7 +8,7 @@ from variformer.data.text.python_docs import _docstrings, _topics
 
 @pytest.fixture(scope="module")
 def documents():
-    return list(PythonDocs().documents("train"))
+    return list(PythonDocs().read()["train"])
 
 
 def test_about_two_megabytes_of_topics_and_modules(documents):

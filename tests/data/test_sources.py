@@ -36,7 +36,7 @@ FILES = {
 
 
 def texts(source, split="train"):
-    return [document.text for document in source.documents(split)]
+    return [document.text for document in source.read()[split]]
 
 
 @pytest.mark.parametrize("compressed", ["", ".gz"])
@@ -45,7 +45,7 @@ def test_kinds_of_files(tmp_path, kind, compressed):
     path = write(tmp_path / f"data.{kind}{compressed}", FILES[kind])
     assert texts(TextFiles(path)) == ["first", "second"]
     assert texts(TextFiles(path, column="body")) == ["one", "two"]
-    assert all(document.name.startswith(path) for document in TextFiles(path).documents("train"))
+    assert all(document.name.startswith(path) for document in TextFiles(path).read()["train"])
     with pytest.raises(ValueError, match=r"no column 'txt'; there are: text, body"):
         texts(TextFiles(path, column="txt"))
 
@@ -87,7 +87,7 @@ def test_bad_rows_are_marked_with_their_line(tmp_path):
         '{"text": "\\ud800"}',
     ]
     path = write(tmp_path / "data.jsonl", "\n".join(lines))
-    assert list(TextFiles(path).documents("train")) == [
+    assert list(TextFiles(path).read()["train"]) == [
         Document(f"{path}:1", "good"),
         Document(f"{path}:2", "", "not JSON"),
         Document(f"{path}:3", "", "empty"),
@@ -130,20 +130,18 @@ def test_an_unknown_kind(tmp_path):
 
 def test_lines_of_json_in_a_json_file(tmp_path):
     path = write(tmp_path / "data.json", '{"a": 1}\n{"a": 2}')
-    assert list(TextFiles(path).documents("train")) == [
-        Document(f"{path}:2", "", "not JSON; one object a line is .jsonl")
-    ]
+    assert list(TextFiles(path).read()["train"]) == [Document(f"{path}:2", "", "not JSON; one object a line is .jsonl")]
 
 
 def test_given_splits(tmp_path):
     train, validation = write(tmp_path / "a.txt", "a"), write(tmp_path / "b.txt", "b")
-    assert TextFiles(train).given == ("train",)
+    assert tuple(TextFiles(train).read()) == ("train",)
     source = TextFiles(train, validation=[validation])
-    assert source.given == ("train", "val")
+    assert tuple(source.read()) == ("train", "val")
     assert texts(source, "val") == ["b"]
 
 
-def test_the_fingerprint_follows_content_and_settings_but_not_the_place(tmp_path):
+def test_the_fingerprint_follows_content_not_the_place(tmp_path):
     cache = tmp_path / "cache"
     (tmp_path / "moved").mkdir()
     path = write(tmp_path / "a.txt", "a")

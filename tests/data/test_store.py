@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variformer.data.sources import Document
 from variformer.data.text.cleaning import Cleaner
+from variformer.data.text.document import Document
 from variformer.data.text.store import SPLITS, TextStore, assign_splits, write_store
 
 fractions = st.sampled_from([0.0, 0.05, 0.3])
@@ -15,10 +15,12 @@ class Listed:
 
     def __init__(self, **splits):
         self.splits = splits
-        self.given = tuple(splits)
 
-    def documents(self, split):
-        return (Document(f"{split} {number}", text) for number, text in enumerate(self.splits[split]))
+    def read(self):
+        return {
+            split: [Document(f"{split} {number}", text) for number, text in enumerate(texts)]
+            for split, texts in self.splits.items()
+        }
 
 
 def store(folder, source, validation=0.05, test=0.05):
@@ -26,7 +28,7 @@ def store(folder, source, validation=0.05, test=0.05):
     return TextStore(folder)
 
 
-def test_splits_are_disjoint_complete_and_about_as_large_as_asked(tmp_path):
+def test_splits_are_disjoint_complete_and_of_the_asked_size(tmp_path):
     texts = [f"document {number}" for number in range(4000)]
     parts = {name: list(store(tmp_path, Listed(train=texts), 0.1, 0.2).texts(name)) for name in SPLITS}
     assert sorted([*parts["train"], *parts["val"], *parts["test"]]) == sorted(texts)
@@ -51,7 +53,7 @@ def test_equal_documents_stay_together(tmp_path):
 
 
 @given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30), fractions, fractions)
-def test_no_wanted_split_is_empty_where_there_are_enough_documents(points, validation, test):
+def test_no_wanted_split_is_empty_with_enough_documents(points, validation, test):
     points = np.array(points)
     splits = assign_splits(points, validation, test)
     wanted = {0} | ({1} if validation else set()) | ({2} if test else set())

@@ -8,7 +8,7 @@ from variformer.data import ByteLevel, TextData, TextFiles
 def read(folder, content, kind="csv", **settings):
     path = folder / f"data.{kind}"
     path.write_text(content)
-    rows = TextFiles(str(path), **settings).documents("train")
+    rows = TextFiles(str(path), **settings).read()["train"]
     return [(int(row.name.removeprefix(f"{path}:")), row.fault or row.text) for row in rows]
 
 
@@ -78,7 +78,7 @@ def test_faulty_rows_follow_on_bad(tmp_path):
     settings = dict(validation=0, test=0, cache=str(tmp_path / "cache"))
     with pytest.raises(ValueError, match=rf"data\.csv:3: {OPEN}; mend it, or set on_bad=skip"):
         TextData(source, ByteLevel(), on_bad="error", **settings).prepare()
-    report = TextData(source, ByteLevel(), **settings).report
+    report = TextData(source, ByteLevel(), on_bad="skip", **settings).report
     assert report["skipped"] == {OPEN: 1, MORE: 1}
     assert report["train"]["documents"] == 2
 

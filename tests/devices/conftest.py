@@ -60,9 +60,9 @@ def run_on_ranks(function: Callable[..., Any], *arguments: Any, ranks: int = 2) 
             for process in processes:
                 process.kill()
                 process.join()
-    failures = [f"rank {rank}: {told}" for rank, (fine, told) in enumerate(outcomes) if not fine]
+    failures = [f"rank {rank}: {result}" for rank, (fine, result) in enumerate(outcomes) if not fine]
     assert not failures, "\n".join(failures)
-    return [told for _, told in outcomes]
+    return [result for _, result in outcomes]
 
 
 def answer(pipe: Any, process: Any, stacks: Path) -> tuple[bool, Any]:

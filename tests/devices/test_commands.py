@@ -102,5 +102,5 @@ def test_a_rank_that_fails_ends_the_run(tmp_path):
     done = command(str(ROOT / "train.py"), "trainer=ddp", *SMALL, folder=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode != 0
     (run,) = (tmp_path / "runs" / "vit").iterdir()
-    told = json.loads((run / "status.json").read_text())
-    assert told["status"] == "failed" and "this rank is broken" in told["error"]
+    status = json.loads((run / "status.json").read_text())
+    assert status["status"] == "failed" and "this rank is broken" in status["error"]

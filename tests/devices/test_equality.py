@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from variformer.runs.train import train
-from variformer.training.devices.sharding import whole
+from variformer.training.devices.sharding import full_tensor
 from variformer.training.module import Training
 
 LEAN = ["debug=fast", "trainer.accelerator=cpu", "trainer.progress=false", "samples=none", "callbacks.throughput=null"]
@@ -23,7 +23,7 @@ FAMILIES = {
 }
 
 
-def watched(config: dict[str, Any]) -> list[dict[str, Any]]:
+def observed_steps(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Train, and tell of each step which samples it saw, the sum and number of its losses, and its gradient."""
     steps: list[dict[str, Any]] = [{"samples": [], "losses": []}]
     step, clip = Training.training_step, Training.configure_gradient_clipping
@@ -38,7 +38,7 @@ def watched(config: dict[str, Any]) -> list[dict[str, Any]]:
     def configure_gradient_clipping(self, *arguments, **named):
         clip(self, *arguments, **named)
         gradients = {name: p.grad for name, p in self.model.named_parameters() if p.grad is not None}
-        steps[-1]["gradients"] = {name: whole(gradient).clone().numpy() for name, gradient in gradients.items()}
+        steps[-1]["gradients"] = {name: full_tensor(gradient).clone().numpy() for name, gradient in gradients.items()}
         steps.append({"samples": [], "losses": []})
 
     with pytest.MonkeyPatch.context() as patch:
@@ -85,7 +85,7 @@ def one(request, composed, on_ranks, checkpoint_of):
     """One process, all of the global batch at once: its overrides, steps and final weights."""
     overrides = [*FAMILIES[request.param], *SMALL]
     config = composed(*overrides)
-    (steps,) = on_ranks(watched, config, ranks=1)
+    (steps,) = on_ranks(observed_steps, config, ranks=1)
     return overrides, steps, checkpoint_of(config)["state_dict"]
 
 
@@ -93,7 +93,7 @@ def one(request, composed, on_ranks, checkpoint_of):
 def test_two_processes_with_accumulation_learn_what_one_learns(one, kind, composed, on_ranks, checkpoint_of):
     overrides, steps, weights = one
     config = composed(*overrides, "micro_batch=1", f"trainer={kind}", "trainer.devices=2")
-    ranks = on_ranks(watched, config)
+    ranks = on_ranks(observed_steps, config)
     require_same_steps(steps, ranks, weights, checkpoint_of(config)["state_dict"])
 
 

@@ -19,7 +19,7 @@ LEAN = [
 
 
 def counted(config: dict[str, Any]) -> tuple[list[int], dict[str, float]]:
-    """Which samples this process counted in the last validation, and the metrics it was told."""
+    """Which samples this process counted in the last validation, and the metrics that it got."""
     seen: list[int] = []
     metrics: dict[str, float] = {}
     step, finish, update = Training.validation_step, Training.finish, RatioMetric.update

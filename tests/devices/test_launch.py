@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from variformer.config import launch
+from variformer import processes
 
 LAUNCHERS = ("SLURM_", "TORCHELASTIC_", "GROUP_", "MASTER_", "RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE")
 
@@ -27,7 +27,7 @@ def started(monkeypatch):
 
 def test_runs_started_by_hand_have_directories_of_their_own(started):
     started()
-    assert len({launch.stamp() for _ in range(100)}) == 100
+    assert len({processes.stamp() for _ in range(100)}) == 100
 
 
 @pytest.mark.parametrize(
@@ -48,17 +48,17 @@ def test_ranks_started_together_share_a_directory_and_one_leads(started, ranks):
     stamps, leaders = set(), 0
     for variables in ranks:
         started(**variables)
-        stamps.add(launch.stamp())
-        leaders += launch.leads()
+        stamps.add(processes.stamp())
+        leaders += processes.leads()
     assert len(stamps) == 1
     assert leaders == 1
 
 
 def test_a_requeued_job_finds_its_run(started):
     started(SLURM_JOB_ID="7")
-    first = launch.stamp()
+    first = processes.stamp()
     started(SLURM_JOB_ID="7", SLURM_RESTART_COUNT="1")
-    assert launch.stamp() == first
+    assert processes.stamp() == first
 
 
 @pytest.mark.parametrize(
@@ -73,16 +73,16 @@ def test_a_requeued_job_finds_its_run(started):
 )
 def test_other_jobs_have_other_directories(started, other):
     started(SLURM_JOB_ID="7")
-    first = launch.stamp()
+    first = processes.stamp()
     started(**other)
-    assert launch.stamp() != first
+    assert processes.stamp() != first
 
 
 def test_commands_typed_into_one_slurm_shell_have_directories_of_their_own(started):
     started(SLURM_JOB_ID="7", SLURM_JOB_NAME="interactive")
-    assert launch.stamp() != launch.stamp()
+    assert processes.stamp() != processes.stamp()
     started(SLURM_JOB_ID="7", SLURM_JOB_NAME="interactive", SLURM_STEP_ID="3", SLURM_STEP_NUM_TASKS="2")
-    assert launch.stamp() == launch.stamp()  # but not the tasks of an srun
+    assert processes.stamp() == processes.stamp()  # but not the tasks of an srun
 
 
 def test_the_other_processes_run_the_same_command(started, monkeypatch, tmp_path):
@@ -90,6 +90,7 @@ def test_the_other_processes_run_the_same_command(started, monkeypatch, tmp_path
     from lightning.pytorch.strategies.launchers import subprocess_script
 
     from variformer.training.devices.launcher import Launcher
+    from variformer.training.lightning_private import ScriptLauncher
 
     started()
     for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"):
@@ -98,16 +99,16 @@ def test_the_other_processes_run_the_same_command(started, monkeypatch, tmp_path
     program.touch()
     monkeypatch.setattr(sys, "argv", [str(program), "seed=1"])
     monkeypatch.setattr(subprocess_script.subprocess, "Popen", lambda command, **_: commands.append(command))
-    Launcher(LightningEnvironment(), num_processes=3, num_nodes=1)._call_children_scripts()
+    Launcher(ScriptLauncher(LightningEnvironment(), num_processes=3, num_nodes=1))._call_children_scripts()
     assert [command[-2:] for command in commands] == [["train", "seed=1"]] * 2
     assert sys.argv == [str(program), "seed=1"]
 
 
 def test_two_launches_without_an_id_have_directories_of_their_own():
     """torchrun's static rendezvous names every run "none": the process that started the ranks tells them apart."""
-    code = "import sys; from variformer.config import launch; print(launch.stamp())"
+    code = "import sys; from variformer import processes; print(processes.stamp())"
     agent = f"import subprocess, sys; [subprocess.run([sys.executable, '-c', {code!r}]) for _ in range(2)]"
-    told = [
+    launches = [
         subprocess.run(
             [sys.executable, "-c", agent],
             env=os.environ | {"TORCHELASTIC_RUN_ID": "none"},
@@ -118,6 +119,6 @@ def test_two_launches_without_an_id_have_directories_of_their_own():
         ).stdout.split()
         for _ in range(2)
     ]
-    assert [len(stamps) for stamps in told] == [2, 2]
-    assert [len(set(stamps)) for stamps in told] == [1, 1]
-    assert told[0] != told[1]
+    assert [len(stamps) for stamps in launches] == [2, 2]
+    assert [len(set(stamps)) for stamps in launches] == [1, 1]
+    assert launches[0] != launches[1]

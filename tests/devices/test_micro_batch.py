@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from variformer.config import load
+from variformer.config import saved_config
 from variformer.objectives.image_classification import ImageClassification
 from variformer.runs.train import train
 
@@ -23,7 +23,7 @@ def train_in_little_memory(config: dict[str, Any]) -> int:
         return forward(self, model, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("variformer.training.memory.micro_batch.free_memory", lambda device: None)
+        patch.setattr("variformer.training.memory.rehearsal.free_memory", lambda device: None)
         patch.setattr(ImageClassification, "forward", limited)
         train(config)
     return next(size for size in reversed(trained) if size > 1)
@@ -35,4 +35,4 @@ def test_the_rank_with_the_least_memory_decides_for_all(composed, on_ranks):
     more = ["trainer=ddp", "trainer.devices=2", "global_batch=16", "micro_batch=null", "trainer.auto_micro_batch=true"]
     config = composed(*lean, *more)
     assert on_ranks(train_in_little_memory, config) == [2, 2]
-    assert load(Path(config["run_dir"])).micro_batch == 2
+    assert saved_config(Path(config["run_dir"])).micro_batch == 2

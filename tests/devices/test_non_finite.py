@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from variformer.data.loader import Keyed
-from variformer.data.order import Share, TrainingOrder
+from variformer.data.order import BatchPart, TrainingOrder
 from variformer.runs.train import train
-from variformer.training.devices.sharding import local
+from variformer.training.devices.sharding import local_shard
 from variformer.training.module import Training
-from variformer.training.non_finite.tracing import NonFiniteError
+from variformer.training.non_finite.finite import NonFiniteError
 
 TWO = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "micro_batch=1"]
 IMAGES = ["experiment=vit", "callbacks=default", "debug=fast", "trainer.validate_every=null", "trainer.save_every=1"]
@@ -33,7 +33,7 @@ def spoil(monkeypatch, *samples: tuple[int, int]) -> None:
 
 def of_second_device(step: int) -> tuple[int, int]:
     """The second sample that the second device reads in a step."""
-    return list(TrainingOrder(8320, seed=0, batch=4, steps=4, share=Share(1, 1, 2)))[2 * step - 1][0]
+    return list(TrainingOrder(8320, seed=0, batch=4, steps=4, part=BatchPart(1, 1, 2)))[2 * step - 1][0]
 
 
 def outcome(config: dict[str, Any]) -> str:
@@ -47,9 +47,9 @@ def test_both_devices_stop_where_one_has_a_loss_that_is_not_finite(composed, on_
     config, culprit = composed(*IMAGES), of_second_device(step=3)
     spoil(monkeypatch, culprit)
     first, second = on_ranks(outcome, config)
-    for told in (first, second):
-        assert "step 3: the loss is not finite\n" in told
-        assert f"micro batch 2 of 2 on device 2 of 2: samples {culprit[1]} of epoch 0" in told
+    for message in (first, second):
+        assert "step 3: the loss is not finite\n" in message
+        assert f"micro batch 2 of 2 on device 2 of 2: samples {culprit[1]} of epoch 0" in message
     run = Path(config["run_dir"])
     assert json.loads((run / "status.json").read_text())["status"] == "failed"
     assert torch.load(run / "non_finite" / "step-00000003.pt", weights_only=True)["images"].isnan().all()
@@ -79,11 +79,11 @@ def test_a_shard_that_is_not_finite_is_saved_by_no_device(callbacks, composed, o
         plain(self, *arguments, **named)
         taken.append(1)
         if len(taken) == 3 and self.trainer.global_rank == 1:
-            shares = (local(parameter.data) for parameter in self.model.parameters())
-            next(share for share in shares if share.numel()).view(-1)[0] = math.nan
+            shards = (local_shard(parameter.data) for parameter in self.model.parameters())
+            next(shard for shard in shards if shard.numel()).view(-1)[0] = math.nan
 
     monkeypatch.setattr(Training, "optimizer_step", optimizer_step)
-    for told in on_ranks(outcome, config):
-        assert "after step 3: " in told and "tensors are not finite" in told
+    for message in on_ranks(outcome, config):
+        assert "after step 3: " in message and "tensors are not finite" in message
     kept = checkpoint_of(config, "last")
     assert kept["global_step"] == 2 and all(x.isfinite().all() for x in kept["state_dict"].values())

@@ -32,7 +32,7 @@ VIT = dict(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermedia
 
 
 def documents():
-    return (document.text for _, document in zip(range(40), PythonDocs().documents("train"), strict=False))
+    return (document.text for _, document in zip(range(40), PythonDocs().read()["train"], strict=False))
 
 
 def bert(folder):

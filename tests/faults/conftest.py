@@ -1,4 +1,4 @@
-"""Runs that are killed or told to stop at chosen moments, and what must be equal to a run that was not."""
+"""Runs that are killed or stopped by a signal at chosen moments, and what must be equal to a run that was not."""
 
 import itertools
 import json
@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from variformer.config.composing.resuming import has_checkpoints
+from variformer.config.composing.earlier_runs import has_checkpoints
+from variformer.run_directory.curves import read_curves
 from variformer.runs.train import train
 from variformer.training.callbacks import Checkpoints
-from variformer.training.loggers import read_curves
 from variformer.training.module import Training
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
@@ -69,12 +69,12 @@ def at(moment: str, count: int, act: Callable[[], Any]) -> Arrange:
     def arrange(patch: pytest.MonkeyPatch) -> None:
         original, calls = getattr(owner, name), itertools.count(1)
 
-        def watched(self, *arguments, **named):
+        def counted(self, *arguments, **named):
             if next(calls) == count:
                 act()
             return original(self, *arguments, **named)
 
-        patch.setattr(owner, name, watched)
+        patch.setattr(owner, name, counted)
 
     return arrange
 

@@ -25,6 +25,7 @@ from variformer.run_directory.directory import RunDirectory
 from variformer.run_directory.newest import newest
 from variformer.runs.train import train
 from variformer.training.callbacks import BestCheckpoint, Checkpoints
+from variformer.training.resuming import checkpoint_io
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 QUICK = [
@@ -179,19 +180,19 @@ def test_what_killed_saves_left_is_removed_and_what_others_write_is_not(run):
 
 def fill_the_disk(patch: pytest.MonkeyPatch, during: set[int]) -> None:
     """The saves of these numbers go to a device that has no space left."""
-    original, calls = WholeCheckpointIO.write, itertools.count(1)
+    original, calls = checkpoint_files.write, itertools.count(1)
 
     def full(path: Path) -> Path:
         temporary_of(path).symlink_to("/dev/full")
         return temporary_of(path)
 
-    def write(self, *arguments):
+    def write(*arguments):
         with patch.context() as now:
             if next(calls) in during:
                 now.setattr(checkpoint_files, "temporary_of", full)
-            original(self, *arguments)
+            original(*arguments)
 
-    patch.setattr(WholeCheckpointIO, "write", write)
+    patch.setattr(checkpoint_io, "write", write)
 
 
 def test_a_full_disk_costs_one_checkpoint_and_not_the_run(composed, monkeypatch, caplog):
@@ -199,9 +200,9 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(composed, monkeypatch,
     fill_the_disk(monkeypatch, {2})
     with caplog.at_level(logging.WARNING):
         train(config)
-    (told,) = [record.getMessage() for record in caplog.records if "was not saved" in record.getMessage()]
-    assert "step-00000004.ckpt was not saved: No space left on device. It needs " in told and "MB free" in told
-    assert "The run goes on" in told
+    (message,) = [record.getMessage() for record in caplog.records if "was not saved" in record.getMessage()]
+    assert "step-00000004.ckpt was not saved: No space left on device. It needs " in message and "MB free" in message
+    assert "The run goes on" in message
     folder = RunDirectory(config["run_dir"]).checkpoints
     assert sorted(path.name for path in folder.glob("step-*.ckpt")) == ["step-00000002.ckpt", "step-00000006.ckpt"]
     assert (folder / "last.ckpt").resolve().name == "step-00000006.ckpt"
@@ -211,14 +212,14 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(composed, monkeypatch,
 
 def test_a_best_checkpoint_that_was_not_saved_is_not_taken_for_one(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("variformer.training.resuming.checkpoints.require_finite", lambda trainer, tensors: None)
-    full: list[str] = []
-    strategy = SimpleNamespace(checkpoint_io=SimpleNamespace(failures=full), broadcast=lambda told: told)
+    files = WholeCheckpointIO()
+    strategy = SimpleNamespace(checkpoint_io=files, broadcast=lambda decided: decided)
     saves: list[Path] = []
     trainer = SimpleNamespace(default_root_dir=tmp_path, strategy=strategy)
     trainer.save_checkpoint = lambda path, weights_only: saves.append(path)
     callback, objective = BestCheckpoint(), SimpleNamespace(monitor="loss", mode="min")
     for value, failed, best in [(3.0, False, 3.0), (1.0, True, 3.0), (2.0, False, 2.0), (2.5, False, 2.0)]:
-        full[:] = ["no space"] * failed
+        files.failures = ["no space"] * failed
         callback.on_validation_end(trainer, SimpleNamespace(objective=objective, results={"val": {"loss": value}}))
         assert callback.state_dict()["value"] == best
     assert len(saves) == 3

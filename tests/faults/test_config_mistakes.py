@@ -1,4 +1,4 @@
-"""Mistakes in an experiment file are told at once, and two runs never share a directory."""
+"""Mistakes in an experiment file are reported at once, and two runs never share a directory."""
 
 import json
 import multiprocessing
@@ -62,12 +62,12 @@ with initialize_config_dir(sys.argv[1], version_base="1.3"):
         OmegaConf.update(config, key, value, force_add=True)  # as an experiment file does
         try:
             checked(config)
-            told = "accepted"
+            answer = "accepted"
         except ConfigError as error:
-            told = str(error)
+            answer = str(error)
         seconds = composing + time.process_time() - began
         opened = [name for name in ("torch", "variformer.data", "datasets") if name in sys.modules]
-        print(json.dumps([key, told, seconds, opened]))
+        print(json.dumps([key, answer, seconds, opened]))
 """
 
 
@@ -91,9 +91,9 @@ def test_there_are_thirty_mistakes(answers):
 
 @pytest.mark.parametrize("key", MISTAKES)
 def test_a_mistake_in_an_experiment_file_is_refused_in_a_moment_with_its_cure(answers, key):
-    told, seconds, opened = answers[key]
-    assert MISTAKES[key][1] in told
-    assert key.partition(".")[0] in told
+    answer, seconds, opened = answers[key]
+    assert MISTAKES[key][1] in answer
+    assert key.partition(".")[0] in answer
     assert seconds < 3
     assert opened == []
 

@@ -4,7 +4,6 @@ import json
 import math
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -12,14 +11,15 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 
 from variformer.data.loader import Keyed
-from variformer.data.order import Share, TrainingOrder
+from variformer.data.order import BatchPart, TrainingOrder
 from variformer.layers import FeedForward
 from variformer.objectives.masked_tokens import MaskedTokens
 from variformer.objectives.next_token import NextToken
+from variformer.run_directory.curves import read_curves
 from variformer.runs.train import train
-from variformer.training.loggers import read_curves
+from variformer.training.contract import RunTrainer
 from variformer.training.module import Training
-from variformer.training.non_finite.tracing import NonFiniteError
+from variformer.training.non_finite.finite import NonFiniteError
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 TRAINING_IMAGES = 8320  # of the letters
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("no_picture_of_the_curves")
 
 def drawn(step: int, micro: int) -> list[tuple[int, int]]:
     """(epoch, index) of what an image run reads in a micro batch of two; both counted from 1."""
-    order = TrainingOrder(TRAINING_IMAGES, seed=0, batch=4, steps=20, share=Share(2))
+    order = TrainingOrder(TRAINING_IMAGES, seed=0, batch=4, steps=20, part=BatchPart(2))
     return list(order)[(step - 1) * 2 + micro - 1]
 
 
@@ -100,13 +100,12 @@ def steepen(monkeypatch, *steps: int) -> None:
 
 def with_loss_scale(monkeypatch) -> None:
     """What precision=16-mixed is on a GPU; Lightning itself takes bfloat16 in its place on a CPU."""
-    trainer = L.Trainer
 
     def half(**settings):
         plugins = [*settings.pop("plugins"), MixedPrecision("16-mixed", "cpu")]
-        return trainer(**settings | {"precision": None}, plugins=plugins)
+        return RunTrainer(**settings | {"precision": None}, plugins=plugins)
 
-    monkeypatch.setattr("variformer.runs.trainer.L.Trainer", half)
+    monkeypatch.setattr("variformer.runs.trainer.RunTrainer", half)
 
 
 def saved(config, step: int) -> dict:
@@ -132,10 +131,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(composed, m
     spoil(monkeypatch, wrong[:1])
     with pytest.raises(NonFiniteError) as stopped:
         train(config)
-    told = str(stopped.value)
-    assert "step 3: the loss is not finite\n" in told
-    assert f"micro batch 2 of 2: samples {wrong[0][1]}, {wrong[1][1]} of epoch 0" in told
-    assert "inputs that are not finite: images" in told and "loss nan" in told
+    message = str(stopped.value)
+    assert "step 3: the loss is not finite\n" in message
+    assert f"micro batch 2 of 2: samples {wrong[0][1]}, {wrong[1][1]} of epoch 0" in message
+    assert "inputs that are not finite: images" in message and "loss nan" in message
 
     run = Path(config["run_dir"])
     status = json.loads((run / "status.json").read_text())
@@ -154,11 +153,11 @@ def test_the_first_module_that_is_not_finite_is_named(composed, monkeypatch, nam
     overflow(monkeypatch, step=2, block=-1)
     with pytest.raises(NonFiniteError) as stopped:
         train(composed(*FAMILIES[name], "model.dropout=0.1"))
-    told = str(stopped.value)
-    assert "step 2: the loss is not finite\n" in told
-    assert "output is not finite" in told
-    first = told.partition("output is not finite: ")[2].splitlines()[0]
-    assert first.endswith("blocks.1.feed_forward.widen"), told
+    message = str(stopped.value)
+    assert "step 2: the loss is not finite\n" in message
+    assert "output is not finite" in message
+    first = message.partition("output is not finite: ")[2].splitlines()[0]
+    assert first.endswith("blocks.1.feed_forward.widen"), message
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -182,9 +181,9 @@ def test_a_gradient_that_is_not_finite_stops_the_run(composed, monkeypatch):
     steepen(monkeypatch, 2)
     with pytest.raises(NonFiniteError) as stopped:
         train(composed(*IMAGES))
-    told = str(stopped.value)
-    assert "step 2: the gradient is not finite\n" in told and "micro batch 1 of 2" in told
-    assert "stopped being finite" in told and "blocks.0.feed_forward_norm" in told
+    message = str(stopped.value)
+    assert "step 2: the gradient is not finite\n" in message and "micro batch 1 of 2" in message
+    assert "stopped being finite" in message and "blocks.0.feed_forward_norm" in message
 
 
 def test_a_skipped_step_leaves_weights_and_optimizer_as_they_were(composed, monkeypatch):

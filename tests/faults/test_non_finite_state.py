@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from variformer.run_directory.curves import read_curves
 from variformer.runs.train import train
 from variformer.training.callbacks import BestCheckpoint, Checkpoints, MovingAverage
-from variformer.training.loggers import read_curves
 from variformer.training.module import Training
-from variformer.training.non_finite.tracing import NonFiniteError
+from variformer.training.non_finite.finite import NonFiniteError
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
 SHORT = ["experiment=vit", "callbacks=default", "debug=fast", "model.width=32", "model.depth=2", "model.hidden=64"]

@@ -1,4 +1,4 @@
-"""A run that is told to stop leaves a checkpoint, its status and an exit code, and ends bit for bit the same later."""
+"""A run that a signal stops leaves a checkpoint, its status and an exit code, and ends bit for bit the same later."""
 
 import itertools
 import os
@@ -50,27 +50,27 @@ def test_one_process_stops_anywhere_and_goes_on(alone, faults, tmp_path, capfd):
         assert stop.value.code == 128 + signum
         assert faults.status(config["run_dir"])["status"] == "preempted"
         assert faults.steps(config["run_dir"])[-1] == step
-        told = capfd.readouterr().out
-        assert signal.Signals(signum).name in told and f"run_dir={config['run_dir']} resume=true" in told
+        output = capfd.readouterr().out
+        assert signal.Signals(signum).name in output and f"run_dir={config['run_dir']} resume=true" in output
     faults.train(faults.again(config))
     assert faults.status(config["run_dir"])["status"] == "done"
     assert faults.differences(expected, faults.outcome(config["run_dir"])) == []
 
 
 @pytest.mark.parametrize(
-    "signum, told, stages",
+    "signum, receivers, stages",
     [
-        pytest.param(signum, told, STAGES, marks=pytest.mark.slow)
+        pytest.param(signum, receivers, STAGES, marks=pytest.mark.slow)
         for signum in (signal.SIGTERM, signal.SIGUSR1)
-        for told in ([0], [1], [0, 1])
+        for receivers in ([0], [1], [0, 1])
     ]
     + [(signal.SIGTERM, [1], ["validation", "saving"])],
 )
-def test_two_processes_stop_together_whichever_is_told(together, faults, tmp_path, signum, told, stages):
+def test_two_processes_stop_together_whichever_gets_it(together, faults, tmp_path, signum, receivers, stages):
     config, expected = together
     config = config | {"run_dir": str(tmp_path / "run")}
     for stage in stages:
-        arranged = [[faults.at(*STAGES[stage], faults.tell(signum))] if rank in told else [] for rank in (0, 1)]
+        arranged = [[faults.at(*STAGES[stage], faults.tell(signum))] if rank in receivers else [] for rank in (0, 1)]
         codes = faults.run(faults.again(config), *arranged)
         assert codes == [128 + signum, 0], (stage, faults.log_of(config))  # Lightning kills all where a child fails
         assert faults.status(config["run_dir"])["status"] == "preempted", stage
@@ -83,8 +83,10 @@ def test_two_processes_that_share_a_model_stop_together(composed, faults, tmp_pa
     config = composed(*faults.overrides("gpt", "trainer=fsdp", *faults.DEVICES[1:]))
     assert faults.run(config, [], []) == [0, 0], faults.log_of(config)
     stopped = config | {"run_dir": str(tmp_path / "run")}
-    for stage, told in [("validation", 1), ("saving", 0)]:
-        arranged = [[faults.at(*STAGES[stage], faults.tell(signal.SIGTERM))] if rank == told else [] for rank in (0, 1)]
+    for stage, receiver in [("validation", 1), ("saving", 0)]:
+        arranged = [
+            [faults.at(*STAGES[stage], faults.tell(signal.SIGTERM))] if rank == receiver else [] for rank in (0, 1)
+        ]
         assert faults.run(faults.again(stopped), *arranged) == [143, 0], faults.log_of(stopped)
     assert faults.run(faults.again(stopped), [], []) == [0, 0], faults.log_of(stopped)
     outcomes = [faults.outcome(each["run_dir"]) for each in (config, stopped)]
@@ -146,7 +148,7 @@ def test_a_second_ctrl_c_does_not_wait_after_another_signal_either():
         signal.raise_signal(signal.SIGINT)
 
 
-def test_workers_of_the_loader_ignore_what_the_run_is_told():
+def test_workers_of_the_loader_ignore_the_signals_of_the_run():
     with Signals() as signals:
         signals.process += 1  # as a forked process sees it
         os.kill(os.getpid(), signal.SIGINT)
@@ -154,7 +156,7 @@ def test_workers_of_the_loader_ignore_what_the_run_is_told():
 
 
 def test_former_handlers_come_back():
-    before = {each: signal.getsignal(each) for each in Signals.WATCHED}
+    before = {each: signal.getsignal(each) for each in Signals.HANDLED}
     with Signals():
         assert all(signal.getsignal(each) != handler for each, handler in before.items())
-    assert {each: signal.getsignal(each) for each in Signals.WATCHED} == before
+    assert {each: signal.getsignal(each) for each in Signals.HANDLED} == before

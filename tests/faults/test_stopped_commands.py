@@ -111,8 +111,8 @@ def test_processes_that_lightning_starts_stop_together(faults, tmp_path, whole_g
     (os.killpg if whole_group else os.kill)(process.pid, signal.SIGTERM)
     assert process.wait(100) == 143, process.communicate()[0]
     assert faults.status(tmp_path / "run")["status"] == "preempted"
-    told = process.communicate(timeout=60)[0]  # ends when the other process, which writes there too, has left
-    assert told.count("To continue: ") == 1
+    output = process.communicate(timeout=60)[0]  # ends when the other process, which writes there too, has left
+    assert output.count("To continue: ") == 1
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from variformer.data.loader import Keyed, loader
-from variformer.data.order import Share, TrainingOrder
+from variformer.data.order import BatchPart, TrainingOrder
 
 DEVICES = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "global_batch=8"]
 SOON = 10  # seconds
@@ -34,15 +34,15 @@ class Numbers:
 
 def batches(stuck_after: int) -> Any:
     """With both workers at work."""
-    order = TrainingOrder(64, seed=0, batch=2, steps=32, share=Share(2))
+    order = TrainingOrder(64, seed=0, batch=2, steps=32, part=BatchPart(2))
     iterator = iter(loader(Numbers(stuck_after), order, lambda samples, keys, train: {}, seed=0, workers=2))
     assert len([next(iterator) for _ in range(2)]) == 2
     return iterator
 
 
-def trainer(end, stuck_after: int, told) -> None:
+def trainer(end, stuck_after: int, sender) -> None:
     kept = batches(stuck_after)
-    told.send([worker.pid for worker in multiprocessing.active_children()])
+    sender.send([worker.pid for worker in multiprocessing.active_children()])
     end(kept)
 
 
@@ -65,10 +65,10 @@ def test_they_outlive_a_signal_to_their_whole_group():
 @pytest.mark.parametrize("end, stuck_after, code", [(fails, 64, 1), (is_killed, 2, -signal.SIGKILL)])
 def test_they_end_with_the_trainer(end, stuck_after, code):
     context = multiprocessing.get_context("fork")
-    hear, told = context.Pipe(duplex=False)
-    process = context.Process(target=trainer, args=(end, stuck_after, told))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=trainer, args=(end, stuck_after, sender))
     process.start()
-    workers = hear.recv()
+    workers = receiver.recv()
     process.join(SOON)
     assert len(workers) == 2 and process.exitcode == code
     left = time.monotonic() + 2  # less than the 5 seconds after which they look for their parent themselves
@@ -95,7 +95,7 @@ def hang_later(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Keyed, "__getitem__", hanging)
 
 
-def test_an_error_is_told_at_once_though_they_hang(composed, faults, tmp_path):
+def test_an_error_is_reported_at_once_though_they_hang(composed, faults, tmp_path):
     def fail() -> None:
         time.sleep(1)  # until all are stuck
         (tmp_path / "failed").touch()

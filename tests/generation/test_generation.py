@@ -56,7 +56,7 @@ def test_a_continuation_may_outgrow_the_model():
 
 
 @pytest.mark.parametrize(("family", "start"), [(partial(T5, head_width=8), 0), (Bart, 1)])
-def test_a_written_target_equals_a_loop_without_cache_and_stops_at_the_end(family, start):
+def test_a_written_target_equals_a_loop_without_cache(family, start):
     """BART starts with the token that it also ends with."""
     torch.manual_seed(0)
     model = family(**SIZES).eval()

@@ -5,11 +5,11 @@ import inspect
 import pytest
 import torch
 import transformers
-from systems import CONF, READING_TWO, SYSTEMS, TEXT, composed, drawn, inputs_of, scores_of, small
+from systems import CAUSAL, CONF, READING_TWO, SYSTEMS, TEXT, composed, drawn, inputs_of, scores_of, small
 from torch import nn
-
-from variformer import models, objectives
 from variformer.config.checking.fitting import declared, target_of
+
+from variformer import models
 from variformer.exchange.readers import reader_of
 from variformer.layers import PooledHead
 from variformer.models.contracts import CONTRACTS, SpecialToken
@@ -22,16 +22,16 @@ from variformer.weights.tables import FAMILIES
 CLASSES = [each for each in vars(models).values() if inspect.isclass(each) and issubclass(each, nn.Module)]
 HEADS = [each for each in CLASSES if issubclass(each, Tuned) and each is not Tuned]
 MODELS = [each for each in CLASSES if not issubclass(each, Tuned) and each not in (models.TextModel, *CONTRACTS)]
+MODELS = list(dict.fromkeys([*MODELS, *(type(small(system)) for system in SYSTEMS)]))
 TASKS = [task.theirs for family in FAMILIES.values() for task in family.tasks]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda each: each.__name__)
 def test_every_model_has_a_kind_an_objective_and_a_pipeline(model):
     assert model.kind in KINDS, f"portable.heads.KINDS has no classes for the kind of {model.__name__}"
-    for name in model.objective, getattr(model, "pair_objective", None):
-        objective = getattr(objectives, name or model.objective, None)
-        assert objective is not None, f"{model.__name__}: variformer.objectives has no {name}"
-        assert objective.trains == model.kind, f"{model.__name__}: {name} trains another kind"
+    for name in {model.objective, getattr(model, "pair_objective", None) or model.objective}:
+        trains = declared({"_target_": f"variformer.objectives.{name}"}, "trains")
+        assert trains == model.kind, f"{model.__name__}: variformer.objectives.{name} trains {trains}"
     assert model.pipeline, f"{model.__name__} has no pipeline, which its model card names"
 
 
@@ -74,6 +74,15 @@ def test_every_text_model_has_states_and_heads(system):
     states.sum().backward()
     unread = {name for name, each in model.named_parameters() if name.partition(".")[0] in kept and each.grad is None}
     assert not unread, f"{system}: `head_names` lacks {unread}, which `states` does not read"
+
+
+@pytest.mark.parametrize("system", CAUSAL)
+def test_every_causal_model_decodes_step_by_step(system):
+    model = drawn(small(system)).eval()
+    (tokens,) = inputs_of(model)
+    cache = model.new_cache()
+    parts = [model(part, cache=cache) for part in tokens.split(1, 1)]
+    torch.testing.assert_close(torch.cat(parts, 1), model(tokens), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("system", READING_TWO)

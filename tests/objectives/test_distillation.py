@@ -46,7 +46,7 @@ def test_a_teacher_never_changes_and_uses_no_random_numbers():
 
 
 @pytest.mark.parametrize("place", [{"device": "meta"}, {"dtype": torch.bfloat16}])
-def test_a_teacher_answers_where_the_student_is_and_stays_where_it_was(place):
+def test_a_teacher_answers_on_the_students_device(place):
     teacher, images = Teacher(nn.Linear(3, 2)), torch.randn(4, 3)
     here = teacher(nn.Linear(3, 2), images)
     there = teacher(nn.Linear(3, 2).to(**place), images.to(**place))
@@ -80,7 +80,7 @@ def test_all_layers_copied_make_the_same_model():
 
 
 @pytest.mark.parametrize(
-    "layers, sizes, told",
+    "layers, sizes, message",
     [
         ([0], {}, "1 layers, the student has 2"),
         ([0, 4], {}, r"encoder\.blocks\.4"),
@@ -88,10 +88,10 @@ def test_all_layers_copied_make_the_same_model():
         ([0, 2], {"vocab_size": 40}, r"token_head\.scores"),
     ],
 )
-def test_what_cannot_be_copied_is_named_and_nothing_is(layers, sizes, told):
+def test_what_cannot_be_copied_is_named_and_nothing_is(layers, sizes, message):
     teacher, student = bert(depth=4), bert(DistilBert, depth=2, **sizes)
     before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         copy_layers(teacher, student, layers)
     assert all(torch.equal(before[name], tensor) for name, tensor in student.state_dict().items())
 

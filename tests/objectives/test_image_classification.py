@@ -54,7 +54,7 @@ def test_evaluation_never_mixes(mixing):
 
 def test_mixup_equals_the_definition_for_each_sample():
     batch = objective(mixup=0.8).collate(samples(), KEYS, train=True)
-    share = batch["share"].item()
+    share = batch["own_part"].item()
     assert 0 < share < 1
     for index, sample in enumerate(samples()):
         partner = samples()[index - 1]
@@ -75,7 +75,7 @@ def test_cutmix_equals_the_definition_for_each_sample(first):
         pasted = foreign
     rows, columns = pasted.any(1).sum(), pasted.any(0).sum()
     assert pasted.sum() == rows * columns  # a box
-    assert batch["share"].item() == pytest.approx(1 - float(pasted.float().mean()))  # its true area
+    assert batch["own_part"].item() == pytest.approx(1 - float(pasted.float().mean()))  # its true area
 
 
 def test_a_box_inside_the_image_has_the_area_that_was_asked_for():
@@ -100,14 +100,14 @@ def test_probability_and_choice_between_mixup_and_cutmix():
     for first in range(400):
         batch = both.collate(samples(), KEYS + first, train=True)
         kept = (batch["images"] == original).float().mean()
-        seen["plain" if batch["share"] == 1 else "cutmix" if kept > 0 else "mixup"] += 1
+        seen["plain" if batch["own_part"] == 1 else "cutmix" if kept > 0 else "mixup"] += 1
     assert seen["plain"] == pytest.approx(200, abs=45)
     assert seen["mixup"] == pytest.approx(100, abs=40) and seen["cutmix"] == pytest.approx(100, abs=40)
 
 
 def test_the_share_of_mixup_follows_the_beta_distribution():
     mixed = objective(mixup=0.2)
-    shares = torch.stack([mixed.collate(samples(2), KEYS[:2] + i, train=True)["share"] for i in range(500)])
+    shares = torch.stack([mixed.collate(samples(2), KEYS[:2] + i, train=True)["own_part"] for i in range(500)])
     assert shares.mean().item() == pytest.approx(0.5, abs=0.06)
     assert shares.var().item() == pytest.approx(1 / (4 * (2 * 0.2 + 1)), abs=0.02)  # of Beta(a, a)
 
@@ -115,7 +115,7 @@ def test_the_share_of_mixup_follows_the_beta_distribution():
 def test_mixed_loss_equals_cross_entropy_with_soft_targets():
     task = objective(mixup=0.8, label_smoothing=0.1)
     batch = task.collate(samples(), KEYS, train=True)
-    share = batch["share"]
+    share = batch["own_part"]
     targets = share * F.one_hot(batch["labels"], 7) + (1 - share) * F.one_hot(batch["partners"], 7)
     model = Scorer()
     expected = F.cross_entropy(model(batch["images"]), targets, label_smoothing=0.1)
@@ -140,7 +140,7 @@ def test_a_mixed_image_counts_as_what_there_is_more_of():
     for share, expected in ((0.7, 1.0), (0.3, 0.0)):
         labels, partners = torch.tensor([0, 1]), torch.tensor([2, 3])
         batch = {"images": F.one_hot(labels, 7), "labels": labels, "partners": partners}
-        scores = task(model, batch | {"share": torch.tensor(share)})
+        scores = task(model, batch | {"own_part": torch.tensor(share)})
         assert ratio(scores, "top1") == expected
 
 

@@ -139,7 +139,7 @@ def test_stopping_at_the_first_word_that_does_not_fit_has_not(documentation):
     tokens, vocabulary = documentation
     candidates = ~vocabulary.special[tokens]
     words = np.cumsum(~vocabulary.continues_word[tokens], axis=1) - 1
-    draws = np.where(candidates, masking._draws(keys(len(tokens)), words), np.inf)
+    draws = np.where(candidates, masking._run_numbers(keys(len(tokens)), words), np.inf)
     rank = np.argsort(np.argsort(draws, axis=1, kind="stable"), axis=1)
     budget = np.rint(candidates.sum(1, keepdims=True) * 0.15)
     chosen = candidates & (masking._last_in_word(rank, np.where(candidates, words, -1)) < budget)
@@ -233,7 +233,7 @@ def test_the_order_of_two_segments_is_told_truly(vocabulary):
     assert abs(batch["pair"].mean() - 0.5) < 4 * 0.5 / 300**0.5
 
 
-def test_masks_are_fresh_each_epoch_and_the_same_for_the_same_key(vocabulary):
+def test_masks_are_new_each_epoch_and_the_same_for_a_key(vocabulary):
     objective = MaskedTokens(vocabulary, LENGTH)
     first, again = (objective.collate(windows(8), keys(8, epoch=3), True) for _ in range(2))
     later = objective.collate(windows(8), keys(8, epoch=4), True)
@@ -315,6 +315,6 @@ def test_impossible_shares_are_refused(vocabulary, options):
 def test_scores_of_16_bits_are_summed_in_32():
     """Else a total of thousands would be right to two digits."""
     scores, targets = torch.randn(5000, 40).bfloat16(), torch.randint(40, (5000,))
-    told = token_ratios(scores, targets)["masked_loss"].total
+    summed = token_ratios(scores, targets)["masked_loss"].total
     expected = torch.nn.functional.cross_entropy(scores.double(), targets, reduction="sum")
-    torch.testing.assert_close(told.double(), expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(summed.double(), expected, rtol=1e-6, atol=0)

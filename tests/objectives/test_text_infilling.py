@@ -132,7 +132,7 @@ def test_poisson(mean):
 
 
 @given(seed=st.integers(0, 10**6), length=st.integers(3, 90))
-def test_permutation_keeps_sentences_whole_and_in_their_documents(vocabulary, seed, length):
+def test_permutation_keeps_sentences_and_documents_whole(vocabulary, seed, length):
     samples = rows(vocabulary, length, seed)
     tokens, document, sentence = (np.stack([s[name] for s in samples]) for name in ("tokens", "document", "sentence"))
     order = shuffle_sentences(document, sentence, keys(4, seed))

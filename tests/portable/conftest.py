@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import systems
 import torch
 from torch import nn
 
@@ -12,20 +13,7 @@ from variformer import portable
 from variformer.config import instantiate
 from variformer.weights.files import write_tensors
 
-SIZES = {"width": 12, "depth": 2, "heads": 2, "hidden": 10}
-TEXT = {"vocab_size": 17, "max_length": 20, **SIZES, "dropout": 0.0}
-IMAGES = {"image_size": 4, "patch_size": 2, "channels": 1, "classes": 5, **SIZES}
-SYSTEMS = {
-    "bert": {"_target_": "variformer.models.Bert", **TEXT},
-    "roberta": {"_target_": "variformer.models.Roberta", **TEXT},
-    "distilbert": {"_target_": "variformer.models.DistilBert", **TEXT},
-    "albert": {"_target_": "variformer.models.Albert", "embedding_width": 6, **TEXT},
-    "gpt": {"_target_": "variformer.models.GPT", **TEXT},
-    "t5": {"_target_": "variformer.models.T5", "head_width": 6, **TEXT},
-    "bart": {"_target_": "variformer.models.Bart", **TEXT},
-    "vit": {"_target_": "variformer.models.ViT", **IMAGES},
-    "deit": {"_target_": "variformer.models.DeiT", **IMAGES},
-}
+SYSTEMS = {system: systems.node_of(system, dropout=0.0) for system in systems.FAMILIES}
 NUMBERS = itertools.count()  # of folders: transformers 5.0 keeps one module for a name
 TOKENS = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2, "decoder_start_token_id": 0}
 
@@ -42,11 +30,7 @@ def seed():
 
 def built(node: dict) -> nn.Module:
     """Every parameter random, biases and norms too, so that no zero hides a fault."""
-    model = instantiate(node, "model").eval()
-    with torch.no_grad():
-        for tensor in model.parameters():
-            tensor.normal_(0.1, 0.4)
-    return model
+    return systems.drawn(instantiate(node, "model").eval(), 0.1, 0.4)
 
 
 @pytest.fixture

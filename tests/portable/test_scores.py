@@ -5,26 +5,20 @@ import json
 import pickle
 
 import pytest
+import systems
 import torch
 import torch.nn.functional as F
 import transformers as hf
 from safetensors.torch import load_file, save_file
 
+from variformer.layers import Transformer
+from variformer.models import ImageClassifier
 from variformer.portable import read
+from variformer.portable.heads import head_of
 
-from .conftest import SYSTEMS, part
+from .conftest import SYSTEMS, built, part
 
-READERS = {
-    "bert": hf.AutoModelForPreTraining,
-    "roberta": hf.AutoModelForMaskedLM,
-    "distilbert": hf.AutoModelForMaskedLM,
-    "albert": hf.AutoModelForPreTraining,
-    "gpt": hf.AutoModelForCausalLM,
-    "t5": hf.AutoModelForSeq2SeqLM,
-    "bart": hf.AutoModelForSeq2SeqLM,
-    "vit": hf.AutoModelForImageClassification,
-    "deit": hf.AutoModelForImageClassification,
-}
+READERS = {name: getattr(hf, next(iter(head_of(built(node)).classes))) for name, node in SYSTEMS.items()}
 PARTS = [
     {"positions": part("Positions"), "norm": part("RMSNorm", eps=1e-6), "feed_forward": part("GatedFeedForward")},
     {"positions": part("SinusoidalPositions", amplitude=None), "activation": "relu_squared"},
@@ -42,29 +36,21 @@ def loaded(folder, reader=hf.AutoModel):
     return model.eval()
 
 
-def inputs_of(system):
+def inputs_of(model):
     """Ours by position, theirs by name."""
-    if system in ("vit", "deit"):
-        images = torch.randn(3, 1, 4, 4)
-        return (images,), {"pixel_values": images}
-    tokens = torch.randint(3, 17, (3, 7))
+    first, *target = systems.inputs_of(model, 3, 7)
+    if isinstance(model, ImageClassifier):
+        return (first,), {"pixel_values": first}
     mask = torch.ones(3, 7, dtype=torch.long)
     mask[0, 5:] = 0
-    if system in ("t5", "bart"):
-        target = torch.randint(3, 17, (3, 4))
-        return (tokens, target, mask.bool()), {
-            "input_ids": tokens,
-            "decoder_input_ids": target,
-            "attention_mask": mask,
-        }
-    if system in ("bert", "albert"):
-        segments = torch.randint(2, (3, 7))
-        return (tokens, mask.bool(), segments), {
-            "input_ids": tokens,
-            "attention_mask": mask,
-            "token_type_ids": segments,
-        }
-    return (tokens, mask.bool()), {"input_ids": tokens, "attention_mask": mask}
+    theirs = {"input_ids": first, "attention_mask": mask}
+    if target:
+        return (first, *target, mask.bool()), theirs | {"decoder_input_ids": target[0]}
+    transformer = next(each for each in model.modules() if isinstance(each, Transformer))
+    if transformer.embedding.segments is None or transformer.embedding.segments.num_embeddings < 2:
+        return (first, mask.bool()), theirs
+    segments = torch.randint(2, (3, 7))
+    return (first, mask.bool(), segments), theirs | {"token_type_ids": segments}
 
 
 def scores_of(said):
@@ -86,7 +72,7 @@ def test_the_same_scores_and_gradients(written, system, parts):
         parts = parts | {"activation": "silu"}
     ours, folder = written({**SYSTEMS[system], **parts})
     theirs = loaded(folder, READERS[system])
-    mine, yours = inputs_of(system)
+    mine, yours = inputs_of(ours)
     for one, other in zip(scores_of(ours(*mine)), their_scores(theirs(**yours)), strict=True):
         assert torch.equal(one, other)
     sum(each.square().sum() for each in scores_of(ours(*mine))).backward()
@@ -174,7 +160,7 @@ def test_the_states_without_a_head(written):
     ours, folder = written(SYSTEMS["bert"])
     tokens = torch.randint(3, 17, (2, 6))
     assert torch.equal(loaded(folder)(tokens).last_hidden_state, ours.states(tokens))
-    assert loaded(folder)(tokens, return_dict=False)[0].shape == (2, 6, 12)
+    assert loaded(folder)(tokens, return_dict=False)[0].shape == (2, 6, systems.WIDTH)
     ours, folder = written(SYSTEMS["vit"])
     images = torch.randn(2, 1, 4, 4)
     assert torch.equal(loaded(folder)(images).last_hidden_state, ours.encoder(images))
@@ -238,4 +224,4 @@ def test_checkpointing_copies_and_half_precision(written):
     assert torch.equal(copied(tokens, mask).logits, model(tokens, mask).logits)
     half = hf.AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True, dtype=torch.bfloat16)
     assert half(tokens).logits.dtype == torch.bfloat16
-    assert model.get_input_embeddings().weight.shape == (17, 12)
+    assert model.get_input_embeddings().weight.shape == (17, systems.WIDTH)

@@ -18,14 +18,14 @@ from .conftest import SYSTEMS, built, part
 STAMP = "1.2.3 (commit abc)"
 LAYERS = {
     *("attention", "block", "embedding", "feed_forward", "initialise", "positions", "ranges"),
-    *("stochastic_depth", "transformer"),
+    *("stochastic_depth", "transformer", "heads", "hidden", "contracts"),
 }
 OWN = {
     "vit": {"vit", "classification"},
     "deit": {"deit", "vit", "classification"},
-    "roberta": {"heads", "roberta", "bert", "masked_language_modeling"},
-    "gpt": {"heads", "gpt", "causal_language_modeling", "decoding"},
-    "t5": {"heads", "t5", "sequence_to_sequence", "decoding"},
+    "roberta": {"roberta", "bert", "masked_language_modeling"},
+    "gpt": {"gpt", "causal_language_modeling", "decoding"},
+    "t5": {"t5", "sequence_to_sequence", "decoding"},
 }
 
 
@@ -56,8 +56,9 @@ def test_the_code_needs_torch_and_transformers_alone():
 
 def test_sources_of_papers_go_along():
     text = code(SYSTEMS["gpt"])["gpt.py"]
-    assert "Radford et al., 2019" in text and "# what reads the states" in text and "from . import initialise" in text
+    assert "Radford et al., 2019" in text and "from . import initialise" in text
     assert "from .positions import LearnedPositions, Positions, Sizes" in text
+    assert "# which objectives train the model" in code(SYSTEMS["gpt"])["contracts.py"]
 
 
 def test_the_sum_of_all_code_is_in_the_config_of_each_folder():

@@ -1,12 +1,12 @@
 """A callback of a user's own, or of Lightning's, beside the project's: it resumes as if nothing had happened."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
-import torch
-from lightning import Callback
 
+from variformer.config.classes import allowed_packages
 from variformer.config.schema import experiment
 from variformer.run_directory.directory import RunDirectory
 from variformer.runs import trainer
@@ -19,6 +19,13 @@ SHORT += ["callbacks.throughput=null", "trainer.progress=false"]
 LIGHTNINGS = "{_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: val/loss, patience: 9}"
 DECLARED = ["NonFinite", "Counter", "EarlyStopping", "BestCheckpoint", "MovingAverage", "Checkpoints"]
 DECLARED += ["RandomState", "Resumption", "Preemption"]
+
+
+MINE = '''
+import torch
+from lightning import Callback
+
+from variformer.training.callback import RunCallback, StepSkipped
 
 
 class Counter(Callback):
@@ -41,19 +48,35 @@ class Counter(Callback):
         self.seen, self.weights = list(state["seen"]), state["weights"]
 
 
+class Frozen(RunCallback):
+    """Leaves out every step."""
+
+    def before_step(self, trainer, module):
+        assert module.gradient_norm > 0
+        raise StepSkipped
+'''
+
+
 @pytest.fixture(scope="module")
-def config(composed):
-    """A run with both, trained to its end."""
-    config = composed(*SHORT, f"+callbacks.lightnings={LIGHTNINGS}", "+callbacks.counter={_target_: torch.nn.Identity}")
+def own(tmp_path_factory):
+    """A user's module that configs may name."""
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "mine.py").write_text(MINE)
     with pytest.MonkeyPatch.context() as patch:
-        made = trainer.instantiate
-        patch.setattr(
-            trainer,
-            "instantiate",
-            lambda node, key="", /, **extra: Counter() if key == "callbacks.counter" else made(node, key, **extra),
-        )
-        train(config)
-        yield config
+        patch.syspath_prepend(folder)
+        yield ["allow=[mine]"]
+    allowed_packages.given.clear()
+    allowed_packages.found.cache_clear()
+    sys.modules.pop("mine", None)
+
+
+@pytest.fixture(scope="module")
+def config(composed, own):
+    """A run with both, trained to its end."""
+    mine = [f"+callbacks.lightnings={LIGHTNINGS}", "+callbacks.mine={_target_: mine.Counter}"]
+    config = composed(*SHORT, *own, *mine)
+    train(config)
+    return config
 
 
 def state(run_dir: str | Path, step: int, kind: str) -> dict:
@@ -88,6 +111,15 @@ def test_a_foreign_callback_resumes_bit_for_bit(config, tmp_path):
         whole, again = state(config["run_dir"], 6, kind), state(copy, 6, kind)
         assert whole == again, kind
     assert whole and ["validation", 4] in state(copy, 6, "Counter")["seen"]
+
+
+def test_a_users_own_callback_may_leave_steps_out(composed, own):
+    config = composed(*SHORT, *own, "+callbacks.mine={_target_: mine.Frozen}", "max_steps=2")
+    train(config)
+    folder = Path(config["run_dir"]) / "checkpoints"
+    saved = WholeCheckpointIO().load_checkpoint(folder / "step-00000002.ckpt")
+    assert saved["global_step"] == 2
+    assert not any(saved["optimizer_states"][0]["state"].values())  # no step was taken
 
 
 def test_callbacks_stand_in_their_declared_order(config):

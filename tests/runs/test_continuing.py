@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from variformer.config import ConfigError
-from variformer.config.composing.resuming import require_steps_ahead
+from variformer.config.composing.earlier_runs import require_steps_ahead
 from variformer.runs import train as training
 from variformer.runs.stopping import Refused
 from variformer.runs.train import train

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from variformer.data.order import RepeatedBatch, Share, TrainingOrder
+from variformer.data.order import BatchPart, RepeatedBatch, TrainingOrder
 from variformer.layers import FeedForward
 from variformer.runs.train import train
 from variformer.training.loggers import read_curves
@@ -54,10 +54,10 @@ def test_without_the_preset_as_many_steps_do_not(composed):
 def test_one_batch_is_the_first_one_on_every_device_and_after_a_resume():
     settings = {"seed": 3, "batch": 8, "steps": 4}
     for rank in (0, 1):
-        share = Share(2, rank, 2)
-        first = list(TrainingOrder(100, share=share, **settings))[:2]
-        assert list(RepeatedBatch(100, share=share, **settings)) == first * 4
-        assert list(RepeatedBatch(100, share=share, start=24, **settings)) == first
+        part = BatchPart(2, rank, 2)
+        first = list(TrainingOrder(100, part=part, **settings))[:2]
+        assert list(RepeatedBatch(100, part=part, **settings)) == first * 4
+        assert list(RepeatedBatch(100, part=part, start=24, **settings)) == first
 
 
 def test_profile_leaves_a_trace_and_prints_a_table(composed, capsys):

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from variformer.analysis.machine_memory import OutOfMemory
-from variformer.config import ConfigError, load
+from variformer.config import ConfigError, saved_config
 from variformer.objectives.next_token import NextToken
 from variformer.runs.train import train
 from variformer.training.callbacks import AutoMicroBatch
@@ -46,7 +46,7 @@ def limit(monkeypatch):
 @pytest.fixture
 def unmeasured(monkeypatch):
     """Trials alone decide, without the estimate that takes most of a search's time."""
-    monkeypatch.setattr("variformer.training.memory.micro_batch.free_memory", lambda device: None)
+    monkeypatch.setattr("variformer.training.memory.rehearsal.free_memory", lambda device: None)
 
 
 def weights(config: dict) -> dict:
@@ -80,7 +80,7 @@ def test_the_micro_batch_that_was_found_is_written_down_and_kept_on_resume(compo
     config = composed(*SMALL, *SHARE, "trainer.auto_micro_batch=true")
     limit(3)
     train(config)
-    saved = load(Path(config["run_dir"]))
+    saved = saved_config(Path(config["run_dir"]))
     assert saved.micro_batch == 2 and saved.trainer.auto_micro_batch is False
     assert json.loads((Path(config["run_dir"]) / "run.json").read_text())["micro_batch"] == 2
 
@@ -105,7 +105,7 @@ def test_a_micro_batch_that_is_looked_for_on_resume_is_written_down_too(composed
     sessions = json.loads((run / "run.json").read_text())["sessions"]
     changed = {f"max_steps: {config['max_steps']} then, 6 now", "micro_batch: None then, 2 now"}
     assert changed <= set(sessions[-1]["changed"])
-    for kept in (load(run), json.loads((run / "run.json").read_text())["config"]):
+    for kept in (saved_config(run), json.loads((run / "run.json").read_text())["config"]):
         assert (kept["micro_batch"], kept["trainer"]["auto_micro_batch"]) == (2, False)
 
 
@@ -113,7 +113,7 @@ def test_a_micro_batch_that_is_looked_for_on_resume_is_written_down_too(composed
 def test_the_whole_share_is_taken_where_it_fits(composed):
     config = composed(*SMALL, *SHARE, "trainer.auto_micro_batch=true")
     train(config)
-    assert load(Path(config["run_dir"])).micro_batch == 8
+    assert saved_config(Path(config["run_dir"])).micro_batch == 8
 
 
 def test_all_devices_take_the_smallest_answer(composed, monkeypatch, unmeasured):
@@ -121,7 +121,7 @@ def test_all_devices_take_the_smallest_answer(composed, monkeypatch, unmeasured)
     monkeypatch.setattr(SingleDeviceStrategy, "reduce", lambda self, tensor, *_, reduce_op: tensor.clamp(max=1))
     config = composed(*SMALL, *SHARE, "trainer.auto_micro_batch=true")
     train(config)
-    assert load(Path(config["run_dir"])).micro_batch == 1
+    assert saved_config(Path(config["run_dir"])).micro_batch == 1
 
 
 @pytest.mark.slow
@@ -227,7 +227,7 @@ def test_a_real_limit_on_memory_is_kept_within_and_explained(tmp_path):
     """512 MiB more than the imports take: a step of all 256 samples takes over a GiB."""
     done = run_limited(tmp_path / "found", 2**29, "trainer.auto_micro_batch=true")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert 1 < load(tmp_path / "found").micro_batch < 256
+    assert 1 < saved_config(tmp_path / "found").micro_batch < 256
     done = run_limited(tmp_path / "fails", 2**29)
     assert done.returncode == 1
     assert "out of memory on cpu with micro_batch=256" in done.stderr

@@ -9,8 +9,8 @@ import yaml
 
 import variformer
 from variformer.config import ConfigError
-from variformer.config.classes import allowing
-from variformer.config.composing.repeating import config_of
+from variformer.config.classes import allowed_packages
+from variformer.config.composing.saved_configs import recorded_config
 
 STUDY = '''
 from lightning import Callback
@@ -106,8 +106,8 @@ def study(nothing_allowed):
 
 def forbid() -> None:
     """As in a new process that allows nothing."""
-    allowing.given.clear()
-    allowing.found.cache_clear()
+    allowed_packages.given.clear()
+    allowed_packages.found.cache_clear()
     for name in [name for name in sys.modules if name == "my_study"]:
         del sys.modules[name]
 
@@ -117,7 +117,7 @@ def test_own_classes_train_resume_and_are_evaluated(study, capsys):
     assert run.metrics["val/smoothing"] == 0.2
     assert any((run.path / "lightning_logs").rglob("metrics.csv"))
     assert "allow" not in yaml.safe_load((run.path / "config.yaml").read_text())
-    assert "allow" not in config_of(run.path)
+    assert "allow" not in recorded_config(run.path)
     longer = variformer.train(variformer.compose(f"run_dir={run.path}", "resume=true", "max_steps=4", "allow=my_study"))
     assert sys.modules["my_study"].Steps.seen == 4 and max(longer.curves["val/loss"]) == 4
     assert variformer.evaluate(run)["loss"] == longer.metrics["val/loss"]
@@ -142,7 +142,7 @@ def test_metrics_of_torchmetrics_are_curves(study):
     assert run.metrics["val/exact"] == pytest.approx(run.metrics["val/top1"])
     assert list(run.curves["val/exact"]) == [2]
     assert "exact" not in variformer.evaluate(run)  # which builds none of what a sent run may name
-    with pytest.raises(ConfigError, match=r"metrics\.exact: MaskedTokens gives no scores and labels"):
+    with pytest.raises(ConfigError, match=r"metrics\.exact: MaskedTokens gives it no scores and labels"):
         variformer.compose("experiment=roberta", "objective=masked_tokens", f"+metrics.exact={node}")
 
 

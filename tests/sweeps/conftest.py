@@ -76,12 +76,12 @@ class Sweeping:
         return until(far_enough)
 
 
-def until(told: Callable[[], Any], patience: float = 120) -> Any:
-    """What `told` returns as soon as it is true. Raises TimeoutError after `patience` seconds."""
+def until(condition: Callable[[], Any], patience: float = 120) -> Any:
+    """What `condition` returns as soon as it is true. Raises TimeoutError after `patience` seconds."""
     deadline = time.monotonic() + patience
-    while not (answer := told()):
+    while not (answer := condition()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{told} was never true in {patience:g} s")
+            raise TimeoutError(f"{condition} was never true in {patience:g} s")
         time.sleep(0.05)
     return answer
 

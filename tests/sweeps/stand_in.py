@@ -1,4 +1,4 @@
-"""A stand-in for train.py that trains nothing: it leaves a run directory as training does, and fails as told.
+"""A stand-in for train.py that trains nothing: it leaves a run directory as training does, and fails as its name says.
 
 `name` says how a trial goes: good, or one of the faults below. Its loss is clip + 1 / step, for max_steps steps of
 eval_batch tenths of a second. As a trial it reads its command line without Hydra, which would take most of the time.

@@ -33,13 +33,13 @@ STOPS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("signum, code", STOPS)
-def test_a_signal_lets_the_running_trial_save_and_the_same_command_continue(sweeping, signum, code):
+def test_after_a_signal_trials_save_and_the_command_continues(sweeping, signum, code):
     command = ["seed=1,2", "clip=1", *SLOW_STEPS]
     process = sweeping.start(*command)
     folder = sweeping.wait_for(0, steps=2)
-    returned, told = ended_by(process, signum)
-    assert returned == code, told
-    assert "the same command continues" in told
+    returned, output = ended_by(process, signum)
+    assert returned == code, output
+    assert "the same command continues" in output
     (trial,) = sweeping.trials()
     assert (trial.path, trial.status) == (folder, "preempted")
     sweeping.run_well(*command)
@@ -93,7 +93,7 @@ def test_a_search_that_is_killed_continues_as_if_it_had_not_been(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_search_of_real_runs_that_is_killed_resumes_from_the_checkpoint(sweeping):
+def test_a_killed_search_of_real_runs_resumes_from_checkpoints(sweeping):
     settings = ["max_steps=40", "trainer.validate_every=5", "trainer.save_every=5", "hydra.sweeper.n_trials=2"]
     command = ["experiment=vit", "debug=fast", *settings, "optimizer.lr=tag(log, interval(1e-3, 1e-2))"]
     process = sweeping.start(*command, "hydra/sweeper/pruner=median", script=TRAIN)

@@ -3,11 +3,13 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
 from variformer.config import ConfigError
-from variformer.config.classes.watched import watched
+from variformer.config.classes.attributes import monitored
 from variformer.sweeps.directory import SweepDirectory, subfolder
 from variformer.sweeps.trials import read_record
 
@@ -37,12 +39,29 @@ def test_a_grid_runs_every_combination_in_a_folder_of_its_own(sweeping):
     assert best["command"] in done.stdout
 
 
-def test_the_process_of_a_sweep_does_without_torch(sweeping):
+def test_the_process_of_a_sweep_imports_no_torch(sweeping):
     """Which alone takes longer to import than everything that a sweep does before its first trial."""
     imported = sweeping.run_well("clip=1", "max_steps=1", PYTHONPROFILEIMPORTTIME="1").stderr
     names = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
     assert "variformer.sweeps.sweeping" in names
     assert not names & {"torch", "lightning", "matplotlib", "wandb"}
+
+
+@pytest.mark.parametrize(
+    "package, forbidden",
+    [("sweeps", {"torch", "lightning", "matplotlib"}), ("run_directory", {"lightning"})],
+)
+def test_sweeps_and_run_directories_need_no_lightning(package, forbidden):
+    code = f"""
+import importlib, pkgutil, sys
+package = importlib.import_module("variformer.{package}")
+for module in pkgutil.iter_modules(package.__path__):
+    importlib.import_module(f"variformer.{package}.{{module.name}}")
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert f"variformer.{package}.directory" in imported and not imported & forbidden
 
 
 def test_the_same_command_names_the_same_folder():
@@ -71,24 +90,24 @@ def test_the_points_of_a_grid_that_grows_are_counted_on(sweeping):
 
 
 @pytest.mark.parametrize(
-    "arguments, told",
+    "arguments, message",
     [
         (["experiment=gpt,vit"], "experiment=gpt has val/loss (min), experiment=vit has val/top1 (max)"),
         (["experiment=choice(gpt,vit)", "clip=interval(0, 1)"], "experiment=vit has val/top1 (max)"),
         (["objective=next_token,image_classification"], "cannot be compared"),
     ],
 )
-def test_trials_that_watch_different_things_are_not_compared(arguments, told):
-    with pytest.raises(ConfigError, match=re.escape(told)):
+def test_trials_that_watch_different_things_are_not_compared(arguments, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         sweep_of(*arguments)
 
 
-def test_a_sweep_over_experiments_is_compared_by_what_they_watch():
+def test_a_sweep_over_experiments_compares_their_metric():
     swept = sweep_of("experiment=vit,variants/vit_sinusoidal", "model.patch_size=2,4")
     assert (swept.monitor, swept.mode) == ("val/top1", "max")
 
 
-def test_a_sweep_that_repeats_a_run_is_compared_by_what_that_watches(tmp_path, composed):
+def test_a_sweep_that_repeats_a_run_compares_its_metric(tmp_path, composed):
     (tmp_path / "run.json").write_text(json.dumps({"config": composed("experiment=vit", "model.patch_size=2")}))
     swept = sweep_of(f"repeat={tmp_path}", "seed=1,2", "model.patch_size=4,8")
     assert (swept.monitor, swept.mode) == ("val/top1", "max")
@@ -121,11 +140,11 @@ def test_what_the_command_line_fixes_is_not_searched():
     assert whole.space.keys() - rest.space.keys() == {"optimizer.lr"}
     assert whole.where != rest.where
     everything = [f"{key}={value}" for key, value in zip(whole.space, ("0.01", "10", "rotary"), strict=True)]
-    with pytest.raises(ConfigError, match="sets all that is searched"):
+    with pytest.raises(ConfigError, match="sets every key"):
         planned("sweep=gpt_learning_rate", *everything)
 
 
-def test_where_configs_lie_is_told_to_every_trial(sweeping):
+def test_every_trial_finds_the_folders_of_configs(sweeping):
     (sweeping.folder / "mine").mkdir()
     (sweeping.folder / "mine" / "train.yaml").write_text("never: read")
     sweeping.run_well("--config-dir", "mine", "name='${seed}'", "seed=1,2", "clip=1", "max_steps=1")
@@ -141,7 +160,7 @@ def test_hydras_own_folder_for_sweeps_is_refused(sweeping):
 
 def test_a_damaged_record_of_a_trial_is_named(tmp_path):
     (tmp_path / "trial.json").write_text("")
-    with pytest.raises(ConfigError, match=r"trial\.json: is damaged .*; remove .* to run this trial anew"):
+    with pytest.raises(ConfigError, match=r"trial\.json: is damaged .*; remove .* to run this trial again"):
         read_record(tmp_path)
 
 
@@ -149,7 +168,7 @@ def test_a_sweep_dir_that_is_given_is_used():
     assert str(planned("seed=1,2", "sweep_dir=somewhere/mine").where) == "somewhere/mine"
 
 
-def test_a_trials_folder_says_its_values_and_depends_on_nothing_else():
+def test_the_folder_of_a_trial_follows_only_from_its_values():
     values = {"optimizer.lr": "0.00012345678901", "model/positions": "rotary"}
     assert subfolder(values).startswith("trials/positions_rotary-lr_0.0001235-")
     assert subfolder(values) == subfolder(dict(reversed(values.items())))
@@ -190,7 +209,7 @@ def test_trials_of_a_config_that_was_changed_are_not_mixed_with_others(sweeping,
     assert f"{changed}: 0.1 then, 0.2 now" in done.stderr
 
 
-def test_what_trials_start_from_is_told_by_each_option_of_the_groups_that_are_swept():
+def test_the_config_of_each_swept_option_is_kept():
     kept = sweep_of("experiment=bert,roberta", "model/norm=layer,rms", "seed=1,2").composed()
     assert {choice: config["objective"]["_target_"].rpartition(".")[2] for choice, config in kept.items()} == {
         "experiment=bert model/norm=layer": "MaskedTokensAndPairs",
@@ -221,7 +240,7 @@ def test_a_sweep_that_runs_already_is_not_run_a_second_time(tmp_path):
     facts = planned("seed=1,2").facts
     with (
         SweepDirectory(tmp_path).claimed(facts),
-        pytest.raises(ConfigError, match="running already, as process"),
+        pytest.raises(ConfigError, match="already runs this sweep"),
         SweepDirectory(tmp_path).claimed(facts),
     ):
         pass
@@ -229,12 +248,12 @@ def test_a_sweep_that_runs_already_is_not_run_a_second_time(tmp_path):
         pass
 
 
-def test_what_an_objective_watches_is_read_without_torch(composed):
+def test_what_an_objective_monitors_is_read_without_torch(composed):
     from variformer.config import instantiate
 
     for experiment in ("gpt", "bert", "t5", "vit"):
         node = composed(f"experiment={experiment}")["objective"]
         objective = instantiate(node, "objective").func
-        assert watched(node) == (f"val/{objective.monitor}", objective.mode)
+        assert monitored(node) == (f"val/{objective.monitor}", objective.mode)
     wrapped = {"_target_": "variformer.objectives.image_distillation.HardDistillation", "task": node}
-    assert watched(wrapped) == ("val/top1", "max")
+    assert monitored(wrapped) == ("val/top1", "max")

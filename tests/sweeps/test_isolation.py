@@ -14,9 +14,9 @@ from omegaconf import OmegaConf
 
 from variformer.run_directory.directory import RunDirectory
 from variformer.sweeps.directory import SweepDirectory
-from variformer.sweeps.isolation import follow, run_trial
 from variformer.sweeps.outcome import Ending, outcome
-from variformer.sweeps.process import attend, start
+from variformer.sweeps.process import Limits, start, wait_for
+from variformer.sweeps.trial_job import follow, run_trial
 from variformer.sweeps.trials import read_trials, update_record
 
 from .conftest import TRAIN, Sweeping, starts, until
@@ -51,7 +51,7 @@ def test_a_sweep_with_failed_trials_does_not_exit_with_0(faulty):
 
 
 @pytest.mark.parametrize(
-    "name, told",
+    "name, message",
     [
         ("raises", "ValueError('a bad batch')"),
         ("exits", "exited with code 0 before the end of training"),
@@ -61,14 +61,14 @@ def test_a_sweep_with_failed_trials_does_not_exit_with_0(faulty):
         ("diverges", "ended with val/loss at nan"),
     ],
 )
-def test_the_table_says_what_became_of_each_trial(faulty, name, told):
+def test_the_table_says_what_became_of_each_trial(faulty, name, message):
     sweeping, done, trials = faulty
-    assert trials[name].error.splitlines()[0].startswith(told)
-    assert f"failed: {told}" in done.stdout
+    assert trials[name].error.splitlines()[0].startswith(message)
+    assert f"failed: {message}" in done.stdout
     with (sweeping.path / "trials.csv").open() as file:
         (row,) = [row for row in csv.DictReader(file) if row["name"] == name]
     assert row["status"] == "failed"
-    assert row["error"].startswith(told)
+    assert row["error"].startswith(message)
 
 
 def test_a_trial_that_raises_is_recorded_with_its_traceback(faulty):
@@ -81,7 +81,7 @@ def test_a_trial_is_no_rank_of_what_started_the_sweep(faulty):
     assert noted["VARIFORMER_TRIAL"] == str(faulty[2]["good"].path / "trial.json")
 
 
-def test_a_trial_that_does_not_compose_fails_alone(sweeping):
+def test_a_trial_that_does_not_compose_is_the_only_one_to_fail(sweeping):
     done = sweeping.run("model/positions=learned,nowhere", "max_steps=1", "clip=1")
     assert done.returncode == 1
     good, bad = sweeping.trials()
@@ -90,25 +90,25 @@ def test_a_trial_that_does_not_compose_fails_alone(sweeping):
 
 
 @pytest.mark.parametrize(
-    "arguments, told",
+    "arguments, message",
     [
         (["model.dropuot=0,0.1"], "did you mean `dropout`?"),
         (["clip=interval(0.1, 1)", "hydra.sweeper.params={model: {heads: 4}}"], "model: holds keys"),
-        (["clip=1,2", "run_dir=here"], "run_dir: a sweep gives each trial its own"),
+        (["clip=1,2", "run_dir=here"], "run_dir: a sweep sets it for each trial"),
         (["clip=interval(0, 1)", "hydra.sweeper.sampler._target_=os.system"], "is not one of optuna.samplers"),
     ],
 )
-def test_a_mistake_in_the_whole_sweep_is_answered_before_any_trial(sweeping, arguments, told):
+def test_a_mistake_in_a_sweep_is_named_before_any_trial(sweeping, arguments, message):
     done = sweeping.run(*arguments)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert not list(sweeping.folder.glob("sweeps/*/trials/*"))
 
 
 def test_what_a_trial_started_ends_with_it(tmp_path):
     with (tmp_path / "log").open("a") as log:
         process = start(["sh", "-c", "sleep 600 & echo $!"], log, dict(os.environ))
-        attend(process, SweepDirectory(tmp_path), None, 1.0)
+        wait_for(process, SweepDirectory(tmp_path), Limits(None, 1.0))
     child = int((tmp_path / "log").read_text())
     until(lambda: not running(child), 20)
 
@@ -127,17 +127,17 @@ def test_a_warning_of_the_scheduler_reaches_the_trial_first(tmp_path):
 import os, signal, sys
 from variformer.sweeps.directory import SweepDirectory
 from variformer.sweeps.outcome import Ending, outcome
-from variformer.sweeps.isolation import pass_on
-from variformer.sweeps.process import attend, start
-from variformer.training.run_directory import RunDirectory
+from variformer.sweeps.trial_job import raise_again
+from variformer.sweeps.process import Limits, start, wait_for
+from variformer.run_directory.directory import RunDirectory
 signal.signal(signal.SIGUSR2, lambda signum, frame: print("queued again", flush=True))
 trial = "import signal, sys; signal.signal(signal.SIGUSR2, lambda *_: sys.exit(140)); print('ready'); signal.pause()"
 with open({str(tmp_path / "log")!r}, "a") as log:
     process = start([sys.executable, "-uc", trial], log, dict(os.environ))
     print("started", flush=True)
-    ending = attend(process, SweepDirectory({str(tmp_path)!r}), None, 1.0)
+    ending = wait_for(process, SweepDirectory({str(tmp_path)!r}), Limits(None, 1.0))
 print(ending.code, ending.received == signal.SIGUSR2, flush=True)
-pass_on(ending)
+raise_again(ending)
 """
     process = subprocess.Popen([sys.executable, "-c", job], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -166,7 +166,7 @@ def test_a_rank_beside_the_leading_one_begins_when_that_does(restarts, begins, t
     assert (log.read_text() if log.exists() else "") == ("began\n" if begins else "")
 
 
-def test_a_leading_rank_that_fails_before_it_begins_keeps_nobody_waiting(tmp_path, monkeypatch):
+def test_other_ranks_do_not_wait_for_a_leader_that_failed(tmp_path, monkeypatch):
     task = {"task": [], "hydra": []}
     hydra = {"sweep": {"dir": str(tmp_path), "subdir": "trials/only"}, "overrides": task}
     hydra |= {"sweeper": {"gpus_per_trial": 2, "n_jobs": 1, "grace": 1.0}}
@@ -199,7 +199,7 @@ def test_a_trial_on_two_devices_is_one_directory(sweeping):
         assert len(json.loads((trial.path / "run.json").read_text())["sessions"]) == 1
 
 
-def test_of_several_processes_that_fail_the_first_tells_the_cause(tmp_path):
+def test_the_cause_is_that_of_the_first_process_that_failed(tmp_path):
     """The others lose their connection to it, or are killed by Lightning."""
     leader, follower = RunDirectory(tmp_path, leads=True), RunDirectory(tmp_path, leads=False)
     leader.set_status("running")

@@ -11,9 +11,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from variformer.config import ConfigError, register_resolvers
-from variformer.config.composing.extras import missing_extras
+from variformer.config.composing.hydra_errors import missing_extras
 from variformer.sweeps.devices import cores, reserved
-from variformer.sweeps.isolation import gpus
+from variformer.sweeps.trial_job import gpus
 from variformer.sweeps.trials import update_record
 
 from .conftest import STAND_IN, starts, sweep_of, until
@@ -31,7 +31,7 @@ def overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:
 
 
 @pytest.mark.slow
-def test_local_parallel_runs_trials_at_once_each_with_a_gpu_of_its_own(sweeping):
+def test_local_parallel_runs_trials_at_once_each_on_its_own_gpu(sweeping):
     sweeping.run_well(
         "launch=local_parallel", "clip=1,2,3,4", *TIMES, CUDA_VISIBLE_DEVICES="0,1", TMPDIR=str(sweeping.folder)
     )
@@ -44,7 +44,7 @@ def test_local_parallel_runs_trials_at_once_each_with_a_gpu_of_its_own(sweeping)
 
 
 @pytest.mark.slow
-def test_ctrl_c_reaches_each_trial_once_and_the_same_command_continues(sweeping):
+def test_ctrl_c_reaches_trials_once_and_the_command_continues(sweeping):
     """From a terminal, it goes to the launcher's workers too."""
     command = ["launch=local_parallel", "clip=1,2,3", "max_steps=30", "eval_batch=2"]
     process = sweeping.start(*command)
@@ -61,7 +61,7 @@ def test_ctrl_c_reaches_each_trial_once_and_the_same_command_continues(sweeping)
 
 
 @pytest.mark.slow
-def test_ctrl_c_spares_a_trial_beside_a_worker_that_has_nothing_to_do(sweeping):
+def test_ctrl_c_lets_a_trial_save_beside_an_idle_worker(sweeping):
     process = sweeping.start("launch=local_parallel", "name=good,lasts", "clip=1", "max_steps=5", "eval_batch=2")
     last = sweeping.wait_for(1)
     until(lambda: sweeping.trials()[0].status == "done")
@@ -76,7 +76,7 @@ def test_a_pool_has_no_more_workers_than_jobs_and_grows_again():
     launcher = SimpleNamespace(joblib={"n_jobs": 3}, launch=lambda jobs, initial_job_idx: [])
     swept = sweep_of("seed=1,2", launcher=launcher)
     for jobs, workers in [(1, 1), (2, 2), (9, 3)]:
-        swept.settle([], [["seed=1"]] * jobs)
+        swept.run_jobs([], [["seed=1"]] * jobs)
         assert launcher.joblib["n_jobs"] == workers
 
 
@@ -110,8 +110,8 @@ def test_a_trial_does_not_get_more_gpus_than_there_are(monkeypatch):
 @pytest.mark.parametrize("accelerator, expected", [("auto", 2), ("cpu", 0)])
 def test_trials_on_the_cpu_take_no_gpus(accelerator, expected):
     config = OmegaConf.create({"trainer": {"accelerator": accelerator}})
-    assert gpus(SimpleNamespace(gpus_per_trial=2), config) == expected
-    assert gpus(SimpleNamespace(gpus_per_trial=None), config) is None
+    assert gpus(2, config) == expected
+    assert gpus(None, config) is None
 
 
 def test_submitit_runs_trials_as_jobs(sweeping):
@@ -161,9 +161,9 @@ def test_slurm_is_asked_for_what_a_trial_trains_on():
     assert launcher.max_num_timeout > 0
 
 
-def test_a_launcher_that_is_not_installed_is_named_with_its_extra(monkeypatch):
+def test_a_missing_launcher_is_named_with_its_extra(monkeypatch):
     assert missing_extras(["launch=local_parallel", "launch=slurm", "seed=1,2"]) == []
-    monkeypatch.setattr("variformer.config.composing.extras.find_spec", lambda name: None)
+    monkeypatch.setattr("variformer.config.composing.hydra_errors.find_spec", lambda name: None)
     (line,) = missing_extras(["launch=slurm_local", "seed=1,2"])
     assert "pip install 'variformer[slurm]'" in line
 

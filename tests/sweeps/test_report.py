@@ -15,7 +15,7 @@ from PIL import Image
 
 from variformer.sweeps.axis import axes_of, short
 from variformer.sweeps.figures import TooFew, finished, importances
-from variformer.sweeps.report import clock, gist, rank, report
+from variformer.sweeps.report import clock, rank, report, summary
 from variformer.sweeps.space import space_of
 from variformer.sweeps.trials import Trial
 
@@ -56,7 +56,7 @@ def no_pictures(monkeypatch):
     monkeypatch.setattr("variformer.sweeps.report.draw_figures", lambda *given: ([], []))
 
 
-def told(sweep: Path, trials: list[Trial], mode: str = "min") -> None:
+def reported(sweep: Path, trials: list[Trial], mode: str = "min") -> None:
     report(sweep, trials, monitor="val/loss", mode=mode, command=COMMAND)
 
 
@@ -66,7 +66,7 @@ def rows(sweep: Path) -> list[dict[str, str]]:
 
 
 def test_the_table_has_the_best_first_and_the_failed_last(tmp_path, mixed, capsys, no_pictures):
-    told(tmp_path, mixed)
+    reported(tmp_path, mixed)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["trial", "optimizer.lr", "model/positions", "val/loss", "steps", "time", "status"]
     assert [line[0] for line in lines[1:11]] == ["5", "4", "3", "2", "1", "0", "9", "6", "8", "7"]
@@ -76,7 +76,7 @@ def test_the_table_has_the_best_first_and_the_failed_last(tmp_path, mixed, capsy
 
 
 def test_the_csv_has_every_trial_in_full(tmp_path, mixed, no_pictures):
-    told(tmp_path, mixed)
+    reported(tmp_path, mixed)
     found = rows(tmp_path)
     assert [int(row["trial"]) for row in found] == [5, 4, 3, 2, 1, 0, 9, 6, 8, 7]
     assert found[0]["optimizer.lr"] == "0.01" and found[0]["model/positions"] == "rotary"
@@ -87,7 +87,7 @@ def test_the_csv_has_every_trial_in_full(tmp_path, mixed, no_pictures):
 
 
 def test_the_best_trials_command_can_be_pasted_into_a_shell(tmp_path, mixed, capsys, no_pictures):
-    told(tmp_path, mixed)
+    reported(tmp_path, mixed)
     best = json.loads((tmp_path / "best.json").read_text())
     assert shlex.split(best["command"]) == [*COMMAND, "optimizer.lr=0.01", "model/positions=rotary"]
     assert f"  {best['command']}\n" in capsys.readouterr().out
@@ -95,14 +95,14 @@ def test_the_best_trials_command_can_be_pasted_into_a_shell(tmp_path, mixed, cap
 
 
 def test_more_is_better_where_the_objective_says_so(tmp_path, grid, no_pictures):
-    told(tmp_path, grid, mode="max")
+    reported(tmp_path, grid, mode="max")
     assert json.loads((tmp_path / "best.json").read_text())["trial"] == 0
     assert [each.number for each in rank(grid, "max")] == [0, 1, 2, 3, 4, 5]
 
 
 def test_where_no_trial_finished_there_is_no_best_one(tmp_path, capsys):
     (tmp_path / "best.json").write_text("{}")
-    told(tmp_path, [trial(0, None, "failed", "ValueError: boom", seed="0"), trial(1, math.inf, seed="1")])
+    reported(tmp_path, [trial(0, None, "failed", "ValueError: boom", seed="0"), trial(1, math.inf, seed="1")])
     assert not (tmp_path / "best.json").exists()
     printed = capsys.readouterr().out
     assert "no trial finished with a value of val/loss" in printed
@@ -110,14 +110,14 @@ def test_where_no_trial_finished_there_is_no_best_one(tmp_path, capsys):
     assert not list((tmp_path / "figures").iterdir())
 
 
-def test_a_sweep_without_trials_is_told_so(tmp_path, capsys):
-    told(tmp_path, [])
+def test_a_sweep_without_trials_says_so(tmp_path, capsys):
+    reported(tmp_path, [])
     assert "no trials" in capsys.readouterr().out
     assert rows(tmp_path) == []
 
 
-def test_a_long_sweep_is_cut_on_screen_and_whole_in_the_csv(tmp_path, capsys, no_pictures):
-    told(tmp_path, [trial(i, i + 0.5, seed=str(i)) for i in range(60)])
+def test_a_long_sweep_is_cut_on_screen_but_not_in_the_csv(tmp_path, capsys, no_pictures):
+    reported(tmp_path, [trial(i, i + 0.5, seed=str(i)) for i in range(60)])
     printed = capsys.readouterr().out
     assert "20 more" in printed and "59.5" not in printed
     assert len(rows(tmp_path)) == 60
@@ -128,7 +128,7 @@ def test_pictures_are_drawn_without_a_warning(tmp_path, mixed):
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        told(tmp_path, mixed)
+        reported(tmp_path, mixed)
     assert {path.name for path in (tmp_path / "figures").iterdir()} == FIGURES
     for path in (tmp_path / "figures").iterdir():
         with Image.open(path) as image:
@@ -136,19 +136,19 @@ def test_pictures_are_drawn_without_a_warning(tmp_path, mixed):
             assert len(image.convert("RGB").getcolors(maxcolors=100_000)) > 20, "the picture is empty"
 
 
-def test_pictures_leave_pyplot_alone(tmp_path, grid):
+def test_pictures_do_not_use_pyplot(tmp_path, grid):
     """Its style and backend are global, and a training run in the same process draws too."""
     before = sys.modules.get("matplotlib.pyplot")
-    told(tmp_path, grid)
+    reported(tmp_path, grid)
     assert sys.modules.get("matplotlib.pyplot") is before
 
 
 def test_what_cannot_be_drawn_says_why(tmp_path, grid, capsys):
-    told(tmp_path, grid[:2])
+    reported(tmp_path, grid[:2])
     printed = capsys.readouterr().out
     assert "no importances.png: it takes 4 finished trials, and there are 2" in printed
     assert {path.name for path in (tmp_path / "figures").iterdir()} == FIGURES - {"importances.png"}
-    told(tmp_path, [trial(i, 10.0**i, seed=str(i)) for i in range(4)])
+    reported(tmp_path, [trial(i, 10.0**i, seed=str(i)) for i in range(4)])
     assert "no importances.png: it takes two keys that vary, and there is one" in capsys.readouterr().out
 
 
@@ -160,7 +160,7 @@ def test_the_key_that_matters_is_the_most_important(grid):
         importances(axes_of(grid, {}), [1.0] * len(grid))
 
 
-def test_importances_of_a_small_grid_are_those_of_its_analysis_of_variance():
+def test_importances_equal_an_analysis_of_variance():
     points = itertools.product(("0.01", "0.02"), POSITIONS)
     losses = [6.377, 6.090, 6.185, 5.958]  # main effects of 0.1635 and 0.257: 0.286 and 0.705 of the variance
     small = [trial(i, losses[i], optimizer_lr=lr, model__positions=each) for i, (lr, each) in enumerate(points)]
@@ -196,7 +196,7 @@ def test_a_searched_axis_goes_from_end_to_end_of_the_search():
         (["1", "null"], False),
     ],
 )
-def test_a_grid_is_drawn_on_a_logarithm_where_it_is_even_there(values, log):
+def test_a_grid_that_is_even_in_its_logarithm_gets_a_log_axis(values, log):
     (axis,) = axes_of([trial(i, 1.0, a=value) for i, value in enumerate(values)], {})
     assert axis.log is log
     heights, texts = zip(*axis.ticks(), strict=True)
@@ -220,8 +220,8 @@ def test_what_does_not_vary_has_no_axis(grid):
         ("", ""),
     ],
 )
-def test_an_error_is_told_in_one_line(error, line):
-    assert gist(error) == line
+def test_an_error_is_summed_up_in_one_line(error, line):
+    assert summary(error) == line
 
 
 def test_times_and_numbers_are_short():

@@ -8,8 +8,8 @@ import pytest
 
 from variformer.run_directory.directory import RunDirectory, write_json
 from variformer.runs.train import train
-from variformer.searching import Pruned, built
-from variformer.sweeps.trials import SETTLED, read_trial, update_record
+from variformer.searching import Pruned, optuna_object
+from variformer.sweeps.trials import FINISHED, read_trial, update_record
 
 from .conftest import ended_by, starts, until
 
@@ -20,7 +20,7 @@ def study_of(sweeping) -> optuna.Study:
     return optuna.load_study(study_name=None, storage=f"sqlite:///{sweeping.path / 'study.db'}")
 
 
-def test_a_search_draws_from_its_space_and_keeps_its_study(sweeping):
+def test_a_search_proposes_from_its_space_and_keeps_its_study(sweeping):
     sweeping.run_well(*GRAMMAR, "max_steps=1", "hydra.sweeper.n_trials=3", "hydra/sweeper/sampler=random")
     sweeping.run_well(*GRAMMAR, "max_steps=1", "hydra.sweeper.n_trials=4", "hydra/sweeper/sampler=random")
     trials, study = sweeping.trials(), study_of(sweeping)
@@ -43,7 +43,7 @@ def test_what_is_better_follows_from_the_objective(sweeping):
 
 
 @pytest.mark.slow
-def test_failed_trials_of_a_search_are_counted_and_tried_again_when_asked(sweeping):
+def test_failed_trials_of_a_search_are_tried_again_if_asked(sweeping):
     """And a point that the sampler proposes again is not run again."""
     command = ["name=choice(raises, recovers)", "seed=interval(0, 2)", "clip=1", "max_steps=2", *n_trials(3)]
     command.append("hydra/sweeper/sampler=random")
@@ -79,7 +79,9 @@ def test_the_trials_of_one_seed_are_not_those_of_the_next():
     for seed in 0, 1, 2:
         study = optuna.create_study()
         for number in range(4):
-            study.sampler = built({"_target_": "optuna.samplers.RandomSampler", "seed": seed}, "sampler", number)
+            study.sampler = optuna_object(
+                {"_target_": "optuna.samplers.RandomSampler", "seed": seed}, "sampler", number
+            )
             drawn[seed, number] = study.ask(space).params["lr"]
     assert len(set(drawn.values())) == 12
 
@@ -116,7 +118,7 @@ def search(tmp_path) -> dict:
     return {"storage": storage, "study": "study", "trial": study.ask()._trial_id, "pruner": pruner}
 
 
-def test_a_trial_worse_than_the_others_is_stopped_with_a_checkpoint(composed, search, monkeypatch):
+def test_a_trial_worse_than_others_is_stopped_with_a_checkpoint(composed, search, monkeypatch):
     config = composed("experiment=vit", "debug=fast")
     run = RunDirectory(config["run_dir"])
     update_record(run.path, number=3, overrides={}, status="pruned", monitor="val/top1", search=search)
@@ -135,18 +137,18 @@ def test_a_trial_worse_than_the_others_is_stopped_with_a_checkpoint(composed, se
     assert kept.intermediate_values == trial.curve
 
 
-def test_a_trial_that_no_pruner_watches_runs_to_its_end(composed, search, monkeypatch):
+def test_a_trial_without_a_pruner_runs_to_its_end(composed, search, monkeypatch):
     config = composed("experiment=vit", "debug=fast")
     run = RunDirectory(config["run_dir"])
     write_json(run.path / "trial.json", {"search": search | {"pruner": {"_target_": "optuna.pruners.NopPruner"}}})
     monkeypatch.setenv("VARIFORMER_TRIAL", str(run.path / "trial.json"))
     train(config)
-    assert json.loads(run.status_file.read_text())["status"] in SETTLED
+    assert json.loads(run.status_file.read_text())["status"] in FINISHED
     assert json.loads(run.metrics.read_text())["step"] == 4
 
 
 @pytest.mark.parametrize(
-    "node, kind, told",
+    "node, kind, message",
     [
         ({"_target_": "optuna.samplers.TPESampelr"}, "sampler", "TPESampler"),
         ({"_target_": "os.system"}, "sampler", "optuna.samplers"),
@@ -154,6 +156,6 @@ def test_a_trial_that_no_pruner_watches_runs_to_its_end(composed, search, monkey
         ({"_target_": "optuna.pruners.MedianPruner", "patience": 3}, "pruner", "patience"),
     ],
 )
-def test_only_optunas_samplers_and_pruners_are_built(node, kind, told):
-    with pytest.raises(ValueError, match=told):
-        built(node, kind)
+def test_only_optunas_samplers_and_pruners_are_built(node, kind, message):
+    with pytest.raises(ValueError, match=message):
+        optuna_object(node, kind)

@@ -40,7 +40,7 @@ def test_the_last_step_of_a_fractional_range_is_exact():
 
 
 @pytest.mark.parametrize(
-    ("grammar", "told"),
+    ("grammar", "message"),
     [
         ("interval(5, 1)", "larger one"),
         ("interval(1, 1)", "larger one"),
@@ -58,22 +58,22 @@ def test_the_last_step_of_a_fractional_range_is_exact():
         ({"lr": "interval(0, 1)"}, "write each in full, such as optimizer.lr"),
     ],
 )
-def test_a_wrong_search_names_its_key_and_what_is_wrong(grammar, told):
+def test_a_wrong_search_names_its_key_and_what_is_wrong(grammar, message):
     with pytest.raises(ConfigError) as caught:
         space_of({"seed": "range(3)", "optimizer": grammar})
     (problem,) = caught.value.problems
     assert problem.startswith("hydra.sweeper.params.optimizer")
-    assert told in problem
+    assert message in problem
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_problems_are_listed_at_once():
     with pytest.raises(ConfigError) as caught:
         space_of({"a": "interval(2, 1)", "b": "interval(1", "c": "range(2)"})
     assert len(caught.value.problems) == 2
 
 
 @pytest.mark.parametrize("value", [3, 1e-05, 0.1 + 0.2, 1e22, True, False, None, "rotary"])
-def test_a_value_is_read_back_as_it_was_drawn(value):
+def test_a_value_is_read_back_as_it_was_proposed(value):
     read = OverridesParser.create().parse_override(f"a={text(value)}").value()
     assert (type(read), read) == (type(value), value)
 

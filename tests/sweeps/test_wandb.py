@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from variformer.cli.main import app
 from variformer.config import ConfigError
-from variformer.config.composing.spelling import spelled
+from variformer.config.composing.overrides import spelled
 from variformer.sweeps.wandb import early_end, parameter, parameters, sweep_text, write_sweep
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,7 @@ def test_what_does_not_fit_the_schema_is_seen(change):
 
 
 @pytest.mark.parametrize(
-    ("distribution", "told"),
+    ("distribution", "expected"),
     [
         (FloatDistribution(0, 0.3), {"distribution": "uniform", "min": 0.0, "max": 0.3}),
         (FloatDistribution(1e-4, 1, log=True), {"distribution": "log_uniform_values", "min": 1e-4, "max": 1.0}),
@@ -86,9 +86,9 @@ def test_what_does_not_fit_the_schema_is_seen(change):
         (CategoricalDistribution(["rotary"]), {"value": "rotary"}),
     ],
 )
-def test_every_distribution_becomes_a_parameter_that_wandb_takes(distribution, told):
-    assert parameter(distribution) == told
-    assert violations({"method": "bayes", "parameters": {"a": told}}) == []
+def test_every_distribution_becomes_a_parameter_that_wandb_takes(distribution, expected):
+    assert parameter(distribution) == expected
+    assert violations({"method": "bayes", "parameters": {"a": expected}}) == []
 
 
 def ends(parameter: dict) -> list:
@@ -113,15 +113,15 @@ def test_numbers_stay_numbers_in_the_file(tmp_path):
     assert all(isinstance(read(name)["parameters"]["optimizer.lr"]["min"], float) for name in NAMES)
 
 
-def test_a_key_that_wandb_takes_no_name_of_is_told():
-    with pytest.raises(ConfigError, match=r"\+model\.extra: W&B takes no such name"):
+def test_a_key_whose_name_wandb_refuses_is_named():
+    with pytest.raises(ConfigError, match=r"\+model\.extra: W&B does not accept such a name"):
         parameters({"+model.extra": FloatDistribution(0, 1)})
     with pytest.raises(ConfigError, match="nothing is searched"):
         parameters({})
 
 
 @pytest.mark.parametrize(
-    ("pruner", "every", "told"),
+    ("pruner", "every", "expected"),
     [
         ({"_target_": "optuna.pruners.HyperbandPruner", "min_resource": 100, "reduction_factor": 4}, 30, (4, 4)),
         ({"_target_": "optuna.pruners.HyperbandPruner"}, 30, (1, 3)),
@@ -129,10 +129,10 @@ def test_a_key_that_wandb_takes_no_name_of_is_told():
         ({"_target_": "optuna.pruners.MedianPruner"}, 30, None),
     ],
 )
-def test_hyperband_counts_validations(pruner, every, told):
+def test_hyperband_counts_validations(pruner, every, expected):
     """W&B's first rung is after so many logged values of the metric, Optuna's after so many optimizer steps."""
     found = early_end({"hydra": {"sweeper": {"pruner": pruner}}, "trainer": {"validate_every": every}})
-    assert (found and (found["min_iter"], found["eta"])) == told
+    assert (found and (found["min_iter"], found["eta"])) == expected
 
 
 def test_a_study_has_the_packages_searches_and_its_own(tmp_path, monkeypatch):

@@ -3,7 +3,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from variformer.training.loggers import CSV, read_curves
+from variformer.run_directory.curves import read_curves
+from variformer.training.loggers import CSV
 
 
 def test_numbers_come_back_exactly(tmp_path):

@@ -31,7 +31,7 @@ def test_the_allocators_own_error_is_for_want_of_memory():
     ],
     ids=repr,
 )
-def test_memory_is_told_from_other_troubles(error, is_memory):
+def test_memory_is_distinguished_from_other_errors(error, is_memory):
     assert ran_out(error) is is_memory
 
 

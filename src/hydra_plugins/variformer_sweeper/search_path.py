@@ -1,4 +1,4 @@
-"""A user's own configs join those of the package. Hydra imports this at each start, and asks it at each search path."""
+"""A user's own configs join those of the package. Hydra imports this plug-in at each start."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 
 class StudyConfigs(SearchPathPlugin):
-    """Appends the working directory's conf/ to the package's configs; other programs' search paths stay as they are."""
+    """Appends conf/ of the working directory to the package's configs. Search paths of other programs stay the same."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         from variformer.configs import packaged, study

@@ -1,7 +1,6 @@
 """`hydra/sweeper=variformer`: from Hydra's interface to variformer.sweeps. Hydra imports this at each start."""
 
 import sys
-from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -9,16 +8,16 @@ from omegaconf import DictConfig
 
 
 class VariformerSweeper(Sweeper):
-    """Its settings are those of conf/hydra/sweeper/variformer.yaml, read from the config when the sweep starts."""
+    """Reads the settings of conf/hydra/sweeper/variformer.yaml from the config when the sweep starts."""
 
-    def __init__(self, **settings: Any):
+    def __init__(self, **settings: object):
         super().__init__()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.task, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> None:
-        """Raises SystemExit with the code that the outcome of the sweep stands for."""
+        """Run a sweep. Raises SystemExit with 1 if a trial failed, and with 2 if the user has to change something."""
         from hydra.core.plugins import Plugins
         from omegaconf import open_dict
 
@@ -37,7 +36,7 @@ class VariformerSweeper(Sweeper):
                 launcher = Plugins.instance().instantiate_launcher(
                     hydra_context=self.context, task_function=self.task, config=config
                 )
-            except Exception as error:  # Hydra's own and the plug-in's; nothing was written yet
+            except Exception as error:  # of Hydra or of the launcher's plug-in; nothing has been written yet
                 raise ConfigError([f"hydra.launcher: cannot be built: {' '.join(str(error).split())}"]) from error
             with put_back_after_a_warning():
                 Sweep(planned, config, self.context, launcher).run()

@@ -15,11 +15,11 @@ MESSAGES = (
 
 
 class OutOfMemory(RuntimeError):
-    """A training or an evaluation that did not fit, with what to change."""
+    """A training or an evaluation did not fit into memory. The message says what to change."""
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether it was memory that an error is about."""
+    """Whether an error is about memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError | OutOfMemory):
         return True
     if isinstance(error, OSError):
@@ -28,7 +28,7 @@ def ran_out(error: BaseException) -> bool:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that this process may still take on a GPU or a CPU; None where nobody tells."""
+    """Bytes that this process may still take on a GPU or a CPU; None where the system does not say."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + cached
@@ -47,9 +47,9 @@ def _available(source: Path = Path("/proc/meminfo")) -> int | None:
 
 
 def _left_to_the_group(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int | None:
-    """Under the limits of the process's control group (versions 1 and 2) and of those around it.
+    """Bytes left under the limits of the process's control group (versions 1 and 2) and of the groups around it.
 
-    Containers and SLURM set them.
+    Containers and SLURM set such limits.
     """
     try:
         lines = own.read_text().splitlines()
@@ -70,7 +70,7 @@ def _left_to_the_group(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/p
 
 
 def _left_in(folder: Path, limit: str, usage: str) -> int | None:
-    """What only caches files is free."""
+    """Bytes left in one group. Memory that only caches files counts as free."""
     try:
         most, used = ((folder / name).read_text().strip() for name in (limit, usage))
         counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
@@ -81,7 +81,7 @@ def _left_in(folder: Path, limit: str, usage: str) -> int | None:
 
 
 def _left_to_the_process(source: Path = Path("/proc/self/statm")) -> int | None:
-    """Under a limit on its addresses (`ulimit -v`)."""
+    """Bytes left under a limit on the process's addresses (`ulimit -v`)."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY or not source.is_file():
         return None

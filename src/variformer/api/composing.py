@@ -12,11 +12,11 @@ import yaml
 
 from ..config import ConfigError, check, clashes, folders_of, leads, register_resolvers, spelled
 from ..config import compose as checked
+from ..config.composing.absolute_paths import with_absolute_paths
 from ..config.composing.compose import default_values
-from ..config.composing.folder import folder_problems, name_problems
-from ..config.composing.hints import unknown_keys
-from ..config.composing.paths import anchored
-from ..config.composing.resuming import goes_on
+from ..config.composing.earlier_runs import resumes
+from ..config.composing.hydra_errors import unknown_keys
+from ..config.composing.run_folder import folder_problems, name_problems
 from ..config.schema import Experiment
 from ..configs import packaged
 from ..runs.origins import find_sources
@@ -102,7 +102,7 @@ def ready(config: Mapping[str, Any]) -> dict[str, Any]:
     check(plain)
     if plain["validate_only"]:
         raise ConfigError(["validate_only: the command shows the plan of a run; leave it out here"])
-    plain = anchored(plain) | {"run_dir": directory(plain, getattr(config, "has_own_directory", True))}
+    plain = with_absolute_paths(plain) | {"run_dir": directory(plain, getattr(config, "has_own_directory", True))}
     try:
         find_sources(plain)
     except OSError as error:
@@ -122,7 +122,7 @@ def directory(config: dict[str, Any], is_named: bool) -> str:
     place = Path(config["run_dir"])
     if not config["resume"]:
         place = place if is_named else unused(place)
-        goes_on(False, place)
+        resumes(False, place)
     os.environ[RUN_DIR] = str(place)
     return str(place)
 

@@ -56,7 +56,7 @@ class Run:
     @property
     def curves(self) -> dict[str, dict[int, float]]:
         """For each metric, such as `train/loss`, its values by optimizer step."""
-        from ..training.loggers import read_curves
+        from ..run_directory.curves import read_curves
 
         found: dict[str, dict[int, float]] = {}
         for step, name, value in read_curves(self.path / "metrics.csv"):

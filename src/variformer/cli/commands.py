@@ -1,17 +1,17 @@
-"""The commands that Hydra reads: train and evaluate. The config is checked first, which takes no heavy imports."""
+"""The commands whose overrides Hydra reads: train and evaluate. They check the config before any slow import."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import hydra
 from omegaconf import DictConfig
 
-from ..command import again
+from ..command import restart_command
 from ..config import ConfigError, clashes, compose, discard, evaluation, folders_of, hints, register_resolvers, spelled
-from ..config.composing.spelling import added
+from ..config.composing.overrides import set_or_add
 from ..configs import packaged
 from ..hub import locate
 from ..run_directory.directory import RunDirectory
@@ -20,8 +20,8 @@ from ..sweeps import is_trial, run_trial
 
 
 def train(arguments: Sequence[str]) -> None:
-    """Train what a command line asks for. Raises SystemExit with 2 where the user has to change something."""
-    words = again("train")  # those of this process: a launcher runs `main` in processes of its own
+    """Train what a command line asks for. Raises SystemExit with 2 if the user has to change something."""
+    words = restart_command("train")  # made here, since a launcher may run `main` in another process
 
     def main(config: DictConfig) -> float | None:
         if is_trial():
@@ -34,7 +34,7 @@ def train(arguments: Sequence[str]) -> None:
         refuse("\n".join(problems))
     register_resolvers()
     with command_line(spelled(arguments, folders)), hints(folders, "train"):
-        run("train", main)
+        run_with_hydra("train", main)
 
 
 def train_one(hydra_config: DictConfig) -> float | None:
@@ -53,19 +53,19 @@ def train_one(hydra_config: DictConfig) -> float | None:
 
     try:
         return train(config)
-    except ConfigError as error:  # what shows only when the data is there
+    except ConfigError as error:  # a mistake that shows only when the data has been read
         refuse(error)
 
 
 def evaluate(arguments: Sequence[str]) -> None:
-    """Score a finished run. Raises SystemExit with 2 where the user has to change something."""
-    known_in_the_run = [added(argument) for argument in arguments]  # data.source.train=..., which only the run has
+    """Score a finished run. Raises SystemExit with 2 if the user has to change something."""
+    known_in_the_run = [set_or_add(argument) for argument in arguments]  # data.source.train=..., a key of the run
     with command_line(known_in_the_run), hints([packaged()], "evaluate"):
-        run("evaluate", evaluate_one)
+        run_with_hydra("evaluate", evaluate_one)
 
 
 def evaluate_one(chosen: DictConfig) -> None:
-    """Print the metrics, and keep them in the run directory."""
+    """Print the metrics and write them into the run directory."""
     try:
         settings = evaluation(chosen)
         if settings["other_model"] is not None:
@@ -84,13 +84,14 @@ def evaluate_one(chosen: DictConfig) -> None:
         print(f"{settings['split']}/{name}: {value:.6g}")
 
 
-def run(name: str, main: Callable[[DictConfig], Any]) -> None:
+def run_with_hydra(name: str, main: Callable[[DictConfig], float | None]) -> None:
+    """Let Hydra read the command line and call `main` with the config `name`."""
     hydra.main(version_base="1.3", config_path=str(packaged()), config_name=name)(main)()
 
 
 @contextmanager
 def command_line(arguments: Sequence[str]) -> Iterator[None]:
-    """Hydra, and what is logged of a run, read `sys.argv`: it has the program's name and these arguments."""
+    """Set `sys.argv` to the program's name and these arguments. Hydra and the record of a run read it."""
     before = sys.argv
     sys.argv = [before[0], *arguments]
     try:

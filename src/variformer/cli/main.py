@@ -1,4 +1,4 @@
-"""The `variformer` command. What a command needs is imported when it runs, so that help answers at once."""
+"""The `variformer` command. Each command imports what it needs when it runs, so that `--help` answers at once."""
 
 import re
 import sys
@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ..config import ConfigError, folders_of, load
-from ..config.classes.allowing import allow
+from ..config import ConfigError, folders_of, saved_config
+from ..config.classes.allowed_packages import allow
 from ..hub import locate
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}  # which Hydra reads, its flags too
+OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}  # Hydra reads the command line itself
 
 Source = Annotated[str, typer.Argument(help="A Hugging Face folder, or a name on its hub: gpt2, or gpt2@REVISION.")]
 
@@ -42,7 +42,7 @@ def main(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
-    """What is common to all commands."""
+    """The options of all commands."""
 
 
 @app.command("train", context_settings=OVERRIDES, add_help_option=False, options_metavar="KEY=VALUE ...")
@@ -72,10 +72,11 @@ def import_(
 ) -> None:
     """Make a run directory of a published model.
 
-    It can then be evaluated (`variformer evaluate run_dir=RUN_DIR`), tuned (`variformer train init_from=RUN_DIR ...`)
-    and exported. Without --data it is evaluated on Python's own documentation, or on scikit-learn's digits.
+    The run can then be evaluated (`variformer evaluate run_dir=RUN_DIR`), fine-tuned (`variformer train
+    init_from=RUN_DIR ...`) and exported. Without --data it is evaluated on Python's documentation or on scikit-learn's
+    digits.
     """
-    with told():
+    with user_errors():
         locate(source)
         from ..exchange.importing import import_model
 
@@ -94,21 +95,21 @@ def export_(
     max_shard_size: Annotated[
         str, typer.Option(help="Files of weights above this size are split, such as 500MB.")
     ] = "5GB",
-    force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds something already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
     allow_: Annotated[list[str] | None, ALLOW] = None,
 ) -> None:
     """Write a run as a Hugging Face folder: weights, config, tokenizer or image processor, and a model card.
 
-    `AutoModelFor...from_pretrained(FOLDER)` of transformers reads it and gives the same scores. A model with parts that
-    no class of transformers has goes out with its own modelling code: there, give `trust_remote_code=True`, too.
+    `AutoModelFor...from_pretrained(FOLDER)` of transformers reads it and gives the same scores. If no class of
+    transformers has the model's parts, the folder holds the model's own code: then give `trust_remote_code=True`, too.
 
-    NAME.onnx in place of a folder is written for ONNX Runtime, whose scores are compared with the model's. That needs
-    `pip install 'variformer[onnx]'`.
+    With NAME.onnx in place of a folder, a file for ONNX Runtime is written, and its scores are compared with the
+    model's. That needs `pip install 'variformer[onnx]'`.
     """
-    with told():
+    with user_errors():
         permit(allow_)
         size = bytes_of(max_shard_size)
-        load(run_dir)  # a wrong directory is answered before the heavy imports
+        saved_config(run_dir)  # a wrong directory is reported before the slow imports
         if folder.suffix == ".onnx":
             from ..exchange.onnx_file import export_onnx
 
@@ -128,8 +129,8 @@ def info(
     checkpoint: Checkpoint = "last",
     allow_: Annotated[list[str] | None, ALLOW] = None,
 ) -> None:
-    """Tell what a model is: its class, sizes, parameters, and for a run its metrics."""
-    with told():
+    """Show what a model is: its class, sizes and parameters, and the metrics of a run."""
+    with user_errors():
         permit(allow_)
         locate(source)
         from ..exchange.describing import description
@@ -149,7 +150,7 @@ def wandb_sweep(
 
     To search without a server: `variformer train -m sweep=NAME`.
     """
-    with told():
+    with user_errors():
         from ..sweeps.wandb import write_sweep
 
         print(f"now run: wandb sweep {write_sweep(name, conf)}")
@@ -159,8 +160,8 @@ def wandb_sweep(
 def help_(
     key: Annotated[str, typer.Argument(help="A key with dots, or a group: optimizer.lr, model/positions, experiment.")],
 ) -> None:
-    """Say what a key of a config means, takes and is by default, or what the options of a group are."""
-    from ..config.explaining.explaining import explained
+    """Show what a key of a config means, takes and is by default, or what the options of a group are."""
+    from ..config.explaining.keys import explained
 
     try:
         print(explained(key, folders_of([])))
@@ -172,7 +173,7 @@ def help_(
 @app.command("new")
 def new_(name: Annotated[str, typer.Argument(help="The package to write, and the folder: my_study.")]) -> None:
     """Write a small project of your own: an experiment, a model, an objective, a callback, and a test that passes."""
-    with told():
+    with user_errors():
         from .studies import write_study
 
         folder = write_study(name)
@@ -180,8 +181,8 @@ def new_(name: Annotated[str, typer.Argument(help="The package to write, and the
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Errors that a user can mend, as their message alone."""
+def user_errors() -> Iterator[None]:
+    """Print only the message of an error that a user can correct, and exit with 2."""
     try:
         yield
     except (OSError, ValueError, ImportError) as error:
@@ -190,14 +191,14 @@ def told() -> Iterator[None]:
 
 
 def permit(packages: list[str] | None) -> None:
-    """Raises ConfigError for what cannot be allowed."""
+    """Allow packages. Raises ConfigError for one that cannot be allowed."""
     if problems := allow(packages):
         raise ConfigError(problems)
 
 
 def bytes_of(size: str) -> int:
-    """500MB -> 500,000,000. Raises ValueError for what is no size."""
+    """500MB -> 500,000,000. Raises ValueError if the text is not a size."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) *([KMG]?)B?", size.strip(), re.IGNORECASE)
     if match is None or float(match[1]) == 0:
-        raise ValueError(f"--max-shard-size: {size!r} is no size such as 500MB or 5GB")
+        raise ValueError(f"--max-shard-size: {size!r} is not a size; give one such as 500MB or 5GB")
     return int(float(match[1]) * 1000 ** ["", "K", "M", "G"].index(match[2].upper()))

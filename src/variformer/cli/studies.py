@@ -8,20 +8,21 @@ import sys
 from pathlib import Path
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "study"
-NAME = "my_study"  # what the templates call the package
+NAME = "my_study"  # the name of the package in the templates
 TEXTS = {".py", ".yaml", ".toml", ".md"}
-RENAMED = {"gitignore": ".gitignore"}  # a package of ours that had one would be packed without the files it names
+RENAMED = {"gitignore": ".gitignore"}  # under its real name, it would keep files out of the wheel
 
 
 def write_study(name: str, parent: Path | None = None) -> Path:
-    """Write the project into the folder `name`. Raises ValueError for a name that no package may have, and
-    FileExistsError where the folder holds something.
+    """Write the project into the folder `name`.
+
+    Raises ValueError if a package cannot have this name. Raises FileExistsError if the folder is not empty.
     """
     if problem := objection(name):
         raise ValueError(f"new: {problem}; choose another name, such as my_study")
     folder = (parent or Path.cwd()) / name
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"new: {folder} is there already; choose another name, or remove it")
+        raise FileExistsError(f"new: {folder} already exists; choose another name, or remove it")
     for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
         target = folder / renamed(source.relative_to(TEMPLATE), name)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -37,12 +38,12 @@ def renamed(path: Path, name: str) -> Path:
 
 
 def objection(name: str) -> str | None:
-    """Why a package cannot have this name, if so."""
+    """Why a package cannot have this name; None if it can."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        return f"`{name}` is not the name of a package: small letters, digits and _, a letter first"
+        return f"`{name}` cannot name a package, which has lower-case letters, digits and _, and begins with a letter"
     if name in sys.stdlib_module_names or name in ("test", "tests", "conf", "src", "runs"):
-        return f"`{name}` is taken, by Python or by a folder of the project"
+        return f"`{name}` is already a name of Python or of a folder in the project"
     spec = importlib.util.find_spec(name)
     if spec is not None and spec.origin is not None:  # else it is a folder, such as an empty one of this name
-        return f"`{name}` is the name of an installed module ({spec.origin})"
+        return f"`{name}` is already the name of an installed module ({spec.origin})"
     return None

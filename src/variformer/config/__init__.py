@@ -1,13 +1,20 @@
-"""From a composed config to objects: checked by reading source text, without importing torch, then built."""
+"""From a command line to a checked config, and from a config to objects. No check imports torch.
 
+A config is checked by reading the source text of the classes that it names (`classes`, `checking`). `composing` makes
+it of a command line, `explaining` says what its keys mean, and `build` turns its nodes into objects. `schema` has the
+keys of a run, `tree` the types of a config's values, and `folders` the folders that configs come from.
+"""
+
+from ..processes import leads
 from .build import instantiate
-from .checking.check import ConfigError, check
-from .composing.compose import compose, discard, load, register_resolvers
-from .composing.evaluating import evaluation
-from .composing.hints import hints
-from .composing.spelling import spelled
+from .checking.check import check
+from .composing.compose import compose, evaluation, register_resolvers
+from .composing.hydra_errors import hints
+from .composing.overrides import spelled
+from .composing.run_folder import discard
+from .composing.saved_configs import saved_config
+from .errors import ConfigError
 from .folders import clashes, folders_of
-from .launch import leads
 
 __all__ = [
     "ConfigError",
@@ -20,7 +27,7 @@ __all__ = [
     "hints",
     "instantiate",
     "leads",
-    "load",
     "register_resolvers",
+    "saved_config",
     "spelled",
 ]

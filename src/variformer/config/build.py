@@ -1,19 +1,23 @@
-"""From a checked config to an object. The only place that calls Hydra's `instantiate`."""
+"""From a checked config to an object. No other module calls Hydra's `instantiate`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
-from .checking.check import ConfigError, join, node_problems
+from .checking.check import node_problems
 from .classes.moved import with_current_targets
+from .errors import ConfigError
+from .tree import Node, Value, join
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
-def instantiate(node: Any, key: str = "", /, **extra: Any) -> Any:
-    """Build a node (a dict or DictConfig with `_target_`), or pass None through.
+def instantiate(node: Union[Node, "DictConfig", None], key: str = "", /, **extra: object) -> Any:
+    """Build a node, which is a dict or DictConfig with `_target_`. None stays None.
 
-    `key` is where the node stands in the config, for the messages. `extra` are arguments from code,
-    given to the outermost target as they are: Hydra would copy them into its containers. With
-    `_partial_: true` the result waits for the rest. Raises ConfigError before any import if a
-    target at any depth is not allowed or its arguments do not fit, and with the cause attached if a
-    constructor refuses them.
+    `key` is the node's full key, for the messages. `extra` are arguments from code for the outermost target; they are
+    given as they are, since Hydra would copy them into its containers. With `_partial_: true` the result waits for the
+    other arguments. Raises ConfigError before any import if a target at any depth is not allowed or its arguments do
+    not fit. Raises ConfigError, with the cause attached, if a constructor refuses its arguments.
     """
     if node is None:
         return None
@@ -23,18 +27,19 @@ def instantiate(node: Any, key: str = "", /, **extra: Any) -> Any:
     problems = list(node_problems(plain, key, given=extra))
     if problems:
         raise ConfigError(problems)
-    return built(plain, key or plain["_target_"], extra)
+    return built(plain, key or str(plain["_target_"]), extra)
 
 
-def as_plain(node: Any) -> Any:
-    """Nested dicts and lists of plain values, with nothing left to interpolate."""
+def as_plain(node: Union[Node, "DictConfig"]) -> Value:
+    """Nested dicts and lists of plain values, in which all interpolations are resolved."""
     from omegaconf import OmegaConf
 
     config = node if OmegaConf.is_config(node) else OmegaConf.create(node)
-    return OmegaConf.to_container(config, resolve=True)
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    return plain
 
 
-def built(plain: dict[str, Any], key: str, extra: dict[str, Any]) -> Any:
+def built(plain: Node, key: str, extra: dict[str, object]) -> Any:
     from functools import partial
 
     from hydra.errors import InstantiationException

@@ -1,33 +1,43 @@
-"""Data: documents and images, from where they lie to the samples that a loader reads.
+"""Data: how do documents and images, from where they lie, become the samples that a loader reads?
+
+Text and images are two rooms, `text` and `images`. They share `contracts` (what a source and a data set are), `hub`
+(Hugging Face data sets), `paths` (which files a pattern means) and `cache` (what is made once). `order` says which
+sample comes when, and `loader` makes batches of them; both know neither text nor images.
 
 Importing this package is cheap: torch, datasets and torchvision are imported where they are used.
 """
 
-from variformer.data.sources import Document, Source, TextFiles
-from variformer.data.text.corpus import Corpus
-from variformer.data.text.data import TextData
-from variformer.data.text.hub import HubText
-from variformer.data.text.pairs import OrderedPairs, Pairs
-from variformer.data.text.python_docs import PythonDocs
-from variformer.data.text.sentences import Sentences
-from variformer.data.text.tokenizer import Tokenizer
-from variformer.data.text.tokenizer_recipes import (
+from ..samples import View
+from .contracts import DataSet, Source
+from .text import (
     ByteLevel,
     ByteLevelBPE,
     CharacterLevel,
+    Corpus,
+    Document,
+    HubText,
+    OrderedPairs,
+    Pairs,
     Pretrained,
+    PythonDocs,
     Recipe,
     RobertaBPE,
+    Sentences,
+    TextData,
+    TextFiles,
+    TextSource,
+    Tokenizer,
     Unigram,
+    Windows,
     WordPiece,
 )
-from variformer.data.views import View, Windows
 
 __all__ = [
     "ByteLevel",
     "ByteLevelBPE",
     "CharacterLevel",
     "Corpus",
+    "DataSet",
     "Document",
     "HubText",
     "OrderedPairs",
@@ -40,6 +50,7 @@ __all__ = [
     "Source",
     "TextData",
     "TextFiles",
+    "TextSource",
     "Tokenizer",
     "Unigram",
     "View",

@@ -1,4 +1,4 @@
-"""A folder for what is costly to make again: each entry is made once, whole or not at all."""
+"""A folder for results that take long to make. Each is made once, and is complete or not there."""
 
 import errno
 import hashlib
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock
@@ -25,7 +24,7 @@ def cache_folder(folder: str | Path | None = None) -> Path:
     return Path(chosen).expanduser()
 
 
-def digest_of(*parts: Any) -> str:
+def digest_of(*parts: object) -> str:
     """A sha256 of plain values (strings, numbers, lists, dicts)."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

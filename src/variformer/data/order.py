@@ -1,4 +1,4 @@
-"""The order of samples: a pure function of seed and position, however often the run was interrupted."""
+"""The order of samples, a pure function of seed and position; interruptions do not change it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 from ..randomness import uniform
 from ..ranges import Count, Seed, Whole
 
-# One position per sample ever shown: position p is sample p % size, in the order of epoch p // size.
+# Positions count all samples that the model reads: position p is sample p % size, in the order of epoch p // size.
 
 Index = tuple[int, int]  # (epoch, index within the split)
 
 
 @dataclass(frozen=True)
-class Share:
+class BatchPart:
     """Which part of every global batch one process reads: every `world`-th sample from `rank` on, `micro` at a time."""
 
     micro: Count
@@ -25,45 +25,39 @@ class Share:
 class TrainingOrder:
     """Batches of (epoch, index) pairs without an end of epoch: each epoch a new permutation, one after the other.
 
-    `size` samples, `steps` global batches of `batch` in all, of which the first `start` samples are already seen.
+    `size` samples, `steps` global batches of `batch` samples; the run has already read the first `start` samples.
     """
 
-    def __init__(self, size: Count, *, seed: Seed, batch: Count, steps: Count, share: Share, start: Whole = 0):
-        if batch % (share.micro * share.world):
+    def __init__(self, size: Count, *, seed: Seed, batch: Count, steps: Count, part: BatchPart, start: Whole = 0):
+        if batch % (part.micro * part.world):
             raise ValueError(
-                f"global_batch={batch} is not a multiple of micro_batch={share.micro} x {share.world} devices"
+                f"global_batch={batch} is not a multiple of micro_batch={part.micro} x {part.world} devices"
             )
-        self.size, self.seed, self.batch, self.steps, self.share, self.start = (
-            size,
-            seed,
-            batch,
-            steps,
-            share,
-            start,
-        )
+        self.size, self.seed, self.batch = size, seed, batch
+        self.steps, self.part, self.start = steps, part, start
 
     def __len__(self) -> int:
-        """Micro batches of the whole run, those already seen included: Lightning counts from the run's beginning."""
-        return self.steps * self.batch // (self.share.micro * self.share.world)
+        """Micro batches of the run, with those already read: Lightning counts from the beginning of the run."""
+        return self.steps * self.batch // (self.part.micro * self.part.world)
 
     def __iter__(self) -> Iterator[list[Index]]:
         epoch, permutation = -1, np.empty(0, dtype=int)
         for first in range(self.start, self.steps * self.batch, self.batch):
             indices: list[Index] = []
-            for position in range(first + self.share.rank, first + self.batch, self.share.world):
+            for position in range(first + self.part.rank, first + self.batch, self.part.world):
                 if position // self.size != epoch:
                     epoch = position // self.size
                     permutation = np.random.default_rng((self.seed, epoch)).permutation(self.size)
                 indices.append((epoch, int(permutation[position % self.size])))
-            for begin in range(0, len(indices), self.share.micro):
-                yield indices[begin : begin + self.share.micro]
+            for begin in range(0, len(indices), self.part.micro):
+                yield indices[begin : begin + self.part.micro]
 
 
 class RepeatedBatch(TrainingOrder):
-    """The first global batch, at every step: can a model learn it by heart?"""
+    """The first global batch at every step, to see whether a model can learn it by heart."""
 
     def __iter__(self) -> Iterator[list[Index]]:
-        first = list(TrainingOrder(self.size, seed=self.seed, batch=self.batch, steps=1, share=self.share))
+        first = list(TrainingOrder(self.size, seed=self.seed, batch=self.batch, steps=1, part=self.part))
         for _ in range(self.start // self.batch, self.steps):
             yield from first
 
@@ -71,13 +65,13 @@ class RepeatedBatch(TrainingOrder):
 class EvaluationOrder:
     """Each of the samples at `indices` once; devices take turns, and the last batches may be short.
 
-    Each device has as many batches as the others, because a sharded model computes on all of them or on none. One that
-    has run out of samples is given the first once more, as that of epoch 1, which does not count.
+    All devices have the same number of batches, because a sharded model computes on all devices together. A device
+    without further samples gets the first one again, with epoch 1; it is not counted.
     """
 
-    def __init__(self, indices: Sequence[Whole], share: Share):
-        self.first, self.indices = indices[0], indices[share.rank :: share.world]
-        self.micro, self.batches = share.micro, -(-len(indices) // (share.micro * share.world))
+    def __init__(self, indices: Sequence[Whole], part: BatchPart):
+        self.first, self.indices = indices[0], indices[part.rank :: part.world]
+        self.micro, self.batches = part.micro, -(-len(indices) // (part.micro * part.world))
 
     def __len__(self) -> int:
         return self.batches
@@ -87,10 +81,10 @@ class EvaluationOrder:
             yield [(0, index) for index in self.indices[begin : begin + self.micro]] or [(1, self.first)]
 
 
-def drawn(size: int, count: int | None) -> Sequence[int]:
+def chosen_indices(size: int, count: int | None) -> Sequence[int]:
     """`count` of `size` indices in ascending order, the same ones in every run; None: all.
 
-    Those with the smallest hashes, so that more of them contain the fewer.
+    These are the indices with the smallest hashes, so that a larger count contains a smaller one.
     """
     if count is None or count >= size:
         return range(size)

@@ -12,9 +12,9 @@ Wanted = Callable[[Path], bool]
 def find_files(patterns: Sequence[str], wanted: Wanted) -> list[Path]:
     """Paths, folders and patterns -> files, those of each in alphabetical order, none twice.
 
-    Of a folder these are the `wanted` files at any depth, without hidden files and folders. A path that exists is no
-    pattern, whatever signs are in its name. Raises FileNotFoundError that names the cause for one that gives no file,
-    and for a link to nothing.
+    Of a folder these are the `wanted` files at any depth, without hidden files and folders. A path that exists is
+    not taken for a pattern. Raises FileNotFoundError, with the cause, if one of them gives no file or is a link to
+    nothing.
     """
     files: dict[Path, Path] = {}
     for pattern in patterns:
@@ -65,7 +65,7 @@ def _cause(path: str) -> str:
     if os.path.lexists(path):
         return "it is neither a file nor a folder"
     if found := glob.glob(_literal_where_it_exists(path), recursive=True):
-        return f"it matches folders alone, such as {found[0]!r}; name the folder itself, or end the pattern in /**/*"
+        return f"it matches only folders, such as {found[0]!r}; name the folder itself, or end the pattern in /**/*"
     folder, name = Path(path).absolute().parent, Path(path).name
     while not folder.exists():
         folder, name = folder.parent, folder.name

@@ -13,8 +13,9 @@ from torch import nn
 from .. import portable
 from ..analysis.cost import parameter_count
 from ..config import check
-from ..config.checking.check import with_defaults
-from ..config.composing.paths import anchored
+from ..config.checking.defaults import with_defaults
+from ..config.classes.targets import find
+from ..config.composing.absolute_paths import with_absolute_paths
 from ..config.schema import Experiment
 from ..data import Tokenizer
 from ..data.images.preprocessing import normalisation
@@ -58,7 +59,7 @@ def import_model(source: str, path: str | Path, data: str | None = None) -> RunD
     node = portable.node_of(folder) if portable.is_own(folder) else node_of(model, made)
     config = config_of_import(node, model, anew, folder, run, data)
     check(config)
-    config = anchored(config)
+    config = with_absolute_paths(config)
     facts = {"name": config["name"], "seed": SEED, "parameters": parameter_count(model), "max_steps": 0}
     place = run.path.resolve()
     working = RunDirectory(place.with_name(f".{place.name}.{os.getpid()}.tmp"))
@@ -106,7 +107,7 @@ def config_of_import(
         global_batch=8,
         max_steps=1,
         model=node,
-        objective=objective and {"_target_": f"variformer.objectives.{objective}", "_partial_": True},
+        objective=objective and {"_target_": objective, "_partial_": True},
         data=image_data(described, folder, data) if images else text_data(data),
         tokenizer=None if images else tokenizer,
         optimizer={"_target_": "variformer.training.optimizer.AdamW", "_partial_": True, "lr": 1e-4},
@@ -121,7 +122,8 @@ def objective_of(model: nn.Module, anew: list[str]) -> str | None:
     """
     pair_head = getattr(model, "pair_head", None)
     trained = pair_head is not None and "pair_head.scores" not in anew and bool(pair_head.scores.weight.any())
-    return (declared(model, "pair_objective") if trained else None) or declared(model, "objective")
+    name = (declared(model, "pair_objective") if trained else None) or declared(model, "objective")
+    return name and f"{find(f'variformer.objectives.{name}').module}.{name.rpartition('.')[2]}"
 
 
 def text_data(files: str | None) -> Config:
@@ -130,7 +132,7 @@ def text_data(files: str | None) -> Config:
         if files is None
         else {"_target_": "variformer.data.TextFiles", "train": files}
     )
-    return {"_target_": "variformer.data.TextData", "_partial_": True, "source": source}
+    return {"_target_": "variformer.data.TextData", "_partial_": True, "source": source, "on_bad": "skip"}
 
 
 def image_data(model: Config, folder: Path, images: str | None) -> Config:

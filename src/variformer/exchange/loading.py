@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from .. import portable
 from ..config import check, instantiate
-from ..config.checking.check import with_defaults
-from ..config.composing.compose import load as load_config
+from ..config.checking.defaults import with_defaults
+from ..config.composing.saved_configs import saved_config as load_config
 from ..data import Tokenizer
 from ..data.images.preprocessing import preprocessor, transform
 from ..hub import locate, read_json
@@ -78,7 +78,7 @@ def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:
 
 def run_config(path: str | Path) -> Config:
     """The checked config of a run."""
-    config: Config = OmegaConf.to_container(load_config(Path(path)), resolve=True)  # type: ignore[assignment]
+    config: Any = OmegaConf.to_container(load_config(Path(path)), resolve=True)
     check(config)
     return config
 

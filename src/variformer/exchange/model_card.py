@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from ..config.composing.paths import with_paths
+from ..config.composing.absolute_paths import with_paths
 from .readers import reader_of
 
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -76,15 +75,14 @@ class Card:
         facts = {"Versions": versions, "Hardware": machine, "Commit": commit and [commit]}
         return " ".join(f"{name}: {', '.join(values)}." for name, values in facts.items() if values)
 
-    def results(self) -> list[EvalResult]:
-        return [
+    def __str__(self) -> str:
+        from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+        results = [
             EvalResult(self.pipeline, self.data, self.data, name, value, dataset_split=split, metric_name=name)
             for split, values in self.metrics.items()
             for name, value in values.items()
         ]
-
-    def __str__(self) -> str:
-        results = self.results()
         matter = ModelCardData(
             library_name="transformers",
             pipeline_tag=self.pipeline,

@@ -16,17 +16,27 @@ Arguments = dict[str, Any]
 
 @contextmanager
 def recorded() -> Iterator[dict[nn.Module, Arguments]]:
-    """A context that keeps the arguments with which each model of `variformer.models` is made."""
+    """A context that keeps the arguments with which each model of `variformer.models` is made.
+
+    It replaces their constructors meanwhile, so that the models themselves need no code for it.
+    """
     made: dict[nn.Module, Arguments] = {}
-    kinds = [kind for kind in vars(models).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
+    kinds: list[Any] = [kind for kind in subclasses(nn.Module) if kind.__module__.startswith(f"{models.__name__}.")]
     constructors = {kind: kind.__init__ for kind in kinds if "__init__" in vars(kind)}
     try:
         for kind, constructor in constructors.items():
-            kind.__init__ = recording(constructor, made)  # type: ignore[method-assign]
+            kind.__init__ = recording(constructor, made)
         yield made
     finally:
         for kind, constructor in constructors.items():
-            kind.__init__ = constructor  # type: ignore[method-assign]
+            kind.__init__ = constructor
+
+
+def subclasses(kind: type) -> Iterator[type]:
+    each: type
+    for each in kind.__subclasses__():
+        yield each
+        yield from subclasses(each)
 
 
 def recording(constructor: Callable[..., None], made: dict[nn.Module, Arguments]) -> Callable[..., None]:

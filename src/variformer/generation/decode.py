@@ -1,8 +1,9 @@
-"""Token by token over the cache: a decoder alone, or one that reads an encoder."""
+"""Token by token over the cache: a decoder, or an encoder-decoder."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..models.contracts import CausalLanguageModel, EncoderDecoder
 from .sampling import Sampling
 
 # Shapes: B batch, S source tokens, T tokens.
@@ -10,7 +11,7 @@ from .sampling import Sampling
 
 @torch.inference_mode()
 def continue_tokens(
-    model: nn.Module,
+    model: CausalLanguageModel,
     tokens: Tensor,
     count: int,
     *,
@@ -18,11 +19,11 @@ def continue_tokens(
     generator: torch.Generator,
     longest: int,
 ) -> Tensor:
-    """(B, T) -> (B, T + count) from a causal model; past `longest` positions it reads on from the newer half."""
-    cache, unread = model.decoder.new_cache(), tokens  # type: ignore[union-attr, operator]
+    """(B, T) -> (B, T + count). Where `longest` positions are full, the model goes on from the newer half of them."""
+    cache, unread = model.decoder.new_cache(), tokens
     for _ in range(count):
         if cache.length + unread.size(1) > longest:
-            cache, unread = model.decoder.new_cache(), tokens[:, -(longest // 2) :]  # type: ignore[union-attr, operator]
+            cache, unread = model.decoder.new_cache(), tokens[:, -(longest // 2) :]
         scores = model(unread, cache=cache)[:, -1]
         unread = sampling(scores, generator)[:, None]
         tokens = torch.cat([tokens, unread], 1)
@@ -31,7 +32,7 @@ def continue_tokens(
 
 @torch.inference_mode()
 def write_target(
-    model: nn.Module,
+    model: EncoderDecoder,
     source: Tensor,
     count: int,
     *,
@@ -40,14 +41,14 @@ def write_target(
     sampling: Sampling,
     generator: torch.Generator,
 ) -> Tensor:
-    """(B, S) -> (B, up to count): what an encoder-decoder writes, `end` repeated once a row is finished."""
-    memory = model.encode(source)  # type: ignore[operator]
-    cache = model.decoder.new_cache()  # type: ignore[union-attr, operator]
+    """(B, S) -> (B, up to count). Behind its `end`, a row repeats it until all rows are finished."""
+    memory = model.encode(source)
+    cache = model.decoder.new_cache()
     token = torch.full((len(source), 1), start, device=source.device)
     written: list[Tensor] = []
     finished = torch.zeros(len(source), 1, dtype=torch.bool, device=source.device)
     for _ in range(count):
-        token = sampling(model.decode(token, memory, cache=cache)[:, -1], generator)[:, None]  # type: ignore[operator]
+        token = sampling(model.decode(token, memory, cache=cache)[:, -1], generator)[:, None]
         token = token.masked_fill(finished, end)
         written.append(token)
         finished |= token == end

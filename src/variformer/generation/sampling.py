@@ -12,9 +12,11 @@ from ..ranges import Count, NotNegative, PartOrAll
 
 @dataclass(frozen=True)
 class Sampling:
-    """`temperature` 0 takes the best token. `top_k` and `top_p` first leave out all but the likeliest tokens.
+    """A random token, with the probabilities that the scores give.
 
-    Fan et al., 2018 (top-k); Holtzman et al., 2019, section 3.1 (top-p).
+    temperature: scores are divided by it; 0 always takes the likeliest token
+    top_k: how many of the likeliest tokens remain (Fan et al., 2018); None: all
+    top_p: the likeliest tokens remain whose probabilities add up to it (Holtzman et al., 2019, section 3.1)
     """
 
     temperature: NotNegative = 1.0
@@ -31,7 +33,7 @@ class Sampling:
             scores = scores.masked_fill(scores < smallest, -torch.inf)
         if self.top_p < 1:
             ordered, order = scores.sort(descending=True)
-            shares = ordered.softmax(-1)
-            beyond = shares.cumsum(-1) - shares >= self.top_p  # the first token past the sum still counts
+            probabilities = ordered.softmax(-1)
+            beyond = probabilities.cumsum(-1) - probabilities >= self.top_p  # the token that reaches the sum remains
             scores = ordered.masked_fill(beyond, -torch.inf).gather(-1, order.argsort(-1))
         return torch.multinomial(scores.softmax(-1), 1, generator=generator).squeeze(1)

@@ -1,17 +1,18 @@
-"""What a model has learned, as a text to read: one writer for each way to train on text."""
+"""Texts that show what a model has learned: one writer for each way to train on text."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from ..models.contracts import CausalLanguageModel, EncoderDecoder, MaskedLanguageModel
 from ..ranges import Count, NotNegative, PartOrAll, Seed
+from ..samples import TextCodec, required
 from .decode import continue_tokens, write_target
 from .sampling import Sampling
 
-BLANK = "____"  # what a prompt writes where the model is to fill something in
+BLANK = "____"  # stands in a prompt where the model fills something in
 
 
 class Continuations:
@@ -29,12 +30,12 @@ class Continuations:
         self.prompts, self.count, self.seed = prompts, count, seed
         self.sampling = Sampling(temperature, top_k, top_p)
 
-    def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:
+    def __call__(self, model: CausalLanguageModel, tokenizer: TextCodec, longest: int) -> str:
         with plain_evaluation(model) as device:
             generator = torch.Generator(device).manual_seed(self.seed)
             texts = []
             for prompt in self.prompts:
-                ids = [tokenizer.end, *tokenizer.encode(prompt)]
+                ids = [required(tokenizer, "end", self), *tokenizer.encode(prompt)]
                 tokens = continue_tokens(
                     model,
                     torch.tensor([ids], device=device),
@@ -53,21 +54,20 @@ class FilledBlanks:
     def __init__(self, prompts: list[str], choices: Count = 3):
         self.prompts, self.choices = prompts, choices
 
-    def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:
+    def __call__(self, model: MaskedLanguageModel, tokenizer: TextCodec, longest: int) -> str:
         with plain_evaluation(model) as device:
             return "\n".join(self.fill(model, tokenizer, prompt, device) for prompt in self.prompts)
 
     @torch.inference_mode()
-    def fill(self, model: nn.Module, tokenizer: Any, prompt: str, device: torch.device) -> str:
-        tokens = torch.tensor([masked(prompt, tokenizer)], device=device)
-        places = (tokens[0] == tokenizer.mask).nonzero().squeeze(1)
+    def fill(self, model: MaskedLanguageModel, tokenizer: TextCodec, prompt: str, device: torch.device) -> str:
+        tokens = torch.tensor([masked(prompt, tokenizer, self)], device=device)
+        places = (tokens[0] == required(tokenizer, "mask", self)).nonzero().squeeze(1)
         likeliest = model(tokens, predict=places).tokens.softmax(-1).topk(self.choices)
         lines = [prompt]
-        for shares, choices in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True):
-            told = (
-                f"{tokenizer.decode([token]).strip()} {share:.0%}" for share, token in zip(shares, choices, strict=True)
-            )
-            lines.append("    " + ", ".join(told))
+        for probabilities, choices in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True):
+            pairs = zip(probabilities, choices, strict=True)
+            shown = (f"{tokenizer.decode([token]).strip()} {probability:.0%}" for probability, token in pairs)
+            lines.append("    " + ", ".join(shown))
         return "\n".join(lines)
 
 
@@ -77,21 +77,22 @@ class FilledSpans:
     def __init__(self, prompts: list[str], count: Count = 40):
         self.prompts, self.count = prompts, count
 
-    def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:
+    def __call__(self, model: EncoderDecoder, tokenizer: TextCodec, longest: int) -> str:
         with plain_evaluation(model) as device:
             return "\n".join(self.fill(model, tokenizer, prompt, device) for prompt in self.prompts)
 
-    def fill(self, model: nn.Module, tokenizer: Any, prompt: str, device: torch.device) -> str:
+    def fill(self, model: EncoderDecoder, tokenizer: TextCodec, prompt: str, device: torch.device) -> str:
         ids: list[int] = []
         for number, piece in enumerate(prompt.split(BLANK)):
             ids += ([int(tokenizer.sentinels[number - 1])] if number else []) + tokenizer.encode(piece)
-        source: Tensor = torch.tensor([[*ids, tokenizer.end]], device=device)
+        end = required(tokenizer, "end", self)
+        source = torch.tensor([[*ids, end]], device=device)
         written = write_target(
             model,
             source,
             self.count,
-            start=tokenizer.pad,
-            end=tokenizer.end,
+            start=required(tokenizer, "pad", self),
+            end=end,
             sampling=Sampling(temperature=0),
             generator=torch.Generator(device),
         )
@@ -104,35 +105,42 @@ class RestoredTexts:
     def __init__(self, prompts: list[str], count: Count = 40):
         self.prompts, self.count = prompts, count
 
-    def __call__(self, model: nn.Module, tokenizer: Any, longest: int) -> str:
+    def __call__(self, model: EncoderDecoder, tokenizer: TextCodec, longest: int) -> str:
         with plain_evaluation(model) as device:
             return "\n".join(self.restore(model, tokenizer, prompt, device, longest) for prompt in self.prompts)
 
-    def restore(self, model: nn.Module, tokenizer: Any, prompt: str, device: torch.device, longest: int) -> str:
+    def restore(
+        self, model: EncoderDecoder, tokenizer: TextCodec, prompt: str, device: torch.device, longest: int
+    ) -> str:
+        end = required(tokenizer, "end", self)
         written = write_target(
             model,
-            torch.tensor([masked(prompt, tokenizer)], device=device),
+            torch.tensor([masked(prompt, tokenizer, self)], device=device),
             min(self.count, longest),
-            start=tokenizer.end,  # as in training: the first token to write is `start`
-            end=tokenizer.end,
+            start=end,  # as in training: the first token to write is `start`
+            end=end,
             sampling=Sampling(temperature=0),
             generator=torch.Generator(device),
         )
         return f"{prompt}\n    {tokenizer.decode(written[0].tolist())}"
 
 
-def masked(prompt: str, tokenizer: Any) -> list[int]:
-    """The ids of a prompt, each ____ one mask, which stands for a word with the space before it."""
+def masked(prompt: str, tokenizer: TextCodec, writer: object) -> list[int]:
+    """The ids of a prompt, in which each ____ and the space before it is one mask.
+
+    Raises ValueError if the tokenizer has no mask, start or end.
+    """
+    start, mask, end = (required(tokenizer, name, writer) for name in ("start", "mask", "end"))
     first, *others = (piece.rstrip(" ") for piece in prompt.split(BLANK))
-    ids = [tokenizer.start, *tokenizer.encode(first)]
+    ids = [start, *tokenizer.encode(first)]
     for piece in others:
-        ids += [tokenizer.mask, *tokenizer.encode(piece)]
-    return [*ids, tokenizer.end]
+        ids += [mask, *tokenizer.encode(piece)]
+    return [*ids, end]
 
 
 @contextmanager
 def plain_evaluation(model: nn.Module) -> Iterator[torch.device]:
-    """Evaluation mode, uncompiled (lengths change at every token); then as before. Gives the model's device."""
+    """The model in evaluation mode, uncompiled (lengths change at every token); then as before. Gives its device."""
     training = model.training
     model.eval()
     try:

@@ -6,7 +6,7 @@ Hinton et al., 2015, "Distilling the Knowledge in a Neural Network", https://arx
 import copy
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import numpy as np
 import torch
@@ -15,48 +15,58 @@ from torch import Tensor, nn
 
 from ..paths import FolderOrName
 from ..ranges import Count, Whole
-from .objective import Batch, Objective, Scores
+from ..samples import View
+from .objective import Batch, Objective, SampleT, Scores, SplitT
 
-# Shapes: N things to be told, V scores of each.
+# Shapes: N tokens or images, V scores of each.
 
 
 class Teacher:
-    """A frozen model, asked where the student is and in the student's precision.
+    """A frozen model. It answers on the device of the student, and in the student's precision.
 
-    It is no nn.Module: what holds it neither trains it nor saves it nor sets it to training mode.
+    It is not an nn.Module, so that what holds it neither trains it, nor saves it, nor sets it to training mode.
     """
 
     def __init__(self, model: nn.Module):
         self.model = model.eval().requires_grad_(False)
-        self.copies = {place_of(model): self.model}
+        self.copies = {device_and_dtype(model): self.model}
 
     @torch.no_grad()
-    def __call__(self, student: nn.Module, *inputs: Tensor, **named: Any) -> Any:
-        place = place_of(student)
-        if place not in self.copies:  # not moved: where FLOPs are counted the student is a ghost without weights
+    def __call__(self, student: nn.Module, *inputs: Tensor, **named: Tensor | None) -> Any:
+        place = device_and_dtype(student)
+        if place not in self.copies:  # a copy: FLOPs are counted with a student on the meta device, without weights
             self.copies[place] = copy.deepcopy(self.model).to(*place)
         return self.copies[place](*inputs, **named)
 
 
-def place_of(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+def device_and_dtype(model: nn.Module) -> tuple[torch.device, torch.dtype]:
     first = next(model.parameters())
     return first.device, first.dtype
 
 
-class Distillation(Objective):
-    """A task, and a teacher to imitate in it. A subclass says how.
+class DistillationArguments(TypedDict, total=False):
+    """The arguments of `Distillation` that its subclasses pass on."""
 
-    Evaluation is the task's own, and needs no teacher.
+    task: Required[Callable[..., Objective]]
+    teacher: FolderOrName | None
+    copied_layers: Sequence[Whole] | None
 
-    task: the objective that the student has besides
-    teacher: the directory of the teacher's run; whoever trains loads it and calls `learn_from`
-    copied_layers: for each block of a new student the teacher's block, counted from 0, that it starts as; embeddings
-        and heads are then copied too. None: the student starts as any model does
+
+class Distillation(Objective[SplitT, SampleT]):
+    """A student learns a task, and imitates a teacher in it. A subclass says how.
+
+    Evaluation is that of the task, and needs no teacher.
+
+    data: what the task is built with, a vocabulary or the data set of images
+    task: the objective that the student learns beside the teacher's answers
+    teacher: the directory of the teacher's run; it is loaded where a run trains, and given to `learn_from`
+    copied_layers: for each block of a new student, the block of the teacher that it starts as, counted from 0.
+        Embeddings and heads are then copied too. None: the student starts with random weights
     """
 
     def __init__(
         self,
-        data: Any,
+        data: object,
         length: Count | None = None,
         *,
         task: Callable[..., Objective],
@@ -64,42 +74,42 @@ class Distillation(Objective):
         copied_layers: Sequence[Whole] | None = None,
     ):
         super().__init__()
-        self.task = task(data, length)
+        self.task: Objective[SplitT, SampleT] = task(data, length)
         self.monitor, self.mode, self.unit = self.task.monitor, self.task.mode, self.task.unit
         self.length, self.source, self.copied_layers = length, teacher, copied_layers
         self.teacher: Teacher | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the teacher: the loader's workers, which only collate, are sent no copy of it."""
+        """Leaves out the teacher: the loader's workers only collate, and need no copy of it."""
         return self.__dict__ | {"teacher": None}
 
     def learn_from(self, model: nn.Module) -> None:
-        """Freezes the model for good."""
+        """Take a model as the teacher, and freeze it."""
         self.teacher = Teacher(model)
 
     def initialise(self, model: nn.Module) -> None:
         if self.copied_layers is not None:
-            copy_layers(self.present().model, model, self.copied_layers)
+            copy_layers(self.require_teacher().model, model, self.copied_layers)
 
-    def present(self) -> Teacher:
+    def require_teacher(self) -> Teacher:
         if self.teacher is None:
             raise ValueError(f"{type(self).__name__} trains with a teacher, the model of objective.teacher's run")
         return self.teacher
 
-    def view(self, data: Any) -> Any:
+    def view(self, data: SplitT) -> View[SampleT]:
         return self.task.view(data)
 
-    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+    def collate(self, samples: list[SampleT], keys: np.ndarray, train: bool) -> Batch:
         return self.task.collate(samples, keys, train)
 
     def derive(self, means: dict[str, float]) -> dict[str, float]:
         return self.task.derive(means)
 
     def forward(self, model: nn.Module, batch: Batch) -> Scores:
-        return self.imitate(model, self.present(), batch) if self.training else self.task(model, batch)
+        return self.imitate(model, self.require_teacher(), batch) if self.training else self.task(model, batch)
 
     def imitate(self, model: nn.Module, teacher: Teacher, batch: Batch) -> Scores:
-        """The loss of a student, and what is worth a curve."""
+        """The loss of a student in training, and what is reported."""
         raise NotImplementedError
 
 

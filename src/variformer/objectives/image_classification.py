@@ -1,6 +1,6 @@
 """Image classification: one class for each image."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -8,34 +8,32 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ranges import Count, NotNegative, Probability
-from .objective import Batch, Objective, Ratio, Scores
+from ..samples import ImageCatalogue, ImageSample
+from .objective import Batch, ImageObjective, Ratio, Scores
 
 NO_LABEL = -1  # of a place in a batch that holds no image: an unreadable one, in evaluation
 
 # Shapes: B batch, C channels, S side of an image, K classes.
 
 
-class ImageClassification(Objective):
+class ImageClassification(ImageObjective):
     """Cross entropy of the classes, with what the training recipes of ViT and DeiT add in training.
 
-    length: not used; every objective is built with (data, length)
-    label_smoothing: the share of a target that is spread over all classes (Szegedy et al., 2015, section 7)
+    label_smoothing: how much of a target is spread over all classes (Szegedy et al., 2015, section 7)
     mixup: alpha of mixup (Zhang et al., 2017): the weighted mean of two images and of their targets; 0: off
     cutmix: alpha of CutMix (Yun et al., 2019): a box of one image pasted into another; 0: off
     mixup_probability: how many of the batches are mixed; where both are on, half of these by each
     """
 
     trains: ClassVar = "image classifier"
-    reads: ClassVar = "images"
     answers: ClassVar = True
 
     monitor = "top1"
     mode = "max"
-    unit = "images"
 
     def __init__(
         self,
-        data: Any,
+        data: ImageCatalogue,
         length: Count | None = None,
         *,
         label_smoothing: Probability = 0.0,
@@ -43,7 +41,7 @@ class ImageClassification(Objective):
         cutmix: NotNegative = 0.0,
         mixup_probability: Probability = 1.0,
     ):
-        super().__init__()
+        super().__init__(data, length)
         for name, value in {
             "label_smoothing": label_smoothing,
             "mixup_probability": mixup_probability,
@@ -53,25 +51,21 @@ class ImageClassification(Objective):
         for name, value in {"mixup": mixup, "cutmix": cutmix}.items():
             if value < 0:
                 raise ValueError(f"objective.{name} is 0 (off) or more, but is {value}")
-        self.classes: int = data.classes
         self.label_smoothing = label_smoothing
         self.mixup, self.cutmix, self.mixup_probability = mixup, cutmix, mixup_probability
 
-    def view(self, data: Any) -> Any:
-        return data
-
-    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+    def collate(self, samples: list[ImageSample], keys: np.ndarray, train: bool) -> Batch:
         """-> images (B, C, S, S) and labels (B,); where training mixes, also the labels of `partners` (B,)
-        and the `share` () of an image that is its own."""
+        and the `own_part` (), how much of an image is its own."""
         images = torch.stack([sample["image"] for sample in samples])
         labels = torch.tensor([sample["label"] for sample in samples])
         batch: Batch = {"images": images, "labels": labels, "count": len(samples)}
         if train and (self.mixup or self.cutmix):
-            images, share = self._mix(images, np.random.default_rng(int(keys[0])))
+            images, own_part = self._mix(images, np.random.default_rng(int(keys[0])))
             batch |= {
                 "images": images,
                 "partners": labels.roll(1),
-                "share": torch.tensor(share, dtype=torch.float32),
+                "own_part": torch.tensor(own_part, dtype=torch.float32),
             }
         return batch
 
@@ -81,8 +75,8 @@ class ImageClassification(Objective):
             return images, 1.0
         if self.cutmix and (not self.mixup or random.random() < 0.5):
             return cut_and_paste(images, random.beta(self.cutmix, self.cutmix), random)
-        share = float(random.beta(self.mixup, self.mixup))
-        return share * images + (1 - share) * images.roll(1, 0), share
+        own_part = float(random.beta(self.mixup, self.mixup))
+        return own_part * images + (1 - own_part) * images.roll(1, 0), own_part
 
     def forward(self, model: nn.Module, batch: Batch) -> Scores:
         return self.score(fused_scores(model(batch["images"])), batch)
@@ -95,9 +89,9 @@ class ImageClassification(Objective):
         labels = batch["labels"]
         losses = self._cross_entropy(scores, labels)
         if "partners" in batch:
-            share, partners = batch["share"], batch["partners"]
-            losses = share * losses + (1 - share) * self._cross_entropy(scores, partners)
-            labels = torch.where(share < 0.5, partners, labels)  # a mixed image counts as what there is more of
+            own_part, partners = batch["own_part"], batch["partners"]
+            losses = own_part * losses + (1 - own_part) * self._cross_entropy(scores, partners)
+            labels = torch.where(own_part < 0.5, partners, labels)  # a mixed image counts as what there is more of
         count = counted(labels).sum()
         ratios = {
             "loss": Ratio(losses.detach().sum(), count),
@@ -115,13 +109,13 @@ class ImageClassification(Objective):
         )
 
 
-def cut_and_paste(images: Tensor, share: float, random: np.random.Generator) -> tuple[Tensor, float]:
-    """(B, C, S, S), the share to keep -> the images, each with a box from the one before, and the share kept.
+def cut_and_paste(images: Tensor, kept: float, random: np.random.Generator) -> tuple[Tensor, float]:
+    """(B, C, S, S), the part to keep -> the images, each with a box from the one before, and the part that is kept.
 
     The box is centred anywhere and clipped at the border (Yun et al., 2019, section 3.1): it may keep more.
     """
     height, width = images.shape[2:]
-    box_height, box_width = height * np.sqrt(1 - share), width * np.sqrt(1 - share)
+    box_height, box_width = height * np.sqrt(1 - kept), width * np.sqrt(1 - kept)
     row, column = random.integers(height), random.integers(width)
     top, bottom = np.clip([row - box_height / 2, row + box_height / 2], 0, height).astype(int)
     left, right = np.clip([column - box_width / 2, column + box_width / 2], 0, width).astype(int)
@@ -131,7 +125,7 @@ def cut_and_paste(images: Tensor, share: float, random: np.random.Generator) -> 
 
 
 def counted(labels: Tensor) -> Tensor:
-    """(B,) -> (B,) one for each image with a label, zero for what is none."""
+    """(B,) labels -> (B,): one where there is a label, zero at NO_LABEL."""
     return (labels != NO_LABEL).float()
 
 
@@ -140,13 +134,13 @@ def count_hits(scores: Tensor, labels: Tensor, among: int) -> Tensor:
     return (scores.topk(among).indices == labels[:, None]).any(1).float().sum()
 
 
-def both_scores(predictions: Any) -> tuple[Tensor, Tensor]:
-    """What a model says of the label and of what a teacher would say; the same where it has only one head."""
+def both_scores(predictions: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """(B, K) scores of the label and of the teacher's answer; the same where the model has only one head."""
     label, teacher = (predictions, predictions) if isinstance(predictions, Tensor) else predictions
     return label.float(), teacher.float()
 
 
-def fused_scores(predictions: Any) -> Tensor:
+def fused_scores(predictions: Tensor | tuple[Tensor, Tensor]) -> Tensor:
     """(B, K): the mean of both heads' scores, where there are two (DeiT's code; its paper adds the softmaxes)."""
     label, teacher = both_scores(predictions)
     return (label + teacher) / 2

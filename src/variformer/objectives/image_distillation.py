@@ -3,24 +3,28 @@
 Touvron et al., 2020, section 4, https://arxiv.org/abs/2012.12877.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar, Unpack
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ranges import Count, Positive, Probability
-from .distillation import Distillation, Teacher, divergence
+from ..samples import ImageCatalogue, ImageSample, View
+from .distillation import Distillation, DistillationArguments, Teacher, divergence
 from .image_classification import ImageClassification, both_scores, counted, fused_scores
 from .objective import Batch, Ratio, Scores
 
 # Shapes: B batch, K classes.
 
 
-class ImageDistillation(Distillation):
-    """(1 - share) x the task's loss + share x how far the student is from the teacher. A subclass says how far.
+class ImageDistillation(Distillation[View[ImageSample], ImageSample]):
+    """(1 - share) x the task's loss + share x the distance of student and teacher. A subclass says which distance.
 
-    The teacher sees the same augmented and mixed images, and speaks to the student's distillation token; a student
-    without one (ViT) learns both with its only head. Evaluation takes the mean of both heads' scores.
+    The teacher reads the same augmented and mixed images. Its answer is learned by the head of the student's
+    distillation token; a student without one (ViT) learns both with its only head. Evaluation takes the mean of both
+    heads' scores.
+
+    share: the weight of the teacher in the loss
     """
 
     trains: ClassVar = "image classifier"
@@ -28,12 +32,19 @@ class ImageDistillation(Distillation):
 
     task: ImageClassification
 
-    def __init__(self, data: Any, length: Count | None = None, *, share: Probability = 0.5, **distillation: Any):
+    def __init__(
+        self,
+        data: ImageCatalogue,
+        length: Count | None = None,
+        *,
+        share: Probability = 0.5,
+        **distillation: Unpack[DistillationArguments],
+    ):
         super().__init__(data, length, **distillation)
         if not isinstance(self.task, ImageClassification):
             raise ValueError(f"objective.task={type(self.task).__name__}, but only image classification fits here")
         if not 0 <= share <= 1:
-            raise ValueError(f"objective.share lies in [0, 1], but is {share}")
+            raise ValueError(f"objective.share must lie in [0, 1], but is {share}")
         self.share = share
 
     def imitate(self, model: nn.Module, teacher: Teacher, batch: Batch) -> Scores:
@@ -42,12 +53,12 @@ class ImageDistillation(Distillation):
         if imitation.size(-1) != example.size(-1):
             raise ValueError(f"the teacher knows {example.size(-1)} classes, the student {imitation.size(-1)}")
         task = self.task.score(label, batch)
-        far = self.distance(imitation, example)
+        distance = self.distance(imitation, example)
         real = counted(batch["labels"])
-        count, seen = real.sum(), far.detach() * real
+        count, counted_distance = real.sum(), distance.detach() * real
         agreed = (imitation.argmax(-1) == example.argmax(-1)).float() * real
-        ratios = {"distance": Ratio(seen.sum(), count), "agreement": Ratio(agreed.sum(), count)}
-        return Scores((1 - self.share) * task.loss + self.share * far.mean(), task.ratios | ratios)
+        ratios = {"distance": Ratio(counted_distance.sum(), count), "agreement": Ratio(agreed.sum(), count)}
+        return Scores((1 - self.share) * task.loss + self.share * distance.mean(), task.ratios | ratios)
 
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
         """(B, K) scores of both -> (B,)."""
@@ -67,12 +78,12 @@ class SoftDistillation(ImageDistillation):
 
     def __init__(
         self,
-        data: Any,
+        data: ImageCatalogue,
         length: Count | None = None,
         *,
         share: Probability = 0.1,
         temperature: Positive = 3.0,
-        **distillation: Any,
+        **distillation: Unpack[DistillationArguments],
     ):
         super().__init__(data, length, share=share, **distillation)
         if temperature <= 0:

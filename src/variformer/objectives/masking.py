@@ -1,4 +1,4 @@
-"""Which tokens to hide, and what stands in their place: BERT's noise, for a whole batch at once."""
+"""Which tokens are hidden, and what takes their place: BERT's noise, for a batch at once."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from .. import randomness
 
 def choose(candidates: np.ndarray, rate: float, keys: np.ndarray, runs: np.ndarray) -> np.ndarray:
     """Of each row's candidates, (B, T) bool, each run of tokens independently with probability `rate`."""
-    return candidates & (_draws(keys, runs) < rate)
+    return candidates & (_run_numbers(keys, runs) < rate)
 
 
 def choose_count(
@@ -25,11 +25,11 @@ def choose_count(
     """
     count = candidates.sum(1, keepdims=True)
     budget = np.maximum(np.rint(count * rate), 1)
-    draws = _draws(keys, runs)
+    numbers = _run_numbers(keys, runs)
     sizes = _sizes(np.where(candidates, runs, -1))
-    shares = budget / count.clip(min=1)
-    drawn = candidates & _equal_shares(runs, sizes, draws, shares, randomness.uniform(keys, 1, stream=5))
-    order = np.lexsort((draws, np.where(drawn, -sizes, 0), ~drawn, ~candidates))
+    rates = budget / count.clip(min=1)
+    early = candidates & _equal_rates(runs, sizes, numbers, rates, randomness.uniform(keys, 1, stream=5))
+    order = np.lexsort((numbers, np.where(early, -sizes, 0), ~early, ~candidates))
     return _while_they_fit(order, np.where(candidates, words, -1), budget)
 
 
@@ -38,8 +38,8 @@ def ngrams(words: np.ndarray, barriers: np.ndarray, most: int, keys: np.ndarray)
 
     Lan et al., 2019, section 4.1. No run goes past a token that is True in `barriers`. All arrays are (B, T).
     """
-    shares = np.cumsum(1 / np.arange(1, most + 1))
-    sizes = 1 + np.searchsorted(shares / shares[-1], randomness.uniform(keys, words.shape[1], stream=4), side="right")
+    weights = np.cumsum(1 / np.arange(1, most + 1))
+    sizes = 1 + np.searchsorted(weights / weights[-1], randomness.uniform(keys, words.shape[1], stream=4), side="right")
     ends = np.cumsum(sizes, axis=1)  # of the runs, in words
     starts_run = np.zeros((len(words), words.shape[1] + 1), dtype=bool)
     np.put_along_axis(starts_run, ends.clip(max=words.shape[1]), True, axis=1)
@@ -56,21 +56,23 @@ def corrupt(
     *,
     mask: int,
     ordinary: np.ndarray,
-    shares: tuple,
+    masked: float,
+    replaced: float,
 ) -> np.ndarray:
-    """Chosen tokens become `mask` with the first share, one of the `ordinary` ids with the second, and else stay."""
+    """Chosen tokens become `mask` with probability `masked`, one of `ordinary` ids with `replaced`, and else stay."""
     length = tokens.shape[1]
-    fate = randomness.uniform(keys, length, stream=2)
-    strangers = ordinary[randomness.integers(keys, length, len(ordinary), stream=3)]
-    hidden = chosen & (fate < shares[0])
-    replaced = chosen & ~hidden & (fate < shares[0] + shares[1])
-    return np.where(hidden, mask, np.where(replaced, strangers, tokens))
+    outcome = randomness.uniform(keys, length, stream=2)
+    random_ids = ordinary[randomness.integers(keys, length, len(ordinary), stream=3)]
+    becomes_mask = chosen & (outcome < masked)
+    becomes_other = chosen & ~becomes_mask & (outcome < masked + replaced)
+    return np.where(becomes_mask, mask, np.where(becomes_other, random_ids, tokens))
 
 
 def positions(chosen: np.ndarray, count: int | None) -> tuple[np.ndarray, np.ndarray]:
     """The chosen places as positions in the flattened batch, (N,), and which of them count.
 
-    With `count`, every row gives that many, so that shapes never change; what is lacking points at its row's start.
+    With `count`, every row gives that many, so that shapes never change; places that are missing point at the row's
+    start, and do not count.
     """
     if count is None:
         places = np.flatnonzero(chosen)
@@ -81,38 +83,38 @@ def positions(chosen: np.ndarray, count: int | None) -> tuple[np.ndarray, np.nda
     return (starts + np.where(valid, order, 0)).ravel(), valid.ravel()
 
 
-def _draws(keys: np.ndarray, runs: np.ndarray) -> np.ndarray:
+def _run_numbers(keys: np.ndarray, runs: np.ndarray) -> np.ndarray:
     return np.take_along_axis(randomness.uniform(keys, runs.shape[1], stream=1), runs, axis=1)
 
 
 def _sizes(units: np.ndarray) -> np.ndarray:
-    """(B, T) running numbers of what each token is of -> (B, T): how many tokens share it; 0 for the number -1."""
+    """(B, T) running numbers of each token's word or run -> (B, T): how many tokens have that number; 0 for -1."""
     sizes = np.zeros((len(units), units.shape[1] + 1), dtype=int)  # the extra column takes -1
     np.add.at(sizes, (np.arange(len(units))[:, None], units), 1)
     sizes[:, -1] = 0
     return np.take_along_axis(sizes, units % sizes.shape[1], axis=1)
 
 
-def _equal_shares(
-    runs: np.ndarray, sizes: np.ndarray, draws: np.ndarray, shares: np.ndarray, start: np.ndarray
+def _equal_rates(
+    runs: np.ndarray, sizes: np.ndarray, numbers: np.ndarray, rates: np.ndarray, start: np.ndarray
 ) -> np.ndarray:
-    """Of each row's runs of each size, those with the smallest draws, each with probability `shares`, (B, 1).
+    """Of each row's runs of each size, those with the smallest random numbers, each with probability `rates`, (B, 1).
 
-    Of the first n runs, longest first, floor(n * share + start) are drawn; `start`, (B, 1), is uniform in [0, 1). In
-    this systematic sample (Madow and Madow, 1944) the number of tokens is close to what the share asks for.
+    Of the first n runs, longest first, floor(n * rate + start) are chosen; `start`, (B, 1), is uniform in [0, 1). In
+    this systematic sample (Madow and Madow, 1944) the number of tokens is close to what the rate asks for.
     """
-    order = np.lexsort((draws, -sizes))
+    order = np.lexsort((numbers, -sizes))
     sorted_runs, sorted_sizes = (np.take_along_axis(array, order, axis=1) for array in (runs, sizes))
-    number = np.cumsum(np.diff(sorted_runs, axis=1, prepend=-1) != 0, axis=1) - 1
+    index = np.cumsum(np.diff(sorted_runs, axis=1, prepend=-1) != 0, axis=1) - 1
     differs = np.diff(sorted_sizes, axis=1) != 0
     first = np.pad(differs, ((0, 0), (1, 0)), constant_values=True)
     last = np.pad(differs, ((0, 0), (0, 1)), constant_values=True)
-    begin = np.maximum.accumulate(np.where(first, number, 0), axis=1)
-    end = np.minimum.accumulate(np.where(last, number + 1, runs.shape[1])[:, ::-1], axis=1)[:, ::-1]
-    drawn = np.empty(runs.shape, dtype=bool)
-    wanted = np.floor(end * shares + start) - np.floor(begin * shares + start)
-    np.put_along_axis(drawn, order, number - begin < wanted, axis=1)
-    return drawn
+    begin = np.maximum.accumulate(np.where(first, index, 0), axis=1)
+    end = np.minimum.accumulate(np.where(last, index + 1, runs.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    chosen = np.empty(runs.shape, dtype=bool)
+    wanted = np.floor(end * rates + start) - np.floor(begin * rates + start)
+    np.put_along_axis(chosen, order, index - begin < wanted, axis=1)
+    return chosen
 
 
 def _while_they_fit(order: np.ndarray, words: np.ndarray, budget: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ Tay et al., 2022, "UL2: Unifying Language Learning Paradigms", section 3.1 and t
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,10 +13,10 @@ from torch import nn
 
 from .. import randomness
 from ..ranges import Count, Fraction, OneOrMore
+from ..samples import Vocabulary, Window
 from .masked_tokens import mean
 from .objective import Batch, Ratio, Scores
 from .span_corruption import Denoising, corrupted_lengths, noise_counts, raw_length, span_mask
-from .vocabulary import Vocabulary
 
 # Shapes: B batch, L raw tokens, S source tokens, T target tokens.
 
@@ -75,7 +75,7 @@ class MixtureOfDenoisers(Denoising):
         """The token of the mode stands before the source, whose last place is free."""
         return np.concatenate([self.mode_tokens[self.mode_of(keys)][:, None], source[:, :-1]], axis=1)
 
-    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+    def collate(self, samples: list[Window], keys: np.ndarray, train: bool) -> Batch:
         """As in span corruption, and "modes", (B,)."""
         return {**super().collate(samples, keys, train), "modes": torch.from_numpy(self.mode_of(keys))}
 

@@ -4,7 +4,7 @@ Radford et al., 2018, "Improving Language Understanding by Generative Pre-Traini
 """
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..ranges import Count
+from ..samples import TextSplit, View, Vocabulary, Window, required
 from .masked_tokens import mean
-from .objective import Batch, Objective, Ratio, Scores
-from .vocabulary import Vocabulary, required
+from .objective import Batch, Ratio, Scores, TextObjective
 
 # Shapes: B batch, T tokens of a window, V vocabulary.
 
 
-class NextToken(Objective):
+class NextToken(TextObjective[Window]):
     """Packed windows of `length` tokens, each target used once; documents follow one another behind an `end` token.
 
     With `isolate_documents` no token attends across the start of its document; GPT-2 and GPT-3 let it.
@@ -27,23 +27,22 @@ class NextToken(Objective):
     """
 
     trains: ClassVar = "causal decoder"
-    reads: ClassVar = "text"
     answers: ClassVar = True  # -100 is no label: ignore_index of torchmetrics
 
     def __init__(self, vocabulary: Vocabulary, length: Count, *, isolate_documents: bool = False):
-        super().__init__()
-        self.vocabulary, self.length, self.isolate_documents = vocabulary, length, isolate_documents
+        super().__init__(vocabulary, length)
+        self.isolate_documents = isolate_documents
         self.filler = required(vocabulary, "end", self)
 
-    def view(self, data: Any) -> Any:
+    def view(self, data: TextSplit) -> View[Window]:
         return data.windows(self.length + 1, stride=self.length)
 
-    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+    def collate(self, samples: list[Window], keys: np.ndarray, train: bool) -> Batch:
         """Windows of T + 1 -> tokens and targets, (B, T); targets past the end of the text are -100."""
         windows = np.stack([sample["tokens"] for sample in samples])
         inputs, targets = windows[:, :-1], windows[:, 1:]
         real = targets >= 0
-        batch = {
+        batch: Batch = {
             "tokens": torch.from_numpy(np.where(inputs < 0, self.filler, inputs)),
             "targets": torch.from_numpy(np.where(real, targets, -100)),
             "count": int(real.sum()),

@@ -1,49 +1,77 @@
-"""What a model is trained to do: from raw samples to a loss and to what is worth a curve."""
+"""What a model is trained to do: from the data of one split to a loss, and to what is worth a curve."""
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from torch import Tensor, nn
 
-Batch = dict[str, Any]  # tensors, and under "count" how many useful tokens or images they hold
+from ..ranges import Count
+from ..samples import ImageCatalogue, ImageSample, TextSplit, View, Vocabulary
+
+SplitT = TypeVar("SplitT")  # one split of the data, as `view` takes it
+SampleT = TypeVar("SampleT")  # what a view gives, and `collate` takes
+Batch = dict[str, Any]  # what `collate` makes for `forward`: tensors; "count" says how many tokens or images they hold
 
 
-class Ratio(NamedTuple):
+@dataclass(frozen=True)
+class Ratio:
     """A mean that can be summed exactly over batches and devices: a total, and what it is a total of."""
 
     total: Tensor
-    count: Tensor  # type: ignore[assignment]  # hides tuple.count, which nobody counts with
+    count: Tensor
 
 
 class Scores(NamedTuple):
-    loss: Tensor  # scalar; what is differentiated
-    ratios: dict[str, Ratio]  # what is reported, "loss" among them
-    targets: Tensor | None = None  # how many the loss is the mean over, where batches of one size differ in that
-    answers: tuple[Tensor, Tensor] | None = None  # in evaluation: (N, K) scores and (N,) labels, for torchmetrics
+    """What an objective says of a batch.
+
+    loss: (), what is differentiated
+    ratios: what is reported, by name; the objective's `monitor` is among them, or comes from `derive`
+    targets: (), how many targets the loss is the mean over, where batches of one size differ in that
+    answers: in evaluation, (N, K) scores and (N,) labels for the metrics of torchmetrics
+    """
+
+    loss: Tensor
+    ratios: dict[str, Ratio]
+    targets: Tensor | None = None
+    answers: tuple[Tensor, Tensor] | None = None
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, Generic[SplitT, SampleT]):
     """A training task. It knows how to read data and how to call a model, and owns neither.
 
-    `monitor` names the validation metric that says which model is best, `mode` whether less or more of it is better,
-    and `unit` what a throughput of this task counts. A subclass may say for the check of configs what kind of model it
-    `trains`, what it `reads` (text or images), and in `unfit` which values of a model's arguments it cannot train with.
-    With `answers` it says that its scores have them in evaluation, so that a config may name metrics of torchmetrics.
+    trains: the `kind` of model that it trains, reads: "text" or "images"; a config in which these do not fit is refused
+    unfit: values of a model's arguments that it cannot train with
+    answers: whether its scores have `answers`, so that a config may name metrics of torchmetrics
+    monitor, mode: the validation metric that says which model is best, and whether less or more of it is better
+    unit: what a throughput of this task counts
     """
+
+    trains: ClassVar[str | None] = None
+    reads: ClassVar[str | None] = None
+    unfit: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    answers: ClassVar[bool] = False
 
     monitor: str = "loss"
     mode: Literal["min", "max"] = "min"
     unit: str = "tokens"
 
     def initialise(self, model: nn.Module) -> None:
-        """What a new model is given before its first step: mostly nothing. Not called on resume."""
+        """Change a new model before its first step; most objectives do nothing. Not called on resume.
 
-    def view(self, data: Any) -> Any:
+        Raises ValueError if the model cannot learn this task.
+        """
+
+    def view(self, data: SplitT) -> View[SampleT]:
         """The samples of one split, in the form that `collate` takes."""
         raise NotImplementedError
 
-    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
-        """Samples and a (B,) key for the randomness of each -> a batch; runs in the loader's workers."""
+    def collate(self, samples: list[SampleT], keys: np.ndarray, train: bool) -> Batch:
+        """Samples and a (B,) key for the randomness of each -> a batch; runs in the loader's workers.
+
+        The same samples and keys give the same batch: all random numbers come from `keys` (`variformer.randomness`).
+        """
         raise NotImplementedError
 
     def forward(self, model: nn.Module, batch: Batch) -> Scores:
@@ -53,3 +81,34 @@ class Objective(nn.Module):
     def derive(self, means: dict[str, float]) -> dict[str, float]:
         """Metrics computed from the means over a whole split, such as perplexity from the loss."""
         return {}
+
+
+class TextObjective(Objective[TextSplit, SampleT]):
+    """A task on text.
+
+    vocabulary: the ids of the tokenizer's special tokens, and facts about all tokens
+    length: the most tokens of a sample that the model reads
+    """
+
+    reads: ClassVar = "text"
+
+    def __init__(self, vocabulary: Vocabulary, length: Count):
+        super().__init__()
+        self.vocabulary, self.length = vocabulary, length
+
+
+class ImageObjective(Objective[View[ImageSample], ImageSample]):
+    """A task on images with one label each.
+
+    length: not used; every objective is built with (data, length)
+    """
+
+    reads: ClassVar = "images"
+    unit = "images"
+
+    def __init__(self, data: ImageCatalogue, length: Count | None = None):
+        super().__init__()
+        self.classes = data.classes
+
+    def view(self, data: View[ImageSample]) -> View[ImageSample]:
+        return data

@@ -3,7 +3,7 @@
 Clark et al., 2020, section 3.1.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar, Unpack
 
 import numpy as np
 import torch
@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import randomness
-from ..ranges import NotNegative, Probability
-from .masked_tokens import MaskedTokens, mean, token_ratios
+from ..ranges import Count, NotNegative, Probability
+from ..samples import Vocabulary, Window
+from .masked_tokens import MaskedTokens, MaskingArguments, mean, token_ratios
 from .objective import Batch, Ratio, Scores
 
 # Shapes: B batch, T tokens, N predicted positions in the batch, V vocabulary.
@@ -27,8 +28,16 @@ class ReplacedTokens(MaskedTokens):
 
     trains: ClassVar = "generator with a discriminator"
 
-    def __init__(self, *data: Any, masked: Probability = 1.0, replaced_weight: NotNegative = 50.0, **masking: Any):
-        super().__init__(*data, masked=masked, replaced=0.0, **masking)
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        length: Count,
+        *,
+        masked: Probability = 1.0,
+        replaced_weight: NotNegative = 50.0,
+        **masking: Unpack[MaskingArguments],
+    ):
+        super().__init__(vocabulary, length, masked=masked, replaced=0.0, **masking)
         self.replaced_weight = replaced_weight
 
     def initialise(self, model: nn.Module) -> None:
@@ -36,7 +45,7 @@ class ReplacedTokens(MaskedTokens):
         if getattr(model, "generator", None) is None:
             raise ValueError(f"this {type(model).__name__} has no generator to train: set model.generator_divisor=4")
 
-    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+    def collate(self, samples: list[Window], keys: np.ndarray, train: bool) -> Batch:
         """As masked tokens, and "draws", (N,) numbers in [0, 1), which decide what is sampled at each position."""
         batch = super().collate(samples, keys, train)
         draws = randomness.uniform(keys, self.length, stream=6).ravel()[batch["predict"]]

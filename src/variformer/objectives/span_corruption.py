@@ -1,10 +1,10 @@
 """Span corruption (T5): the encoder reads a text with gaps, the decoder writes what was in them.
 
-Raffel et al., 2019, section 3.1.4 and figure 2. The numbers of spans and the drawing of their lengths follow the
+Raffel et al., 2019, section 3.1.4 and figure 2. The numbers of spans and the choice of their lengths follow the
 reference code's `random_spans_noise_mask`.
 """
 
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -13,24 +13,25 @@ from torch import nn
 
 from .. import randomness
 from ..ranges import Count, Fraction, OneOrMore, Whole
+from ..samples import TextSplit, View, Vocabulary, Window, required
 from .masked_tokens import mean
-from .objective import Batch, Objective, Ratio, Scores
-from .vocabulary import Vocabulary, required
+from .objective import Batch, Ratio, Scores, TextObjective
 
 # Shapes: B batch, L raw tokens, S source tokens, T target tokens.
 
 
-class Denoising(Objective):
-    """Runs of tokens are hidden, each behind a sentinel of its own. A subclass says which, and how long texts are."""
+class Denoising(TextObjective[Window]):
+    """Runs of tokens are hidden, each behind a sentinel of its own.
+
+    A subclass decides which tokens are hidden, and how long texts and targets are.
+    """
 
     trains: ClassVar = "encoder-decoder"
-    reads: ClassVar = "text"
     raw_length: Count  # tokens of text in a sample
     target_length: Count
 
     def __init__(self, vocabulary: Vocabulary, length: Count):
-        super().__init__()
-        self.vocabulary, self.length = vocabulary, length
+        super().__init__(vocabulary, length)
         self.pad, self.end = (required(vocabulary, name, self) for name in ("pad", "end"))
 
     def require_sentinels(self, spans: int, sentinels: int) -> None:
@@ -40,7 +41,7 @@ class Denoising(Objective):
                 "tokenizer=unigram with more of them, or a shorter length"
             )
 
-    def view(self, data: Any) -> Any:
+    def view(self, data: TextSplit) -> View[Window]:
         return data.windows(self.raw_length)
 
     def hide(self, lengths: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -51,7 +52,7 @@ class Denoising(Objective):
         """(B, S) with sentinels -> (B, S) as the encoder reads it; here the same."""
         return source
 
-    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+    def collate(self, samples: list[Window], keys: np.ndarray, train: bool) -> Batch:
         """-> source, (B, S); decoder inputs and targets, (B, T)."""
         tokens = np.stack([sample["tokens"] for sample in samples])
         real = tokens >= 0
@@ -155,8 +156,8 @@ def span_mask(lengths: np.ndarray, width: int, rate: float, mean_span: float, ke
 def random_parts(totals: np.ndarray, parts: np.ndarray, width: int, keys: np.ndarray, stream: int) -> np.ndarray:
     """(B,) totals as sums of (B,) positive parts, uniformly at random: (B, most parts), zeros behind the last."""
     slots = np.arange(width)
-    draws = np.where(slots < totals[:, None] - 1, randomness.uniform(keys, width, stream), np.inf)
-    order = np.argsort(draws, axis=1)
+    places = np.where(slots < totals[:, None] - 1, randomness.uniform(keys, width, stream), np.inf)
+    order = np.argsort(places, axis=1)
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, slots[None], axis=1)
     cuts = rank < parts[:, None] - 1  # a part ends behind each of these

@@ -3,7 +3,7 @@
 Lewis et al., 2019, section 2.2 (text infilling, sentence permutation) and section 5.1 (how much of both).
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,16 +12,16 @@ from torch import nn
 
 from .. import randomness
 from ..ranges import Count, Fraction, Positive
+from ..samples import SentenceRow, TextSplit, View, Vocabulary, required
 from .masked_tokens import mean
-from .objective import Batch, Objective, Ratio, Scores
-from .vocabulary import Vocabulary, required
+from .objective import Batch, Ratio, Scores, TextObjective
 
 # Shapes: B batch, L tokens of text, S = T = L + 2 source and target tokens, K spans.
 
 MASK, PADDING = -2, -1  # what stands in a source where no token of the text does
 
 
-class TextInfilling(Objective):
+class TextInfilling(TextObjective[SentenceRow]):
     """Spans of Poisson(`mean_span`) tokens, `rate` of all tokens together, each become a single mask token.
 
     A span of no tokens inserts a mask. With `permute_sentences` the sentences of each document are shuffled before.
@@ -30,7 +30,6 @@ class TextInfilling(Objective):
     """
 
     trains: ClassVar = "encoder-decoder"
-    reads: ClassVar = "text"
 
     def __init__(
         self,
@@ -41,22 +40,22 @@ class TextInfilling(Objective):
         mean_span: Positive = 3.0,
         permute_sentences: bool = True,
     ):
-        super().__init__()
+        super().__init__(vocabulary, length)
         if not 0 < rate < 1 or mean_span <= 0:
             raise ValueError(f"objective.rate={rate} must lie in (0, 1), and mean_span={mean_span} be positive")
-        self.vocabulary, self.length = vocabulary, length
         self.rate, self.mean_span, self.permute_sentences = rate, mean_span, permute_sentences
         self.pad, self.mask, self.start, self.end = (
             required(vocabulary, name, self) for name in ("pad", "mask", "start", "end")
         )
 
-    def view(self, data: Any) -> Any:
+    def view(self, data: TextSplit) -> View[SentenceRow]:
         return data.whole_sentences(self.length - 2)
 
-    def collate(self, samples: list[dict[str, Any]], keys: np.ndarray, train: bool) -> Batch:
+    def collate(self, samples: list[SentenceRow], keys: np.ndarray, train: bool) -> Batch:
         """-> source, (B, S); decoder inputs, targets and which of them are hidden, (B, T)."""
         tokens, document, sentence = (
-            np.stack([sample[name] for sample in samples]) for name in ("tokens", "document", "sentence")
+            np.stack(columns)
+            for columns in zip(*((each["tokens"], each["document"], each["sentence"]) for each in samples), strict=True)
         )
         real = tokens >= 0
         origin = infill(real.sum(1), tokens.shape[1], self.rate, self.mean_span, keys)
@@ -107,8 +106,8 @@ def infill(lengths: np.ndarray, width: int, rate: float, mean_span: float, keys:
     masks = (sizes >= 0).sum(1, keepdims=True)
     slots = lengths[:, None] - sizes.clip(min=0).sum(1, keepdims=True) + masks
     columns = np.arange(width)
-    draws = np.where(columns < slots, randomness.uniform(keys, width, stream=2), np.inf)
-    rank = np.argsort(np.argsort(draws, axis=1), axis=1)
+    order = np.where(columns < slots, randomness.uniform(keys, width, stream=2), np.inf)
+    rank = np.argsort(np.argsort(order, axis=1), axis=1)
     is_mask = rank < masks
     number = np.cumsum(is_mask, axis=1) - 1
     taken = np.where(is_mask, np.take_along_axis(sizes, number.clip(min=0), 1), 1)  # tokens behind each slot
@@ -117,15 +116,15 @@ def infill(lengths: np.ndarray, width: int, rate: float, mean_span: float, keys:
 
 
 def span_sizes(budget: np.ndarray, mean_span: float, keys: np.ndarray) -> np.ndarray:
-    """(B,) tokens to hide -> (B, K): sizes of spans that sum up to it, in the order of drawing, then -1.
+    """(B,) tokens to hide -> (B, K): sizes of spans that sum up to it, in random order, then -1.
 
-    They are drawn until the budget is spent, and the last is cut. There are no more spans than hidden tokens, so that
-    no source is longer than its text: empty ones beyond are left out.
+    Random sizes are taken until the budget is spent, and the last one is cut. There are no more spans than hidden
+    tokens, so that no source is longer than its text: further empty spans are left out.
     """
     count = int(np.ceil(2 * (budget.max() + 10) / mean_span))  # as good as always enough
-    drawn = poisson(randomness.uniform(keys, count, stream=1), mean_span)
-    left = budget[:, None] - (np.cumsum(drawn, axis=1) - drawn)
-    sizes = np.where(left > 0, np.minimum(drawn, left), -1).astype(int)
+    random = poisson(randomness.uniform(keys, count, stream=1), mean_span)
+    left = budget[:, None] - (np.cumsum(random, axis=1) - random)
+    sizes = np.where(left > 0, np.minimum(random, left), -1).astype(int)
     empty = sizes == 0
     room = (sizes - 1).clip(min=0).sum(1, keepdims=True)  # hidden tokens - spans that hide some
     sizes[empty & (np.cumsum(empty, axis=1) > room)] = -1
@@ -133,16 +132,16 @@ def span_sizes(budget: np.ndarray, mean_span: float, keys: np.ndarray) -> np.nda
 
 
 def in_random_order(sizes: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """(B, K) sizes, then -1 -> the same in another order: else the last mask would always stand for the cut span."""
-    draws = np.where(sizes >= 0, randomness.uniform(keys, sizes.shape[1], stream=4), np.inf)
-    return np.take_along_axis(sizes, np.argsort(draws, axis=1, kind="stable"), 1)
+    """(B, K) sizes, then -1 -> the same in random order. Otherwise the last mask would always be the cut span."""
+    order = np.where(sizes >= 0, randomness.uniform(keys, sizes.shape[1], stream=4), np.inf)
+    return np.take_along_axis(sizes, np.argsort(order, axis=1, kind="stable"), 1)
 
 
-def poisson(draws: np.ndarray, mean: float) -> np.ndarray:
+def poisson(uniform: np.ndarray, mean: float) -> np.ndarray:
     """Uniform numbers in [0, 1) -> numbers that follow Poisson's law."""
     most = int(mean + 12 * mean**0.5 + 20)
-    shares = np.exp(-mean) * np.cumprod(np.append(1.0, mean / np.arange(1, most)))
-    return np.searchsorted(np.cumsum(shares), draws, side="right")
+    probabilities = np.exp(-mean) * np.cumprod(np.append(1.0, mean / np.arange(1, most)))
+    return np.searchsorted(np.cumsum(probabilities), uniform, side="right")
 
 
 def shuffle_sentences(document: np.ndarray, sentence: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -151,9 +150,9 @@ def shuffle_sentences(document: np.ndarray, sentence: np.ndarray, keys: np.ndarr
     Documents keep their places. A separator's sentence is -1, and so is padding's document.
     """
     local = (sentence - sentence[:, :1]).clip(min=0)
-    draws = np.take_along_axis(randomness.uniform(keys, sentence.shape[1], stream=3), local, 1)
+    order = np.take_along_axis(randomness.uniform(keys, sentence.shape[1], stream=3), local, 1)
     last = document.max() + 1
-    return np.lexsort((np.where(sentence < 0, -1, draws), np.where(document < 0, last, document)), axis=-1)
+    return np.lexsort((np.where(sentence < 0, -1, order), np.where(document < 0, last, document)), axis=-1)
 
 
 def occurring(origin: np.ndarray) -> np.ndarray:

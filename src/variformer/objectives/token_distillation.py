@@ -3,27 +3,35 @@
 Sanh et al., 2019, section 3, https://arxiv.org/abs/1910.01108; weights and temperature are those of their code.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar, NamedTuple, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ranges import Count, NotNegative, Positive
-from .distillation import Distillation, Teacher, divergence
-from .masked_tokens import MaskedTokens, mean
-from .objective import Batch, Ratio, Scores
+from ..samples import TextSplit, Vocabulary
+from .distillation import Distillation, DistillationArguments, Teacher, divergence
+from .masked_tokens import TokenMasking, mean
+from .objective import Batch, Ratio, SampleT, Scores
 
 # Shapes: B batch, T tokens, N scored positions in the batch, D model width.
 
 
-class TokenDistillation(Distillation):
+class Predicted(NamedTuple):
+    """The scores of a student at the positions that the task predicts."""
+
+    tokens: Tensor  # (N, V)
+    pair: Tensor | None  # (B, 2)
+
+
+class TokenDistillation(Distillation[TextSplit, SampleT]):
     """`scores_weight` x divergence from the teacher's scores + `task_weight` x the task's loss + `states_weight` x
     one minus the cosine between the last states of both, at each real token.
 
-    The divergence is taken where the task predicts: a seventh of the positions, and of the vocabulary's matrix. With
-    `everywhere`, at all real tokens, as their code did unless told --restrict_ce_to_mask. Left out: their masks, which
-    prefer rare tokens.
+    The divergence is taken where the task predicts: a seventh of the positions, and so of the work with the
+    vocabulary's matrix. With `everywhere` it is taken at all real tokens, as in their code without
+    --restrict_ce_to_mask. Other than in their code, masks do not prefer rare tokens.
 
     task: masked tokens, in any of their forms
     """
@@ -31,11 +39,11 @@ class TokenDistillation(Distillation):
     trains: ClassVar = "encoder with a token head"
     reads: ClassVar = "text"
 
-    task: MaskedTokens
+    task: TokenMasking[SampleT]
 
     def __init__(
         self,
-        data: Any,
+        data: Vocabulary,
         length: Count,
         *,
         temperature: Positive = 2.0,
@@ -43,10 +51,10 @@ class TokenDistillation(Distillation):
         task_weight: NotNegative = 2.0,
         states_weight: NotNegative = 1.0,
         everywhere: bool = False,
-        **distillation: Any,
+        **distillation: Unpack[DistillationArguments],
     ):
         super().__init__(data, length, **distillation)
-        if not isinstance(self.task, MaskedTokens):
+        if not isinstance(self.task, TokenMasking):
             raise ValueError(f"objective.task={type(self.task).__name__}, but only masked tokens can be distilled here")
         if temperature <= 0 or min(scores_weight, task_weight, states_weight) < 0:
             raise ValueError(f"objective.temperature={temperature} must be positive, and no weight negative")
@@ -65,19 +73,19 @@ class TokenDistillation(Distillation):
             sizes = f"{student.tokens.size(-1)} tokens, the teacher {theirs.tokens.size(-1)}"
             raise ValueError(f"the student knows {sizes}: make model.vocab_size and the tokenizer the same")
 
-        task = self.task.score(student._replace(tokens=student.tokens[predicted]), batch)
-        apart = divergence(student.tokens, theirs.tokens, self.temperature)
-        ratios = {"divergence": Ratio((apart * counted).sum(), counted.sum())}
+        task = self.task.score(Predicted(student.tokens[predicted], student.pair), batch)
+        distance = divergence(student.tokens, theirs.tokens, self.temperature)
+        ratios = {"divergence": Ratio((distance * counted).sum(), counted.sum())}
         loss = self.scores_weight * mean(ratios["divergence"]) + self.task_weight * task.loss
         if self.states_weight:
-            turned = angle(student.states, theirs.states)
-            ratios["states"] = Ratio((turned * real).sum(), real.sum())
+            cosines = one_minus_cosine(student.states, theirs.states)
+            ratios["states"] = Ratio((cosines * real).sum(), real.sum())
             loss = loss + self.states_weight * mean(ratios["states"])
         return Scores(loss, task.ratios | ratios)
 
 
-def angle(student: Tensor, teacher: Tensor) -> Tensor:
-    """(B, T, D) states of both -> (B, T): one minus their cosine. Raises ValueError where widths differ."""
+def one_minus_cosine(student: Tensor, teacher: Tensor) -> Tensor:
+    """(B, T, D) states of both -> (B, T): one minus their cosine. Raises ValueError if widths differ."""
     if student.size(-1) != teacher.size(-1):
         raise ValueError(
             f"the student's states are {student.size(-1)} wide, the teacher's {teacher.size(-1)}: "

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from ..config.checking.check import with_defaults
+from ..config.checking.defaults import with_defaults
 from .code import Node, code_of
 from .heads import WRITING, Head, head_of
 from .sources import collect, targets

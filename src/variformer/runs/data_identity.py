@@ -4,20 +4,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..config import ConfigError
-from ..config.checking.consistency import leaves
 from ..config.classes.moved import with_current_targets
-from ..config.composing.repeating import changed_values
+from ..config.composing.earlier_runs import changed_values
+from ..config.tree import leaves
+from ..data import DataSet
 from ..run_directory.directory import RunDirectory
 
 Json = dict[str, Any]
 
 
-def data_facts(data: Any) -> Json:
+def data_facts(data: DataSet[Any]) -> Json:
     """What run.json says of the data: the fingerprint, the parts that it is computed from, and counts."""
     return {"fingerprint": data.fingerprint, "parts": data.parts, **data.report}
 
 
-def difference(run: RunDirectory, data: Any, config: Json) -> str | None:
+def difference(run: RunDirectory, data: DataSet[Any], config: Json) -> str | None:
     """What has changed between `data` and the data in the record of the run, in one line; None where they are the same.
 
     Nothing is compared where the record has no data, as before the first evaluation of an imported model.
@@ -37,7 +38,7 @@ def difference(run: RunDirectory, data: Any, config: Json) -> str | None:
     return f"{run.path}: the data are not those of this run ({what})"
 
 
-def require_same_data(run: RunDirectory, data: Any, config: Json) -> None:
+def require_same_data(run: RunDirectory, data: DataSet[Any], config: Json) -> None:
     """Raises ConfigError where a run would go on with other data than it began with."""
     if what := difference(run, data, config):
         raise ConfigError([f"{what}. Bring them back, or start a new run"])

@@ -4,13 +4,13 @@ import math
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
+from ..run_directory.curves import read_curves
 from ..run_directory.directory import RunDirectory
-from ..training.callbacks import Pruning
-from ..training.loggers import read_curves, show_end
+from ..training.callback import Stop
+from ..training.loggers import show_end
 from ..training.module import Training
+from ..training.validation.early_stopping import stops
 from .console import say
 from .run import Run
 
@@ -33,19 +33,13 @@ def ending(trainer: L.Trainer, module: Training, directory: RunDirectory) -> dic
     step, steps = trainer.global_step, trainer.max_steps
     if step >= steps:
         return {"ended": "max_steps", "step": step, "max_steps": steps}
-    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
-    metric: str = f"val/{module.objective.monitor}"
-    mode: str = module.objective.mode
-    why = "pruned" if any(isinstance(each, Pruning) and each.stops for each in callbacks) else "stopped"
-    for each in callbacks:
-        if isinstance(each, EarlyStopping) and each.stopping_reason != EarlyStoppingReason.NOT_STOPPED:
-            why, metric, mode = "early_stopping", each.monitor, each.mode
-    facts: dict[str, Any] = {"ended": why, "step": step, "max_steps": steps, "metric": metric}
-    values = [
-        (value, at) for at, name, value in read_curves(directory.curves) if name == metric and math.isfinite(value)
-    ]
+    by_another = Stop("stopped", f"val/{module.objective.monitor}", module.objective.mode)
+    stop = [by_another, *stops(trainer, module)][-1]
+    facts: dict[str, Any] = {"ended": stop.reason, "step": step, "max_steps": steps, "metric": stop.metric}
+    rows = [row for row in read_curves(directory.curves) if row[1] == stop.metric]
+    values = [(value, at) for at, _, value in rows if math.isfinite(value)]
     if values:
-        facts["best"], facts["best_step"] = min(values) if mode == "min" else max(values)
+        facts["best"], facts["best_step"] = min(values) if stop.mode == "min" else max(values)
     return facts
 
 

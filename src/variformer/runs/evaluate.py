@@ -10,7 +10,7 @@ from torch import nn
 
 from ..analysis.machine_memory import OutOfMemory
 from ..config import check
-from ..config.composing.paths import anchored
+from ..config.composing.absolute_paths import with_absolute_paths
 from ..config.schema import experiment
 from ..exchange.loading import load_run, run_config
 from ..hub import locate
@@ -91,7 +91,7 @@ def config_of(run_dir: str, data: Config | None) -> Config:
     if data:
         config = config | {"data": merged(config["data"], data)}
         check(config)
-    return anchored(config)
+    return with_absolute_paths(config)
 
 
 def merged(values: Config, changes: Config) -> Config:

@@ -12,9 +12,10 @@ from ..analysis.cost import parameter_count
 from ..analysis.machine_memory import OutOfMemory, ran_out
 from ..analysis.memory import Memory, readable, training_memory
 from ..config.checking.consistency import inconsistencies
-from ..training.callbacks import MovingAverage
-from ..training.devices.sharding import outline
-from ..training.memory.micro_batch import divisors, large_batch
+from ..training.callback import weight_copies
+from ..training.devices.sharding import ShardedStrategy, unsharded_outline
+from ..training.memory.micro_batch import divisors
+from ..training.memory.rehearsal import large_batch
 from .run import Run
 
 log = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ def estimator(run: Run) -> Callable[..., Memory | None]:
     ) -> Memory | None:
         try:
             memory = training_memory(
-                outline(strategy, module.model),
+                unsharded_outline(strategy, module.model),
                 module.objective,
                 large_batch(run.data_module, micro_batch),
                 module.new_optimizer,
@@ -152,10 +153,7 @@ def estimator(run: Run) -> Callable[..., Memory | None]:
 
 
 def as_trained(memory: Memory, run: Run) -> Memory:
-    """The memory of one device: with the copy of a moving average, and divided between devices where they share the
-    model.
-    """
+    """The memory of one device: with the copies of the weights that callbacks keep, and divided where it is sharded."""
     trainer = run.trainer
-    if any(isinstance(callback, MovingAverage) for callback in trainer.callbacks):  # type: ignore[attr-defined]
-        memory = replace(memory, copies=4 * parameter_count(run.module.model))
-    return memory.sharded(trainer.world_size) if hasattr(trainer.strategy, "unsharded") else memory
+    memory = replace(memory, copies=4 * weight_copies(trainer) * parameter_count(run.module.model))
+    return memory.sharded(trainer.world_size) if isinstance(trainer.strategy, ShardedStrategy) else memory

@@ -76,8 +76,8 @@ def model_rows(plan: Plan) -> Rows:
 def data_rows(plan: Plan) -> Rows:
     for split, count in plan.samples.items():
         yield f"{split} samples", f"{count:,}"
-    for name, told in plan.batch.items():
-        yield f"  batch: {name}", told
+    for name, shapes in plan.batch.items():
+        yield f"  batch: {name}", shapes
 
 
 def run_rows(plan: Plan) -> Rows:

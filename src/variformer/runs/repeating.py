@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..config import ConfigError
-from ..config.checking.consistency import leaves
 from ..config.classes.moved import with_current_targets
-from ..config.composing.repeating import changed_values, record_of
+from ..config.composing.earlier_runs import changed_values
+from ..config.composing.saved_configs import record_of
+from ..config.tree import leaves
 from ..run_directory.directory import environment
 from .data_identity import changed_parts, short
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..config.checking.consistency import leaves
+from ..config.classes.attributes import monitored
 from ..config.classes.moved import with_current_targets
-from ..config.classes.watched import watched
-from ..config.composing.repeating import OWN
+from ..config.composing.earlier_runs import PER_RUN
+from ..config.tree import leaves
 from ..run_directory.checkpoint_files import glance, problem_of
 from ..run_directory.directory import RunDirectory
 from ..run_directory.newest import resumable, step_of
@@ -49,7 +49,7 @@ def finished(config: Config, run: RunDirectory) -> str | None:
 
 def final_value(config: Config, run: RunDirectory) -> float:
     """The value that the objective watches, at the end of a finished run."""
-    return json.loads(run.metrics.read_text())[watched(config["objective"])[0]]
+    return json.loads(run.metrics.read_text())[monitored(config["objective"])[0]]
 
 
 def last_session(run: RunDirectory) -> dict[str, Any] | None:
@@ -96,7 +96,7 @@ def differences(then: Config, now: Config) -> Iterator[Change]:
     """The keys whose values differ between two configs, without those that each run sets for itself."""
     before, after = ({key: value for key, _, value in leaves(config)} for config in (then, now))
     for key in before | after:
-        if key not in OWN and before.get(key) != after.get(key):
+        if key not in PER_RUN and before.get(key) != after.get(key):
             yield key, before.get(key), after.get(key)
 
 

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ..command import shown
+from ..command import typed_command
 from ..config import ConfigError
 from ..run_directory.directory import RunDirectory, write_bytes
 from ..searching import Pruned
@@ -49,7 +49,7 @@ def summary(directory: RunDirectory, stop: BaseException) -> str:
     """What stopped the run, its newest checkpoint, and the command that continues it."""
     saved = sorted(directory.checkpoints.glob("step-*.ckpt"))
     how = "true" if saved else "auto"
-    command = shlex.join([*shown("train"), f"run_dir={directory.path}", f"resume={how}"])
+    command = shlex.join([*typed_command("train"), f"run_dir={directory.path}", f"resume={how}"])
     if not saved:
         return f"{stop} before there was a checkpoint. To start over: {command}"
     return f"{stop}; newest checkpoint: {saved[-1]}\nTo continue: {command}"

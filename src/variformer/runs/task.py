@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import ConfigError, instantiate
 from ..config.schema import Experiment
-from ..data import Pretrained
+from ..data import DataSet, Pretrained, Tokenizer
 from ..objectives.objective import Objective
 
 
@@ -17,9 +17,9 @@ from ..objectives.objective import Objective
 class Task:
     """Prepared data, the objective that reads them, and the tokenizer where the data are texts."""
 
-    data: Any
+    data: DataSet[Any]
     objective: Objective
-    tokenizer: Any | None
+    tokenizer: Tokenizer | None
 
 
 def build_task(config: Experiment, tokenizer_folder: Path | None = None) -> Task:

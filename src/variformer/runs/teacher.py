@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..config import ConfigError
-from ..config.checking.check import with_defaults
-from ..config.checking.consistency import at
+from ..config.checking.defaults import with_defaults
+from ..config.tree import at
 from ..data.images.preprocessing import preprocessor
 from ..exchange.loading import is_run, preprocessor_of, read_model, run_config, tokenizer_of
 from ..objectives.distillation import Distillation

@@ -4,20 +4,20 @@ import logging
 import time
 from typing import Any
 
-from lightning.pytorch.callbacks import LambdaCallback
-
 from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
 from ..config import leads
-from ..config.composing.repeating import changed_values
+from ..config.composing.earlier_runs import changed_values
 from ..exchange.outgoing import exports
+from ..run_directory.curves import read_curves
 from ..run_directory.directory import RunDirectory, code_state, write_json
 from ..run_directory.newest import newest
 from ..searching import Pruned
-from ..training.callbacks import Resumption
-from ..training.loggers import read_curves, show_figures
-from ..training.non_finite.tracing import require_finite_value
+from ..training.callback import add_callback
+from ..training.loggers import show_figures
+from ..training.non_finite.finite import require_finite_value
 from ..training.resuming.checkpoint_io import require_saved
+from ..training.resuming.resumption import OnAccepted
 from ..training.signals import Signals
 from .console import process_seconds, quieten, say
 from .ending import conclude
@@ -90,7 +90,7 @@ def execute(run: Run, began: float, exported: str) -> float:
             conclude(run)
             raise
         require_saved(run.trainer.strategy.checkpoint_io)
-        if not Resumption.of(run.trainer).validated(run.trainer):
+        if not run.module.is_validated():
             run.trainer.validate(run.module, run.data_module, verbose=False)
     require_finite_value(run.trainer.global_step, run.module)
     seconds = time.perf_counter() - began
@@ -125,12 +125,12 @@ def keep(run: Run, facts: dict[str, Any]) -> None:
 
     before = (last_session(run.directory) or {}).get("config")
 
-    def accepted(*_: Any) -> None:
+    def accepted() -> None:
         keep_config(run.directory, run.kept)  # the micro batch may have been found since
         changed = list(changed_values(before or run.kept, run.kept))
         run.directory.set_record(changed=changed, **facts, config=run.kept)
 
-    run.trainer.callbacks.append(LambdaCallback(on_train_start=accepted))  # type: ignore[attr-defined]
+    add_callback(run.trainer, OnAccepted(accepted))
 
 
 def announce(run: Run, parameters: int) -> None:

@@ -5,13 +5,14 @@ from typing import Any
 import lightning as L
 
 from ..config import ConfigError, instantiate
-from ..config.checking.check import needs_folder
+from ..config.checking.defaults import needs_folder
 from ..config.schema import Experiment
 from ..run_directory.directory import RunDirectory
+from ..training.callback import in_order
 from ..training.callbacks import NonFinite, Preemption, Pruning, RandomState, Resumption
+from ..training.contract import RunTrainer
 from ..training.devices.strategies import environments, strategy
 from ..training.loggers import CSV
-from ..training.order import in_order
 from ..training.resuming.checkpoint_io import WholeCheckpointIO
 from ..training.signals import Signals
 
@@ -24,7 +25,7 @@ def build_trainer(
     resume_step: int | None = None,
     signals: Signals | None = None,
     more: list[L.Callback] | None = None,
-) -> L.Trainer:
+) -> RunTrainer:
     """A Trainer of `max_steps` optimizer steps, whose accumulation follows from the global batch and the devices.
 
     `resume_step` is the step of the checkpoint from which the run goes on. `more` are callbacks beside the config's.
@@ -35,7 +36,7 @@ def build_trainer(
     callbacks = [instantiate(node, f"callbacks.{name}") for name, node in shown.items() if node]
     callbacks += [NonFinite(config.on_non_finite), RandomState(config.seed), Resumption()]
     callbacks += [*Pruning.of_this_process(), Preemption(signals or Signals()), *(more or [])]
-    trainer = L.Trainer(
+    trainer = RunTrainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         num_nodes=settings.nodes,

@@ -8,8 +8,9 @@ from typing import Any
 from torch import nn
 
 from ..config import ConfigError
-from ..config.checking.check import with_defaults
-from ..config.checking.fitting import config_folders, target_of
+from ..config.checking.compatibility import target_of
+from ..config.checking.defaults import with_defaults
+from ..config.folders import config_folders
 from ..data import Tokenizer
 from ..exchange.loading import read_model, tokenizer_of
 from ..exchange.nodes import node_of, recorded

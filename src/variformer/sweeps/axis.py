@@ -1,4 +1,4 @@
-"""What each swept key takes over a set of trials: numbers on a line, numbers on a logarithm, or names."""
+"""The axes of pictures: the values of each swept key over several trials, as numbers or names."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from .space import Space
 from .trials import Trial
 
-WIDE = 8  # numbers that span less than this factor are not worth a logarithm
-FEW = 6  # so many different values each get a tick
-APART = 0.06  # of an axis, so that the text of two ticks does not overlap
+WIDE = 8  # an axis is logarithmic only if the largest number is this many times the smallest
+FEW = 6  # up to this many different values each get a tick
+APART = 0.06  # fraction of an axis, so that the texts of two ticks do not overlap
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One quantity of several trials: `numbers` between `low` and `high`, or `names` where it is a choice."""
+    """One quantity of several trials: `numbers` between `low` and `high`, or `names` if it is a choice."""
 
     label: str
     texts: Sequence[str]
@@ -39,7 +39,7 @@ class Axis:
         return self.texts if self.numbers is None else self.numbers
 
     def heights(self) -> list[float]:
-        """Where each trial crosses this axis, from 0 at its lower end to 1 at its upper one."""
+        """The place of each trial on this axis, from 0 at the lower end to 1 at the upper end."""
         return [self.height(value) for value in self.values()]
 
     def height(self, value: float | str) -> float:
@@ -48,7 +48,7 @@ class Axis:
         return position(float(value), self.low, self.high, self.log)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """(height, text) of every value where there are few, else of the ends and some between."""
+        """(height, text) of every value if there are few, else of the ends and some values between."""
         if self.numbers is None:
             return [(self.height(name), name) for name in self.names]
         places = sorted(set(self.numbers))
@@ -61,7 +61,7 @@ class Axis:
 
 
 def axes_of(trials: Sequence[Trial], space: Space) -> list[Axis]:
-    """An axis for each swept key that differs between these trials; `space` knows the ends of those it names."""
+    """An axis for each key that differs between these trials. `space` gives the ends of the axes of its keys."""
     keys = dict.fromkeys(key for trial in trials for key in trial.overrides)
     columns = {key: [trial.overrides.get(key, "-") for trial in trials] for key in keys}
     return [axis(key, texts, space.get(key)) for key, texts in columns.items() if len(set(texts)) > 1]
@@ -78,7 +78,7 @@ def axis(label: str, texts: Sequence[str], known: BaseDistribution | None = None
 
 
 def numbers_of(texts: Sequence[str]) -> list[float] | None:
-    """All as numbers, or None where one of them is none."""
+    """All texts as numbers; None if one of them is not a number."""
     try:
         numbers = [float(text) for text in texts]
     except ValueError:
@@ -87,7 +87,7 @@ def numbers_of(texts: Sequence[str]) -> list[float] | None:
 
 
 def is_even_in_logarithm(numbers: Sequence[float]) -> bool:
-    """Whether the middle one lies nearer to the middle of a logarithmic axis than of a plain one."""
+    """Whether the median lies nearer to the middle of a logarithmic axis than to the middle of a linear one."""
     low, middle, high = min(numbers), median(numbers), max(numbers)
     if low <= 0 or high < WIDE * low:
         return False
@@ -95,7 +95,7 @@ def is_even_in_logarithm(numbers: Sequence[float]) -> bool:
 
 
 def position(value: float, low: float, high: float, log: bool) -> float:
-    """Of a value between `low` and `high`, from 0 to 1."""
+    """The place of a value between `low` and `high`, from 0 to 1."""
     if low == high:
         return 0.5
     scale = math.log if log else float
@@ -103,7 +103,7 @@ def position(value: float, low: float, high: float, log: bool) -> float:
 
 
 def spaced(ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Without those whose text would cover another's; both ends stay."""
+    """The ticks whose texts do not overlap; both ends stay."""
     *inner, last = ticks
     kept = inner[:1]
     for tick in inner[1:]:
@@ -113,7 +113,7 @@ def spaced(ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
 
 
 def short(value: float | str) -> str:
-    """Four significant digits of a number, or of a text that is one; other texts as they are."""
+    """Four significant digits of a number, or of a text that is a number; other texts as they are."""
     numbers = numbers_of([str(value)])
     if numbers is None:
         return str(value)

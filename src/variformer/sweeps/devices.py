@@ -1,4 +1,4 @@
-"""Trials that share a machine: a GPU of its own for each, or a part of the cores."""
+"""Devices for trials that share a machine: each gets its own GPUs, or a part of the cores."""
 
 import contextlib
 import os
@@ -19,10 +19,10 @@ POLL = 0.5  # seconds
 def reserved(
     gpus: int | Literal["auto"] | None, at_once: int, stopped: Callable[[], object] = lambda: None
 ) -> Iterator[dict[str, str]]:
-    """Variables that give a trial its `gpus`, as soon as so many are free; without GPUs, its part of the cores.
+    """Environment variables that give a trial `gpus` GPUs as soon as they are free, or its part of the cores.
 
-    None: the trial is alone on this machine, and may use all of it. `auto` is one GPU; 0 are none. Where the sweep is
-    `stopped` meanwhile nobody waits any longer, and the trial must not start.
+    With None the trial may use all of the machine. `auto` means one GPU, and 0 means none. If `stopped` returns a
+    signal, the waiting ends, and the trial must not start.
     """
     count, there = 1 if gpus == "auto" else gpus, [] if not gpus else visible()
     if count is None or not there:
@@ -37,7 +37,7 @@ def reserved(
 def take(
     count: int, there: list[str], stack: contextlib.ExitStack, stopped: Callable[[], object] = lambda: None
 ) -> list[str]:
-    """Wait for so many free GPUs. They are held until `stack` closes, against other sweeps of this machine too."""
+    """Wait for `count` free GPUs. They stay locked, also for other sweeps of this machine, until `stack` closes."""
     while stopped() is None:
         with contextlib.ExitStack() as files:
             free = (name for name in there if locked(files.enter_context(lock_of(name).open("a"))))
@@ -55,7 +55,7 @@ def lock_of(gpu: str) -> Path:
 
 
 def visible() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them. Asked without importing torch."""
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them. torch is not imported for it."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name and name != "-1"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):

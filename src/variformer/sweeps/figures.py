@@ -4,21 +4,25 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from .axis import Axis, axes_of, axis, is_even_in_logarithm
+from .axis import Axis, axes_of, axis, is_even_in_logarithm, short
 from .space import Space
 from .trials import Trial
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 FEWEST_TO_COMPARE = 2
-FEWEST_TO_WEIGH = 4  # below that, the importances are chance
+FEWEST_FOR_IMPORTANCES = 4  # with fewer trials, the importances are random
 MARKS = {"done": ("o", "C0"), "pruned": ("v", "0.6")}
 
 
 def draw_figures(
     folder: Path, trials: Sequence[Trial], monitor: str, mode: str, space: Space
 ) -> tuple[list[Path], list[str]]:
-    """The pictures that these trials allow, and a line for each of the others that says why not."""
+    """The pictures that can be drawn of these trials, and for each of the others a line that says why not."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn, reasons = [], []
     for name, draw in FIGURES.items():
@@ -33,11 +37,11 @@ def draw_figures(
 
 
 class TooFew(ValueError):
-    """What a picture would need, and what there is."""
+    """There are too few trials or keys for a picture. The message says how many it needs."""
 
 
 def finished(trials: Sequence[Trial], fewest: int = 1) -> list[Trial]:
-    """Those that reached their end with a number."""
+    """The trials that reached their end with a finite value. Raises TooFew if there are fewer than `fewest`."""
     ended = [trial for trial in trials if trial.status == "done" and trial.value is not None and isfinite(trial.value)]
     if len(ended) < fewest:
         raise TooFew(f"it takes {fewest} finished trial{'s' * (fewest > 1)}, and there are {len(ended)}")
@@ -48,15 +52,17 @@ def values(trials: Sequence[Trial]) -> list[float]:
     return [trial.value for trial in trials if trial.value is not None]
 
 
-def draw_history(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> Any:
-    """Every trial's value in the order of the search, and the best so far."""
+def draw_history(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> "Figure":
+    """The value of every trial in the order of their numbers, and the best value so far."""
+    from matplotlib.ticker import MaxNLocator
+
     best_of: Callable[[float, float], float] = min if mode == "min" else max
     ended = sorted(finished(trials), key=lambda trial: trial.number)
     figure, axes = canvas(6.4, 4.0)
     for status, (marker, color) in MARKS.items():
-        shown = [t for t in trials if t.status == status and t.value is not None and isfinite(t.value)]
+        shown = {t.number: t.value for t in trials if t.status == status and t.value is not None and isfinite(t.value)}
         if shown:
-            axes.scatter([t.number for t in shown], [t.value for t in shown], label=status, marker=marker, color=color)
+            axes.scatter(list(shown), list(shown.values()), label=status, marker=marker, color=color)
     best = list(accumulate(values(ended), best_of))
     axes.step([trial.number for trial in ended], best, where="post", color="C3", alpha=0.7, label="best so far")
     failed = [trial.number for trial in trials if trial.status == "failed"]
@@ -64,26 +70,28 @@ def draw_history(trials: Sequence[Trial], monitor: str, mode: str, space: Space)
         bottom = axes.get_xaxis_transform()
         axes.plot(failed, [0.03] * len(failed), "x", color="C3", transform=bottom, label="failed")
     if is_even_in_logarithm(values(ended)):
-        put_on_logarithm(axes)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+        use_logarithmic_scale(axes)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))  # the default's steps
     axes.set(xlabel="trial", ylabel=monitor)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=9)
     return figure
 
 
-def put_on_logarithm(axes: Any) -> None:
-    """With ticks such as 2 and 60 in place of powers of 10, of which there may be one or none."""
-    from matplotlib.ticker import LogFormatter
+def use_logarithmic_scale(axes: "Axes") -> None:
+    """Use ticks at 0.1, 0.2, 0.5 and so on where there are few powers of 10, or none."""
+    from matplotlib.ticker import LogLocator
 
     axes.set_yscale("log")
-    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        which(LogFormatter(minor_thresholds=(2, 0.5)))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e4 * low else (1,)))
+    axes.yaxis.set_major_formatter(lambda y, _: short(y))
+    axes.minorticks_off()
 
 
-def draw_importances(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> Any:
-    """The share of the values' variance that each key explains, by functional ANOVA (Hutter et al., 2014)."""
-    ended = finished(trials, FEWEST_TO_WEIGH)
+def draw_importances(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> "Figure":
+    """The fraction of the values' variance that each key explains, by functional ANOVA (Hutter et al., 2014)."""
+    ended = finished(trials, FEWEST_FOR_IMPORTANCES)
     swept = axes_of(ended, space)
     if len(swept) < 2:
         raise TooFew(f"it takes two keys that vary, and there {'is one' if swept else 'are none'}")
@@ -104,10 +112,10 @@ def importances(swept: Sequence[Axis], reached: Sequence[float]) -> dict[str, fl
 
     if len(set(reached)) == 1:
         raise TooFew("all trials came to the same value")
-    told = optuna.logging.get_verbosity()
+    verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study()
-    optuna.logging.set_verbosity(told)
+    optuna.logging.set_verbosity(verbosity)
     distributions = {each.label: each.distribution() for each in swept}
     for value, *given in zip(reached, *(each.values() for each in swept), strict=True):
         params = dict(zip(distributions, given, strict=True))
@@ -115,8 +123,8 @@ def importances(swept: Sequence[Axis], reached: Sequence[float]) -> dict[str, fl
     return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
 
 
-def draw_parallel_coordinates(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> Any:
-    """A line for each finished trial through the values it was given to the one it reached; the best on top."""
+def draw_parallel_coordinates(trials: Sequence[Trial], monitor: str, mode: str, space: Space) -> "Figure":
+    """A line for each finished trial, from its swept values to the value that it reached; the best lies on top."""
     ended = finished(trials, FEWEST_TO_COMPARE)
     columns = [*axes_of(ended, space), axis(monitor, list(map(repr, values(ended))))]
     figure, axes = canvas(1.2 + 1.5 * len(columns), 4.2)
@@ -136,7 +144,7 @@ def draw_parallel_coordinates(trials: Sequence[Trial], monitor: str, mode: str, 
     return figure
 
 
-def draw_columns(axes: Any, columns: Sequence[Axis]) -> None:
+def draw_columns(axes: "Axes", columns: Sequence[Axis]) -> None:
     for place, column in enumerate(columns):
         axes.axvline(place, color="0.3", linewidth=0.8)
         for height, text in column.ticks():
@@ -148,8 +156,8 @@ def draw_columns(axes: Any, columns: Sequence[Axis]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def canvas(width: float, height: float) -> tuple[Any, Any]:
-    """A figure of so many inches with one set of axes, apart from pyplot's global state."""
+def canvas(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """A figure of a size in inches with one set of axes. It does not use pyplot's global state."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")

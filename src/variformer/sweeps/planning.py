@@ -1,4 +1,4 @@
-"""What the command line of a sweep asks for."""
+"""The plan of a sweep: what its command line asks for."""
 
 import sys
 from collections.abc import Container, Mapping, Sequence
@@ -6,71 +6,75 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from ..config import ConfigError
-from ..config.classes.nearest import hint
-from ..config.classes.watched import watched
-from ..config.composing.compose import allow_packages
-from ..config.composing.overrides import typed
-from ..config.composing.repeating import config_of
-from ..config.composing.spelling import added
-from .directory import ELSEWHERE, folder_of, key_of
+from ..config.classes.attributes import monitored
+from ..config.composing.compose import allow_packages, plain_config
+from ..config.composing.overrides import as_written, set_or_add
+from ..config.composing.saved_configs import recorded_config
+from ..config.errors import did_you_mean
+from ..config.tree import Config
+from .directory import NOT_IDENTITY, Facts, folder_of, key_of
+from .trials import Study
 
-OWN = ("run_dir", "resume")  # what the sweep gives each trial
-CONFIG = "train"  # the config that trials compose, unless --config-name says another
+if TYPE_CHECKING:
+    from hydra.conf import HydraConf
+
+GIVEN = ("run_dir", "resume")  # keys that the sweep sets for each trial
+CONFIG = "train"  # the config that trials compose, unless --config-name gives another
 
 
 @dataclass(frozen=True)
 class Point:
-    """A trial to be: its number and the values that it takes, as the command line writes them."""
+    """A trial that is to run: its number and the swept values, as the command line writes them."""
 
     number: int
     overrides: dict[str, str]
-    search: dict[str, Any] = field(default_factory=dict)  # where a search keeps its record of this trial
+    search: Study = field(default_factory=Study)  # empty in a grid
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command line asks for: what all trials share, and what differs between them."""
+    """What all trials of a sweep have in common, and what differs between them."""
 
-    fixed: list[str]  # but for where the sweep runs
-    shared: list[str]  # with it
-    swept: dict[str, list[str]]  # of a grid
-    space: dict[str, Any] | None  # of a search, in Hydra's grammar
-    drawn_by: dict[str, Any] | None  # of a search, the nodes of its sampler and its pruner
+    fixed: list[str]  # overrides of all trials, without those that say where the sweep runs
+    shared: list[str]  # the same, with those
+    swept: dict[str, list[str]]  # of a grid: the values of each key
+    space: Config | None  # of a search: the values of each key, in Hydra's grammar
+    drawn_by: Config | None  # of a search: the nodes of its sampler and its pruner
     where: Path
-    repeats: bool = False  # a saved run, which may have keys that the default config has not
+    repeats: bool = False  # whether trials repeat a saved run, which may have keys that the default config lacks
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What makes it this sweep and no other; a grid may grow."""
+    def facts(self) -> Facts:
+        """What makes it this sweep and no other. The values of a grid are left out, since a grid may grow."""
         return {"fixed": sorted(self.fixed), "space": self.space, "drawn_by": self.drawn_by}
 
     def points(self) -> list[Point]:
-        """Of a grid, in the order of the command line, the last key changing fastest."""
+        """The points of a grid in the order of the command line; the last key changes fastest."""
         combinations = product(*self.swept.values())
         return [Point(i, dict(zip(self.swept, each, strict=True))) for i, each in enumerate(combinations)]
 
     def words(self, overrides: Mapping[str, str]) -> list[str]:
-        """A trial's values as Hydra takes them."""
+        """The swept values of a trial as Hydra accepts them."""
         words = [f"{key}={value}" for key, value in overrides.items()]
-        return [added(word) for word in words] if self.repeats else words
+        return [set_or_add(word) for word in words] if self.repeats else words
 
     def choices(self, keys: Sequence[str]) -> list[list[str]]:
-        """All combinations of overrides for those of the `keys` that are swept over named options."""
+        """All combinations of overrides of those `keys` that are swept over a list of values."""
         options = {key: self.options(key) for key in (self.space or self.swept) if key in keys}
         return [self.words(dict(zip(options, chosen, strict=True))) for chosen in product(*options.values())]
 
-    def one_by_one(self, keys: Container[str]) -> list[list[str]]:
-        """Overrides that take each option of those of the `keys` that are swept once, beside the others' first."""
+    def each_option_once(self, keys: Container[str]) -> list[list[str]]:
+        """Overrides that take each option of the swept `keys` once, beside the first option of the other keys."""
         options = {key: self.options(key) for key in (self.space or self.swept) if key in keys}
-        first = {key: there[0] for key, there in options.items() if there}
-        others = [first | {key: option} for key, there in options.items() for option in there[1:]]
+        first = {key: values[0] for key, values in options.items() if values}
+        others = [first | {key: option} for key, values in options.items() for option in values[1:]]
         return [self.words(chosen) for chosen in (first, *others)]
 
     def options(self, key: str) -> list[str]:
@@ -82,87 +86,89 @@ class Plan:
 
 
 def plan(arguments: Sequence[str], config: DictConfig) -> Plan:
-    """From the arguments of `variformer train -m` and the config they compose to. Raises ConfigError."""
+    """The plan of `variformer train -m` from its arguments and the config that they compose to. Raises ConfigError."""
     allow_packages(config.copy())
     overrides = OverridesParser.create().parse_overrides(list(arguments))
-    given = [each.key_or_group for each in overrides if each.key_or_group in OWN]
-    if given:
-        raise ConfigError([f"{name}: a sweep gives each trial its own; set sweep_dir for all" for name in given])
-    if config.get("validate_only"):
-        raise ConfigError(["validate_only: tells the plan of one run; leave out -m"])
-    if config.hydra.sweeper.n_jobs < 1:
-        raise ConfigError([f"hydra.sweeper.n_jobs: {config.hydra.sweeper.n_jobs} trials at once is no number of them"])
-    if any(argument.partition("=")[0] in ("--config-path", "-cp") for argument in sys.argv[1:]):
-        raise ConfigError(["--config-path: trials would not see it; add a folder of configs with --config-dir"])
-    if any(key_of(each) in ("hydra.sweep.dir", "hydra.sweep.subdir") for each in typed(config.hydra.overrides.hydra)):
-        raise ConfigError(["hydra.sweep: each trial has a folder that follows from its values; set sweep_dir for all"])
-    run = saved(config)
-    prefix = "" if run is None else "++"  # which `spelled` has put before the keys, and `words` puts there again
+    refuse_unfit(overrides, config)
+    run = repeated_config(config)
+    prefix = "" if run is None else "++"  # `spelled` has put it before the keys, and `words` does so again
     moving = {each.get_key_element().removeprefix(prefix): each for each in overrides if each.is_sweep_override()}
     shared = [each.input_line or "" for each in overrides if not each.is_sweep_override()]
-    fixed = [*flags(config.hydra), *(each for each in shared if key_of(each) not in ELSEWHERE)]
+    fixed = [*flags(config.hydra), *(each for each in shared if key_of(each) not in NOT_IDENTITY)]
     space = space_in(moving, {key_of(each) for each in shared}, config)
     swept = {key: values_of(each) for key, each in moving.items()} if space is None else {}
     require_keys([*(swept if space is None else space)], run or config, config.hydra.runtime.choices)
     name = config.hydra.runtime.choices.get("sweep") or str(config.name)
-    drawn_by = None if space is None else {kind: plain(config.hydra.sweeper[kind]) for kind in ("sampler", "pruner")}
-    own = folder_of(name, [sorted(fixed), space, sorted(swept.items()), *([drawn_by] if drawn_by else [])])
-    where = Path(config.sweep_dir or own)
+    drawn_by: Config | None = None
+    if space is not None:
+        drawn_by = {kind: plain_config(config.hydra.sweeper[kind], resolve=False) for kind in ("sampler", "pruner")}
+    default = folder_of(name, [sorted(fixed), space, sorted(swept.items()), *([drawn_by] if drawn_by else [])])
+    where = Path(config.sweep_dir or default)
     return Plan(fixed, shared, swept, space, drawn_by, where, repeats=run is not None)
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
-    """As dicts and lists, with interpolations as they are written."""
-    return OmegaConf.to_container(config, resolve=False)  # type: ignore[return-value]
+def refuse_unfit(overrides: Sequence[Override], config: DictConfig) -> None:
+    """Raises ConfigError for what a command line cannot ask of a sweep."""
+    given = [each.key_or_group for each in overrides if each.key_or_group in GIVEN]
+    if given:
+        raise ConfigError([f"{name}: a sweep sets it for each trial; set sweep_dir for all" for name in given])
+    if config.get("validate_only"):
+        raise ConfigError(["validate_only: shows the plan of one run; leave out -m"])
+    if config.hydra.sweeper.n_jobs < 1:
+        raise ConfigError([f"hydra.sweeper.n_jobs: {config.hydra.sweeper.n_jobs} is not a number of trials; set 1"])
+    if any(argument.partition("=")[0] in ("--config-path", "-cp") for argument in sys.argv[1:]):
+        raise ConfigError(["--config-path: trials would not see it; add a folder of configs with --config-dir"])
+    of_hydra = {key_of(each) for each in as_written(config.hydra.overrides.hydra)}
+    if of_hydra & {"hydra.sweep.dir", "hydra.sweep.subdir"}:
+        raise ConfigError(["hydra.sweep: the folder of a trial follows from its values; set sweep_dir for all"])
 
 
-def flags(hydra: Any) -> list[str]:
-    """What of a command line says where configs lie: every trial needs it too."""
+def flags(hydra: "HydraConf") -> list[str]:
+    """The words of a command line that say where configs lie. Every trial needs them, too."""
     folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
     name = hydra.job.config_name
     return [
         *([f"--config-name={name}"] if name != CONFIG else []),
         *(f"--config-dir={folder}" for folder in folders),
-        *(each for each in typed(hydra.overrides.hydra) if key_of(each) == "hydra.searchpath"),
+        *(each for each in as_written(hydra.overrides.hydra) if key_of(each) == "hydra.searchpath"),
     ]
 
 
-def saved(config: DictConfig) -> DictConfig | None:
-    """The config that trials start from where the command has `repeat=`: that of the run. Raises ConfigError."""
+def repeated_config(config: DictConfig) -> DictConfig | None:
+    """The config of the run that trials repeat; None without `repeat=`. Raises ConfigError if there is no such run."""
     try:
-        return OmegaConf.create(config_of(Path(config.repeat))) if config.get("repeat") else None
+        return OmegaConf.create(recorded_config(Path(config.repeat))) if config.get("repeat") else None
     except FileNotFoundError as error:
         raise ConfigError([str(error)]) from error
 
 
-def space_in(moving: Mapping[str, Override], fixed: AbstractSet[str], config: DictConfig) -> dict[str, Any] | None:
-    """What a search draws from: the sweeps of the command line, and hydra.sweeper.params but for what the command line
-    has `fixed`. None for a grid.
+def space_in(moving: Mapping[str, Override], fixed: AbstractSet[str], config: DictConfig) -> Config | None:
+    """The values that a search proposes, in Hydra's grammar; None for a grid.
+
+    They are the sweeps of the command line, and those of hydra.sweeper.params that the command line has not `fixed`.
     """
-    params = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}), resolve=True)
-    assert isinstance(params, dict)
+    params = plain_config(config.hydra.sweeper.params) if config.hydra.sweeper.params else {}
     if not params and all(each.is_discrete_sweep() for each in moving.values()):
         return None
-    drawn = {key: (each.input_line or "").partition("=")[2] for key, each in moving.items()}
-    space = {str(key): grammar for key, grammar in params.items() if key not in fixed} | drawn
+    space: Config = {str(key): grammar for key, grammar in params.items() if key not in fixed}
+    space |= {key: (each.input_line or "").partition("=")[2] for key, each in moving.items()}
     if not space:
-        raise ConfigError(["hydra.sweeper.params: the command line sets all that is searched; leave out -m and sweep="])
+        raise ConfigError(["hydra.sweeper.params: the command line sets every key; leave out -m and sweep="])
     return space
 
 
-def watched_by(config: DictConfig) -> tuple[str, str]:
-    """What the objective of a trial watches: the metric and min or max. Raises ConfigError for one that is unknown."""
-    objective: Any = OmegaConf.to_container((saved(config) or config).objective)
+def monitored_by(config: DictConfig) -> tuple[str, str]:
+    """The metric that a trial's objective monitors, and min or max. Raises ConfigError for an unknown objective."""
     try:
-        return watched(objective)
+        return monitored(plain_config((repeated_config(config) or config).objective))
     except LookupError as error:
         raise ConfigError([f"objective._target_: {error}"]) from error
 
 
 def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]) -> None:
-    """Raises ConfigError for keys that are neither in the config nor groups, with the nearest that are.
+    """Raises ConfigError, with a similar key, for keys that are neither in the config nor groups.
 
-    What a swept group holds is not known here: there each trial is checked when it composes.
+    Keys within a swept group are not known here. They are checked when the trial composes its config.
     """
     problems = []
     unknown = tuple(f"{key.replace('/', '.')}." for key in keys if key in groups)
@@ -170,13 +176,13 @@ def require_keys(keys: Sequence[str], config: DictConfig, groups: Container[str]
         if key.startswith(unknown) or key in groups or key[0] in "+~":
             continue
         if wrong := misspelled(key, config):
-            problems.append(f"{key}: no such key or group{hint(*wrong)}")
+            problems.append(f"{key}: no such key or group{did_you_mean(*wrong)}")
     if problems:
         raise ConfigError(problems)
 
 
 def misspelled(key: str, config: DictConfig) -> tuple[str, list[str]] | None:
-    """The first part of a dotted key that the config has not, if there is one, with those that it has there."""
+    """The first part of a full key that the config lacks, and the names that it has instead; None if it has all."""
     parts = key.split(".")
     for depth, part in enumerate(parts):
         section = OmegaConf.select(config, ".".join(parts[:depth])) if depth else config

@@ -1,4 +1,4 @@
-"""Starting the process of a trial, and ending it together with what it started."""
+"""The process of a trial: its start, and its end together with all processes that it started."""
 
 import contextlib
 import os
@@ -7,18 +7,28 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import IO, Any
+from dataclasses import dataclass
+from types import FrameType
+from typing import IO
 
 from ..parent import on_death_of_parent
 from .directory import SweepDirectory
 from .outcome import Ending
 
 POLL = 0.5  # seconds
-FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # from a scheduler; SIGINT goes through the sweep
+FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # a scheduler's; a SIGINT reaches the sweep's process
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a trial may take, and how long its process may take to end, in seconds."""
+
+    timeout: float | None
+    grace: float
 
 
 def start(command: list[str], log: IO[str], variables: dict[str, str], keep: int | None = None) -> subprocess.Popen:
-    """In a process group of its own, so that a Ctrl-C reaches it once, by way of the sweep. `keep` stays open in it."""
+    """Start a trial in its own process group, so that only the sweep sends it a Ctrl-C. The file `keep` stays open."""
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -32,18 +42,18 @@ def start(command: list[str], log: IO[str], variables: dict[str, str], keep: int
 
 
 def be_a_trial() -> None:
-    """Heed SIGINT, which a launcher's worker ignores, and save a checkpoint where the sweep is killed: Linux tells."""
+    """React to SIGINT, which a launcher's worker ignores, and on Linux also to the death of the sweep's process."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     on_death_of_parent(signal.SIGTERM)
 
 
-def attend(process: subprocess.Popen, sweep: SweepDirectory, timeout: float | None, grace: float) -> Ending:
-    """Wait for the end of a trial, or bring it about: when the sweep is stopped, or after `timeout` seconds.
+def wait_for(process: subprocess.Popen, sweep: SweepDirectory, limits: Limits) -> Ending:
+    """Wait for the end of a trial. End it when the sweep is stopped, or when its time is over.
 
-    A trial that is stopped takes the time it needs to save; one that hangs has `grace` seconds after SIGTERM. Other
-    processes that it started, such as ranks, end with it.
+    A trial that is stopped takes the time that it needs to save. One whose time is over has `limits.grace` seconds
+    after SIGTERM. Other processes that the trial started, such as ranks, end with it.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
     received: list[int] = []
     stop, overdue = None, False
     try:
@@ -52,14 +62,14 @@ def attend(process: subprocess.Popen, sweep: SweepDirectory, timeout: float | No
                 if stop is None and (stop := sweep.stopped_by()) is not None:
                     process.send_signal(stop)
                 if deadline is not None and time.monotonic() > deadline:
-                    end(process, grace)
+                    end(process, limits.grace)
                     overdue = True
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     stop = received[0] if received else stop
-    return Ending(process.returncode, stop, timeout if overdue else None, received[0] if received else None)
+    return Ending(process.returncode, stop, limits.timeout if overdue else None, received[0] if received else None)
 
 
 def ended(process: subprocess.Popen) -> bool:
@@ -79,9 +89,9 @@ def end(process: subprocess.Popen, grace: float) -> None:
 
 
 def forwarding(process: subprocess.Popen, received: list[int]) -> AbstractContextManager[None]:
-    """What a scheduler tells this process is told to the trial; `received` gets the signals, for later."""
+    """Send the signals of a scheduler on to the trial, and append them to `received`."""
 
-    def forward(signum: int, frame: object) -> None:
+    def forward(signum: int, frame: FrameType | None) -> None:
         received.append(signum)
         process.send_signal(signum)
 
@@ -89,7 +99,8 @@ def forwarding(process: subprocess.Popen, received: list[int]) -> AbstractContex
 
 
 @contextlib.contextmanager
-def handled(signals: Iterable[signal.Signals], handler: Callable[[int, Any], None]) -> Iterator[None]:
+def handled(signals: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Within it, `handler` receives the signals."""
     before = {each: signal.signal(each, handler) for each in signals}
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a sweep leaves behind: a table on screen and as csv, the best trial as a command line, and pictures."""
+"""The report of a sweep: a table on screen and as csv, the best trial as a command line, and pictures."""
 
 import csv
 import io
@@ -19,16 +19,16 @@ from .trials import Trial
 
 ORDER = ("done", "pruned", "preempted", "running", "failed")
 MOST_ON_SCREEN = 40  # trials.csv has them all
-WIDTH_OF_LOGS = 160  # where the output is no terminal and lines are not wrapped
+WIDTH_OF_LOGS = 160  # if the output is no terminal, which would wrap lines
 
 
 def report(
     sweep: Path, trials: Sequence[Trial], *, monitor: str, mode: str, command: Sequence[str], space: Space | None = None
 ) -> None:
-    """Tell and keep what became of a sweep, in its folder `sweep`.
+    """Print the outcome of a sweep and write it into its folder `sweep`.
 
     `monitor` is the metric's full name, such as val/loss, and `mode` says whether its min or max is best. `command` are
-    the words that start a trial, without the values that are swept. `space` gives a search's pictures their axes.
+    the words that start a trial, without the swept values. `space` gives the ends of the axes in a search's pictures.
     """
     ranked = rank(trials, mode)
     width = None if sys.stdout.isatty() else WIDTH_OF_LOGS
@@ -43,7 +43,7 @@ def report(
 
 
 def rank(trials: Sequence[Trial], mode: str) -> list[Trial]:
-    """The best first; then those without a number, those that did not finish, and last those that failed."""
+    """The best first; then trials without a value, those that did not finish, and last those that failed."""
 
     def place(trial: Trial) -> tuple[int, float, int]:
         value = trial.value if trial.value is not None and isfinite(trial.value) else None
@@ -60,7 +60,7 @@ def table(ranked: Sequence[Trial], monitor: str) -> Table:
         grid.add_column(name, justify="right")
     grid.add_column("status", overflow="fold")
     for trial in ranked:
-        status = f"{trial.status}: {gist(trial.error)}" if trial.error else trial.status
+        status = f"{trial.status}: {summary(trial.error)}" if trial.error else trial.status
         numbers = ["" if value is None else short(value) for value in (trial.value, trial.steps)]
         values = [short(trial.overrides.get(key, "-")) for key in keys]
         style = {"done": None, "failed": "red"}.get(trial.status, "dim")
@@ -73,28 +73,27 @@ def swept_keys(trials: Sequence[Trial]) -> list[str]:
 
 
 def write_csv(path: Path, ranked: Sequence[Trial], monitor: str) -> None:
-    """One row per trial with its values in full, in the order of the table."""
+    """One row per trial with all digits of its values, in the order of the table."""
     keys = swept_keys(ranked)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["trial", *keys, monitor, "steps", "seconds", "status", "run_dir", "error"])
     for trial in ranked:
         values = [trial.overrides.get(key, "") for key in keys]
-        ended = [trial.value, trial.steps, trial.seconds, trial.status, trial.path, gist(trial.error or "")]
+        ended = [trial.value, trial.steps, trial.seconds, trial.status, trial.path, summary(trial.error or "")]
         writer.writerow([trial.number, *values, *ended])
     write_text(path, text.getvalue())
 
 
 def best_lines(sweep: Path, ranked: Sequence[Trial], monitor: str, mode: str, command: Sequence[str]) -> list[str]:
-    """What to say of the best finished trial, which best.json keeps; there is none where no trial finished."""
+    """Lines on the best finished trial, which is also written to best.json."""
     best = next((t for t in ranked if t.status == "done" and t.value is not None and isfinite(t.value)), None)
     if best is None:
         (sweep / "best.json").unlink(missing_ok=True)
-        return [f"no trial finished with a value of {monitor}: there is no best one"]
+        return [f"no trial finished with a value of {monitor}: there is no best trial"]
     again = shlex.join([*command, *(f"{key}={value}" for key, value in best.overrides.items())])
     facts = {"trial": best.number, "monitor": monitor, "mode": mode, "value": best.value, "steps": best.steps}
-    told = facts | {"overrides": best.overrides, "run_dir": str(best.path), "command": again}
-    write_json(sweep / "best.json", told)
+    write_json(sweep / "best.json", facts | {"overrides": best.overrides, "run_dir": str(best.path), "command": again})
     return [
         f"best: trial {best.number}, {monitor} {short(best.value or 0.0)}, in {best.path}",
         f"to train it again:\n  {again}",
@@ -103,12 +102,12 @@ def best_lines(sweep: Path, ranked: Sequence[Trial], monitor: str, mode: str, co
 
 def counts(trials: Sequence[Trial]) -> str:
     found = {status: sum(trial.status == status for trial in trials) for status in ORDER}
-    told = ", ".join(f"{count} {status}" for status, count in found.items() if count)
-    return f"{len(trials)} trials: {told}" if told else "no trials"
+    text = ", ".join(f"{count} {status}" for status, count in found.items() if count)
+    return f"{len(trials)} trials: {text}" if text else "no trials"
 
 
-def gist(error: str) -> str:
-    """The one line of an error that says what it is: a traceback's last, or else the first."""
+def summary(error: str) -> str:
+    """The line of an error that says what it is: the last one of a traceback, else the first one."""
     lines = [line for line in error.splitlines() if line.strip()]
     if not lines:
         return ""

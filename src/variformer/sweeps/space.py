@@ -1,26 +1,34 @@
-"""The grammar of a search, which is Hydra's, and what Optuna makes of it.
+"""The values that a search proposes: from Hydra's grammar for sweeps to the distributions of Optuna.
 
-`interval(0, 1)` is any number between two, and `int(interval(1, 8))` any whole one; `tag(log, interval(1e-5, 1e-2))` is
-drawn evenly in its logarithm; `range(0, 9, 3)` is 0, 3 or 6; `choice(a, b)` or `a,b` is one of those named.
+`interval(0, 1)` is any number between the two, and `int(interval(1, 8))` any whole number. `tag(log, interval(1e-5,
+1e-2))` is uniform in the logarithm. `range(0, 9, 3)` is 0, 3 or 6. `choice(a, b)` and `a,b` are one of the values.
 """
 
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    IntervalSweep,
+    Override,
+    ParsedElementType,
+    RangeSweep,
+    Transformer,
+)
 from hydra.errors import HydraException
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ..config import ConfigError
+from ..config.tree import Value
 
 Space: TypeAlias = dict[str, BaseDistribution]  # by key, as on the command line: optimizer.lr, model/positions, +a.b
 
 
-def space_of(params: Mapping[str, Any], place: str = "hydra.sweeper.params") -> Space:
-    """A mapping of keys to grammar, as a file in conf/sweep/ has it. Raises ConfigError that lists all problems."""
+def space_of(params: Mapping[str, Value], place: str = "hydra.sweeper.params") -> Space:
+    """The space of keys and grammar, as a file in conf/sweep/ has them. Raises ConfigError that lists all problems."""
     parser, overrides, problems = OverridesParser.create(), [], []
     for key, grammar in params.items():
         if isinstance(grammar, Mapping):
@@ -37,7 +45,7 @@ def space_of(params: Mapping[str, Any], place: str = "hydra.sweeper.params") -> 
 
 
 def collected(overrides: Iterable[Override], problems: list[str], prefix: str = "") -> Space:
-    """The space of all `overrides` that have a distribution; what is wrong with the others is added to `problems`."""
+    """The space of the `overrides`. The problem of each override without a distribution is added to `problems`."""
     space: Space = {}
     for override in overrides:
         try:
@@ -48,11 +56,11 @@ def collected(overrides: Iterable[Override], problems: list[str], prefix: str = 
 
 
 def distribution(override: Override) -> BaseDistribution:
-    """What one override draws from; a plain value is a choice of one. Raises ValueError that says what to mend."""
+    """The distribution of an override. A plain value is a choice of one. Raises ValueError that says what to change."""
     value = override.value()
     tags: set[str] = getattr(value, "tags", set())
     if tags - {"log"}:
-        raise ValueError(f"the tag {min(tags - {'log'})} means nothing here; there is only log")
+        raise ValueError(f"the tag {min(tags - {'log'})} is unknown; the only tag is log")
     if isinstance(value, IntervalSweep):
         return interval(value, log="log" in tags)
     if isinstance(value, RangeSweep):
@@ -60,10 +68,11 @@ def distribution(override: Override) -> BaseDistribution:
     if tags:
         raise ValueError("only an interval or a range can be tagged log")
     if not override.is_sweep_override():
+        assert not isinstance(value, ChoiceSweep)
         return CategoricalDistribution([category(value)])
     choices = [category(each) for each in override.sweep_iterator()]
     if not choices:
-        raise ValueError("has nothing to choose from")
+        raise ValueError("has no value to choose from; give at least one")
     return CategoricalDistribution(list(dict.fromkeys(choices)))
 
 
@@ -80,7 +89,7 @@ def interval(sweep: IntervalSweep, log: bool) -> BaseDistribution:
 
 
 def stepped(sweep: RangeSweep, log: bool) -> BaseDistribution:
-    """As in Hydra, the end of a range is not part of it."""
+    """The distribution of a range. As in Hydra, its end is not part of it."""
     first, stop, step = (Decimal(str(each)) for each in (sweep.start, sweep.stop, sweep.step))  # 8 * 0.1 is not 0.8
     count = math.ceil((stop - first) / step) if step else 0
     if count < 1:
@@ -93,15 +102,15 @@ def stepped(sweep: RangeSweep, log: bool) -> BaseDistribution:
     return FloatDistribution(float(low), float(high), step=float(abs(step)))
 
 
-def category(value: Any) -> Any:
-    """Numbers and booleans as they are, so that they can be told apart; anything else as an override spells it."""
+def category(value: ParsedElementType) -> bool | int | float | str:
+    """A number or a boolean as it is, so that they stay different; anything else as an override writes it."""
     return value if isinstance(value, bool | int | float) else Transformer.str(value)
 
 
-def text(value: Any) -> str:
-    """A value that was drawn, as the command line writes it."""
+def text(value: object) -> str:
+    """A proposed value as the command line writes it."""
     if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
+        return "null" if value is None else str(value).lower()
     return repr(value) if isinstance(value, float) else str(value)
 
 

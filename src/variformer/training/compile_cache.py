@@ -1,32 +1,38 @@
 """What torch keeps of compilations for later runs, without what a killed one has left behind.
 
 torch takes any file that is there for a finished one. Half a library then ends every later run that needs it with "file
-too short", and half a precompiled header keeps all of them from compiling.
+too short", and half a precompiled header keeps all of them from compiling. A compiler works in a build folder beside
+the file that it writes, and torch removes that folder when the file is finished. Where one is left, the file is not.
 """
 
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-WORKSHOP = "_CxxBuild"  # ends the name of the folder in which a compiler works, and which goes when it is done
-MADE = (".so", ".o", ".gch")
+BUILD_FOLDER = "_CxxBuild"  # ends the name of torch's build folders
+SUFFIXES = (".so", ".o", ".gch")  # of the files that compilers write
 
 
 def remove_unfinished() -> None:
-    """Remove what torch's compilers were killed at."""
+    """Remove the files that a compiler was writing when it was killed."""
     from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
-    remove_in(Path(cache_dir()), "*/*.main")
-    remove_in(Path(default_cache_dir(), "precompiled_headers"), "*")  # whatever TORCHINDUCTOR_CACHE_DIR says
+    headers = Path(default_cache_dir(), "precompiled_headers")  # TORCHINDUCTOR_CACHE_DIR does not move it
+    remove(Path(cache_dir()).glob(f"??/*{BUILD_FOLDER}"), Path(cache_dir(), "locks"))
+    remove(headers.glob(f"*{BUILD_FOLDER}"), headers / "locks")
 
 
-def remove_in(cache: Path, pattern: str) -> None:
-    """Remove the files whose workshop is still there, but not those that a compiler is writing just now."""
-    for workshop in cache.glob(pattern + WORKSHOP):
-        lock = FileLock(cache / "locks" / f"{workshop.name.partition('.')[0]}.lock", timeout=0)
-        with suppress(Timeout), lock:  # torch's own, held while it compiles
-            for suffix in MADE:
-                workshop.with_name(workshop.name.removesuffix(WORKSHOP) + suffix).unlink(missing_ok=True)
-            shutil.rmtree(workshop, ignore_errors=True)
+def remove(builds: Iterable[Path], locks: Path) -> None:
+    """Remove the files of these build folders, except those that a compiler is writing just now."""
+    for build in builds:
+        name = build.name.removesuffix(BUILD_FOLDER)
+        key, _, kind = name.partition(".")
+        if kind == "optimized":  # written under the lock of another file
+            continue
+        with suppress(Timeout), FileLock(locks / f"{key}.lock", timeout=0):  # torch holds it while it compiles
+            for suffix in SUFFIXES:
+                build.with_name(name + suffix).unlink(missing_ok=True)
+            shutil.rmtree(build, ignore_errors=True)

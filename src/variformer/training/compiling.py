@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def usable_mode(mode: str, device: torch.device) -> str:
-    """`mode`, or "none" with a warning where a trial compilation fails: a run is then slower, and just as right."""
+    """`mode`, or "none" with a warning where a trial compilation fails; results are then the same, only later."""
     if mode == "none":
         return mode
     try:

@@ -6,23 +6,25 @@ from typing import Any
 import lightning as L
 from torch.utils.data import DataLoader
 
+from ..data.contracts import DataSet, Split
 from ..data.loader import Collator, Keyed, end_workers, loader
-from ..data.order import EvaluationOrder, RepeatedBatch, Share, TrainingOrder, drawn
+from ..data.order import BatchPart, EvaluationOrder, RepeatedBatch, TrainingOrder, chosen_indices
 from ..objectives.objective import Batch, Objective
+from ..samples import View
 
 
 class DataModule(L.LightningDataModule):
     """`data` gives the splits, `objective` reads and collates them.
 
     The global batch is what all devices see in one optimizer step; a device takes `micro` samples at a time. Validation
-    takes `validation_samples`, drawn over the whole split: the same ones for any batches and devices.
+    takes `validation_samples`, chosen over the whole split: the same ones for any batches and devices.
     """
 
     training_order = TrainingOrder
 
     def __init__(
         self,
-        data: Any,
+        data: DataSet[Any],
         objective: Objective,
         *,
         seed: int,
@@ -45,7 +47,7 @@ class DataModule(L.LightningDataModule):
             seed=self.seed,
             batch=self.global_batch,
             steps=self.max_steps,
-            share=self.share(self.micro_batch),
+            part=self.part(self.micro_batch),
             start=self.start,
         )
         return self.loader(self.training_view, order)
@@ -56,16 +58,16 @@ class DataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader:
         return self.evaluation_loader("test")
 
-    def evaluation_loader(self, split: str, limit: int | None = None) -> DataLoader:
+    def evaluation_loader(self, split: Split, limit: int | None = None) -> DataLoader:
         view = self.view(split)
-        return self.loader(view, EvaluationOrder(drawn(len(view), limit), self.share(self.eval_batch)))
+        return self.loader(view, EvaluationOrder(chosen_indices(len(view), limit), self.part(self.eval_batch)))
 
     @cached_property
-    def training_view(self) -> Any:
+    def training_view(self) -> View[Any]:
         """Built once: of a large corpus it takes time and memory."""
         return self.view("train")
 
-    def view(self, split: str) -> Any:
+    def view(self, split: Split) -> View[Any]:
         view = self.objective.view(self.data.split(split))
         if len(view) == 0:
             raise ValueError(f"the {split} split has no samples: give it more documents, or use a shorter length")
@@ -78,14 +80,14 @@ class DataModule(L.LightningDataModule):
     def on_exception(self, exception: BaseException) -> None:
         end_workers()
 
-    def loader(self, view: Any, order: TrainingOrder | EvaluationOrder) -> DataLoader:
+    def loader(self, view: View[Any], order: TrainingOrder | EvaluationOrder) -> DataLoader:
         pin = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return loader(view, order, self.objective.collate, seed=self.seed, workers=self.workers, pin_memory=pin)
 
-    def share(self, micro: int) -> Share:
+    def part(self, micro: int) -> BatchPart:
         if self.trainer is None:
-            return Share(micro)
-        return Share(micro, self.trainer.global_rank, self.trainer.world_size)
+            return BatchPart(micro)
+        return BatchPart(micro, self.trainer.global_rank, self.trainer.world_size)
 
     def state_dict(self) -> dict[str, Any]:
         seen = self.trainer.global_step * self.global_batch if self.trainer is not None else self.start

@@ -4,25 +4,25 @@ You et al., 2019, "Large Batch Optimization for Deep Learning: Training BERT in 
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..ranges import BelowOne, NotNegative
+from .optimizer import Closure, ParameterGroup
 
 __all__ = ["Lamb"]
 
 
 class Lamb(torch.optim.Optimizer):
-    """Adam's step with decoupled weight decay, as long as `lr` times the matrix that it changes.
+    """Adam's step with decoupled weight decay, scaled to the norm of the matrix that it changes, times `lr`.
 
-    As in the authors' code, vectors (biases, norms) take Adam's step as it is.
+    Vectors (biases, norms) take Adam's step unscaled, as in the authors' code.
     """
 
     def __init__(
         self,
-        params: Iterable[dict[str, Any]],
+        params: Iterable[ParameterGroup],
         *,
         lr: NotNegative = 1.76e-3,
         beta1: BelowOne = 0.9,
@@ -34,7 +34,7 @@ class Lamb(torch.optim.Optimizer):
         super().__init__(list(params), defaults)
 
     @torch.no_grad()
-    def step(self, closure=None):  # type: ignore[override]
+    def step(self, closure: Closure | None = None) -> float | None:  # type: ignore[override]
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -46,7 +46,7 @@ class Lamb(torch.optim.Optimizer):
                     parameter.sub_(group["lr"] * trust(parameter, update) * update)
         return loss
 
-    def adam(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
+    def adam(self, parameter: Tensor, group: ParameterGroup) -> Tensor:
         """The gradient's moving mean over the root of its moving square, both without their bias to zero."""
         state, gradient = self.state[parameter], parameter.grad
         if not state:

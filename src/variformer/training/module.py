@@ -3,16 +3,21 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-import lightning as L
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics import Metric
 
 from ..layers import Block, Transformer
 from ..objectives.objective import Batch, Objective, Scores
+from .callback import StepSkipped, run_callbacks
 from .compiling import usable_mode
-from .devices.sharding import ShardedStrategy, whole
-from .non_finite.tracing import StepSkipped
-from .optimizer import EARLIER_GROUPS, decay_groups, group_sizes, keep_own
+from .contract import State, TrainingModule
+from .devices.sharding import ShardedStrategy, full_tensor
+from .loss_scale import loss_scaler
+from .optimizer import EARLIER_GROUPS, ParameterGroups, decay_groups, group_sizes, keep_own
 from .rates import Rates
 from .ratios import RatioMetric
 from .record import record
@@ -22,42 +27,40 @@ from .weighting import Weighting
 Compile = Literal["none", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 
 
-class Training(L.LightningModule):
-    """A model and the objective that trains it; without an optimizer, one that is evaluated alone.
-
-    `latest` are the last training batch's scores, and `results` the metrics of each evaluated split, by name.
-    """
+class Training(TrainingModule):
+    """A model and the objective that trains it. Without an optimizer it can only be evaluated."""
 
     def __init__(
         self,
         model: nn.Module,
         objective: Objective,
-        optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        optimizer: Callable[[ParameterGroups], Optimizer] | None = None,
         schedule: Schedule | None = None,
         *,
-        parameter_groups: Callable[[nn.Module], list[dict[str, Any]]] = decay_groups,
+        parameter_groups: Callable[[nn.Module], ParameterGroups] = decay_groups,
         clip: float | None = None,
         compile: Compile = "none",
         checkpointing: bool = False,
-        metrics: dict[str, nn.Module] | None = None,
+        metrics: dict[str, Metric] | None = None,
     ):
         super().__init__()
         self.model, self.objective = model, objective
         self.optimizer, self.schedule, self.parameter_groups = optimizer, schedule or Constant(), parameter_groups
         self.clip, self.compile_mode, self.checkpointing = clip, compile, checkpointing
-        self.metrics: Any = nn.ModuleDict(metrics or {})  # of torchmetrics, beside the objective's own
+        self.metrics = nn.ModuleDict(metrics or {})  # of torchmetrics, besides the objective's own
         self.sums: dict[str, RatioMetric] = {}
         self.results: dict[str, dict[str, float]] = {}
         self.latest: Scores | None = None
         self.gradient_norm: Tensor | None = None
+        self.validated_step = 0
         self.weighting = Weighting()
-        self.before_step: Callable[[], None] | None = None  # may raise StepSkipped
         self.configured = False
 
     def configure_model(self) -> None:
         """Checkpoint, compile and shard block by block: every block has the same code, so it compiles once.
 
-        In place, so that the names in checkpoints stay those of the model. Lightning calls this before every stage.
+        It works in place, so that the names in checkpoints stay those of the model. Lightning calls it before every
+        stage.
         """
         if not self.configured:
             self.configured = True
@@ -79,7 +82,7 @@ class Training(L.LightningModule):
         return self.latest.loss if alone else self.weighting.weigh(self.latest, batch, self.objective)
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Uncompiled: the last batch may be short, and a run's numbers are then those of any later evaluation."""
+        """Runs uncompiled, because the last batch may be short: so a later evaluation gives the same numbers."""
         with torch.compiler.set_stance("force_eager"):
             scores = self.objective(self.model, batch)
         for name, ratio in scores.ratios.items():
@@ -88,35 +91,39 @@ class Training(L.LightningModule):
             if not any(batch["epoch"]):  # else another device's sample, seen a second time
                 self.sums[name].update(ratio.total, ratio.count)
         if scores.answers is not None and not any(batch["epoch"]):
-            for metric in self.metrics.values():
+            for metric in self.own_metrics().values():
                 metric.update(*scores.answers)
+
+    def own_metrics(self) -> dict[str, Metric]:
+        return {name: metric for name, metric in self.metrics.items() if isinstance(metric, Metric)}
 
     test_step = validation_step
 
     def on_validation_epoch_end(self) -> None:
+        self.validated_step = self.trainer.global_step
         self.finish("val")
 
     def on_test_epoch_end(self) -> None:
         self.finish("test")
 
     def finish(self, split: str) -> None:
-        """The split's metrics, over all batches and devices, to whoever watches them."""
+        """Record the split's metrics, over all batches and devices."""
         means = {name: metric.compute().item() for name, metric in self.sums.items()}
         self.sums.clear()
         self.results[split] = means | self.objective.derive(means)
-        for name, metric in self.metrics.items():
+        for name, metric in self.own_metrics().items():
             self.results[split][name] = float(metric.compute())
             metric.reset()
         named = {f"{split}/{name}": value for name, value in self.results[split].items()}
         self.log_dict({k: torch.tensor(v) for k, v in named.items()}, logger=False)
         record(self.trainer, named)
 
-    def new_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+    def new_optimizer(self, model: nn.Module) -> Optimizer:
         assert self.optimizer is not None
         return self.optimizer(self.parameter_groups(model))
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Group the parameters as the run did when it began; its optimizer is built after this."""
+    def on_load_checkpoint(self, checkpoint: State) -> None:
+        """Group the parameters as the run did when it began. Lightning calls it before it builds the optimizer."""
         saved = [group_sizes(state["param_groups"]) for state in checkpoint.get("optimizer_states", [])]
         if saved == [group_sizes(self.parameter_groups(self.model))]:
             return
@@ -124,29 +131,39 @@ class Training(L.LightningModule):
             if saved == [group_sizes(groups(self.model))]:
                 self.parameter_groups = groups
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = self.new_optimizer(self.model)
         total = self.trainer.max_steps
         optimizer.register_load_state_dict_pre_hook(keep_own)
         schedule = Rates(optimizer, lambda step: self.schedule(step, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Lightning's; where `before_step` calls it off, weights and the optimizer's state stay as they are."""
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Lightning's step. If a callback skips it, weights and the optimizer's state stay as they are."""
         try:
-            super().optimizer_step(*args, **kwargs)
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         except StepSkipped:
-            scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-            if scaler is not None:
+            if (scaler := loss_scaler(self.trainer)) is not None:
                 scaler.update()
 
-    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
-        """Clip by the global norm, which is kept for the curves; with fp16, after undoing the loss scale."""
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the global norm and keep it for the curves; with fp16, after undoing the loss scale."""
+        scaler = loss_scaler(self.trainer)
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
             scaler.unscale_(optimizer)
-        self.weighting.settle(self.trainer, self)
+        self.weighting.divide_gradients(self.trainer, self)
         limit = float("inf") if self.clip is None else self.clip
-        self.gradient_norm = whole(nn.utils.clip_grad_norm_(self.parameters(), limit))
-        if self.before_step is not None:
-            self.before_step()
+        self.gradient_norm = full_tensor(nn.utils.clip_grad_norm_(self.parameters(), limit))
+        for callback in run_callbacks(self.trainer):
+            callback.before_step(self.trainer, self)

@@ -1,6 +1,6 @@
 """Which parameters are updated how: decay groups, AdamW, SGD, and Muon for the hidden matrices."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -8,26 +8,30 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from ..ranges import BelowOne, NotNegative
-from .devices.sharding import like, whole
+from .contract import State
+from .devices.sharding import full_tensor, shard_like
 
 __all__ = ["SGD", "AdamW", "Muon"]
 
+ParameterGroup = dict[str, Any]  # "params", and by name the hyperparameters that are the group's own
+ParameterGroups = list[ParameterGroup]
+Closure = Callable[[], float]
 
-def decay_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Matrices decay; biases, norms and other vectors do not.
 
-    Each part of a model may name parameters: those of `undecayed()` do not decay, and those of `hidden_matrices()` are
-    a group of their own.
+def decay_groups(model: nn.Module) -> ParameterGroups:
+    """Matrices decay. Biases, norms and other vectors do not, and neither does what a part names as `undecayed()`.
+
+    Hidden matrices, a group of their own, are those that a part names as `hidden_matrices()`.
     """
     return grouped(model, named(model, "undecayed"), named(model, "hidden_matrices"))
 
 
-def decay_groups_of_before(model: nn.Module) -> list[dict[str, Any]]:
+def decay_groups_of_before(model: nn.Module) -> ParameterGroups:
     """The groups of runs that began when every matrix decayed."""
     return grouped(model, set(), named(model, "hidden_matrices"))
 
 
-def decay_groups_of_parts(model: nn.Module) -> list[dict[str, Any]]:
+def decay_groups_of_parts(model: nn.Module) -> ParameterGroups:
     """The groups of runs that began when a model as a whole could name no hidden matrices (ModernBERT)."""
     return grouped(model, named(model, "undecayed"), named(model, "hidden_matrices", itself=False))
 
@@ -41,13 +45,13 @@ def named(model: nn.Module, method: str, itself: bool = True) -> set[int]:
     return {id(parameter) for part in parts for parameter in getattr(part, method, list)()}
 
 
-def grouped(model: nn.Module, exempt: set[int], inside: set[int]) -> list[dict[str, Any]]:
+def grouped(model: nn.Module, exempt: set[int], inside: set[int]) -> ParameterGroups:
     parameters = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in parameters if p.dim() >= 2 and id(p) not in exempt]
     hidden = [p for p in matrices if p.dim() == 2 and id(p) in inside]
     others = [p for p in matrices if not (p.dim() == 2 and id(p) in inside)]
     vectors = [p for p in parameters if p.dim() < 2 or id(p) in exempt]
-    groups: list[dict[str, Any]] = [
+    groups: ParameterGroups = [
         {"params": hidden, "name": "hidden matrices"},
         {"params": others, "name": "embeddings and heads"},
         {"params": vectors, "name": "vectors", "weight_decay": 0.0},
@@ -55,18 +59,18 @@ def grouped(model: nn.Module, exempt: set[int], inside: set[int]) -> list[dict[s
     return [group for group in groups if group["params"]]
 
 
-def group_sizes(groups: Iterable[dict[str, Any]]) -> list[int]:
+def group_sizes(groups: Iterable[ParameterGroup]) -> list[int]:
     return [len(group["params"]) for group in groups]
 
 
-def hyperparameters(group: dict[str, Any]) -> dict[str, Any]:
-    """Those of a group of parameters; `lr` is the peak, whatever the schedule makes of it."""
+def hyperparameters(group: ParameterGroup) -> ParameterGroup:
+    """The hyperparameters of a group of parameters. `lr` is the peak of the schedule."""
     peak = group.get("initial_lr", group["lr"])
     return {key: value for key, value in group.items() if key not in ("params", "initial_lr")} | {"lr": peak}
 
 
-def keep_own(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint's state, with the hyperparameters that the optimizer was built with; for its load_state_dict."""
+def keep_own(optimizer: torch.optim.Optimizer, state: State) -> State:
+    """The state of a checkpoint, but with the hyperparameters that the optimizer was built with."""
     own = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
     groups = state["param_groups"]
     return state | {"param_groups": [group | ours for group, ours in zip(groups, own, strict=True)]}
@@ -77,7 +81,7 @@ class AdamW(torch.optim.AdamW):
 
     def __init__(
         self,
-        params: Iterable[dict[str, Any]],
+        params: Iterable[ParameterGroup],
         *,
         lr: NotNegative = 1e-3,
         beta1: BelowOne = 0.9,
@@ -97,7 +101,7 @@ class SGD(torch.optim.SGD):
 
     def __init__(
         self,
-        params: Iterable[dict[str, Any]],
+        params: Iterable[ParameterGroup],
         *,
         lr: NotNegative = 0.1,
         momentum: BelowOne = 0.9,
@@ -116,7 +120,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[dict[str, Any]],
+        params: Iterable[ParameterGroup],
         *,
         lr: NotNegative = 0.02,
         momentum: BelowOne = 0.95,
@@ -135,7 +139,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"lr": lr, **defaults})
 
     @torch.no_grad()
-    def step(self, closure=None):  # type: ignore[override]
+    def step(self, closure: Closure | None = None) -> float | None:  # type: ignore[override]
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -144,7 +148,7 @@ class Muon(torch.optim.Optimizer):
             group["params"] and (self.step_muon if group["orthogonal"] else self.step_adamw)(group)
         return loss
 
-    def step_muon(self, group: dict[str, Any]) -> None:
+    def step_muon(self, group: ParameterGroup) -> None:
         by_shape: dict[torch.Size, list[Tensor]] = {}
         for parameter in group["params"]:
             if parameter.grad is not None:
@@ -154,13 +158,13 @@ class Muon(torch.optim.Optimizer):
             momenta = [self.state_of(p, "momentum") for p in parameters]
             torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
             nesterov = torch._foreach_lerp(gradients, momenta, group["momentum"])
-            matrices = torch.stack([whole(matrix) for matrix in nesterov])
+            matrices = torch.stack([full_tensor(matrix) for matrix in nesterov])
             updates = orthogonalise(matrices) * max(1.0, shape[0] / shape[1]) ** 0.5
             torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-            shares = [like(update, parameter) for update, parameter in zip(updates, parameters, strict=True)]
-            torch._foreach_add_(parameters, shares, alpha=-group["lr"])
+            parts = [shard_like(update, parameter) for update, parameter in zip(updates, parameters, strict=True)]
+            torch._foreach_add_(parameters, parts, alpha=-group["lr"])
 
-    def step_adamw(self, group: dict[str, Any]) -> None:
+    def step_adamw(self, group: ParameterGroup) -> None:
         parameters = [p for p in group["params"] if p.grad is not None]
         adamw(
             parameters,

@@ -1,32 +1,25 @@
-"""The place of each callback among the others, which Lightning calls one after the other at every event."""
+"""The place of each callback among the others. Lightning calls them one after the other at every event."""
 
-from collections.abc import Iterable
 from enum import IntEnum, auto
-
-from lightning import Callback
 
 
 class Order(IntEnum):
-    """A callback names its place as the class attribute `order`; one that names none is OTHER."""
+    """Places from the first to the last. A callback names its own as the class attribute `order`.
 
-    CHECK = auto()  # first: nothing shows or saves a state that is not finite
-    SHOW = auto()  # reads what a step or a validation left, and changes nothing
-    OTHER = auto()  # a user's own and Lightning's: while the average is in place, and before their state is saved
-    STOP = auto()  # ends the training: the checkpoint of that step holds the decision
+    A callback of a user, or one of Lightning's, has the place OTHER: the moving average is in place then, and
+    checkpoints are written later.
+    """
+
+    CHECK = auto()  # stops what is not finite, before anything shows or saves it
+    MEASURE = auto()  # takes numbers of a step
+    SHOW = auto()  # shows what a step or a validation left
+    OTHER = auto()  # a user's own and Lightning's
+    STOP = auto()  # ends the training; the checkpoint of the same step holds the decision
     BEST = auto()  # saves the weights that were validated, so the average is still in place
-    AVERAGE = auto()  # takes its average back: after those that use it, before the weights are saved
-    SAVE = auto()  # after all whose state a step or a validation changes
-    RANDOM = auto()  # restores the generators after all that draw from them in a validation
-    RESUME = auto()  # validates when a resumed run starts, for which all others are ready by then
-    LEAVE = auto()  # ends the process on a signal, once all else of the step is done
-    TRIAL = auto()  # tries micro batches in its setup, when signals are already noted for later
-
-
-def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
-    """Sorted by place; those of one place stay as they were."""
-    return sorted(callbacks, key=place)
-
-
-def place(callback: Callback) -> Order:
-    named = getattr(callback, "order", None)
-    return named if isinstance(named, Order) else Order.OTHER
+    AVERAGE = auto()  # takes its average back after all that use it, before the weights are saved
+    SAVE = auto()  # writes checkpoints, after all whose state a step or a validation changes
+    RANDOM = auto()  # restores the random generators after all that use them in a validation
+    RESUME = auto()  # validates at the start of a resumed run, when all others are ready
+    RECORD = auto()  # writes down a resumed session once its checkpoint is accepted
+    LEAVE = auto()  # ends the process on a signal, after everything else of the step
+    TRIAL = auto()  # tries micro batches in its setup, when signals are already deferred

@@ -1,14 +1,14 @@
 """The learning rates of a run: the peaks of its optimizer, times a factor of its schedule."""
 
-from typing import Any
-
 from torch.optim.lr_scheduler import LambdaLR
+
+from .contract import State
 
 
 class Rates(LambdaLR):
-    """The peaks that the optimizer was built with, times the schedule's factor, also after a checkpoint was loaded."""
+    """The optimizer's own peaks times the schedule's factor, also after a checkpoint was loaded."""
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: State) -> None:
         peaks = self.base_lrs
         super().load_state_dict(state_dict | {"base_lrs": peaks})
         factors = [factor(self.last_epoch) for factor in self.lr_lambdas]

@@ -6,7 +6,7 @@ from torchmetrics import Metric
 
 
 class RatioMetric(Metric):
-    """The sum of totals over the sum of counts, in double precision, or NaN where nothing was counted."""
+    """The sum of totals divided by the sum of counts, in double precision; NaN where nothing was counted."""
 
     full_state_update = False
     total: Tensor

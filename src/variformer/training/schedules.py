@@ -1,6 +1,6 @@
 """Learning-rate schedules: the step, counted from 0, and the number of steps -> a factor of the peak rate.
 
-Warm-up is a number of steps (an int) or a share of them all (a float below 1), linear from the first step on.
+Warm-up is a number of steps (an int) or a fraction of all steps (a float below 1). It is linear from the first step on.
 """
 
 import math
@@ -14,7 +14,7 @@ __all__ = ["Constant", "Cosine", "InverseSquareRoot", "Linear", "Schedule", "War
 
 @dataclass(frozen=True)
 class Schedule(ABC):
-    """`warmup` steps, then what the subclass says, never below `floor` times the peak."""
+    """A warm-up of `warmup` steps, then the subclass's curve, never below `floor` times the peak."""
 
     warmup: StepsOrShare = 0
     floor: Probability = 0.0
@@ -27,12 +27,12 @@ class Schedule(ABC):
 
     @abstractmethod
     def after(self, step: int, warmup: int, rest: int) -> float:
-        """The factor `step` steps after the warm-up's end, of `rest` that there are."""
+        """The factor at `step`, counted from the end of the warm-up, of `rest` steps."""
 
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The peak, for ever."""
+    """Stays at the peak."""
 
     def after(self, step: int, warmup: int, rest: int) -> float:
         return 1.0
@@ -64,7 +64,7 @@ class InverseSquareRoot(Schedule):
 
 @dataclass(frozen=True)
 class WarmupStableDecay(Schedule):
-    """The peak until the last `decay` steps (or share of them all), then a straight line (MiniCPM, Hu et al., 2024)."""
+    """The peak until the last `decay` steps (or fraction of all), then a straight line (MiniCPM, Hu et al., 2024)."""
 
     decay: StepsOrShare = 0.2
 
@@ -73,6 +73,6 @@ class WarmupStableDecay(Schedule):
         return min((rest - step) / decay, 1.0) if step < rest else 0.0
 
 
-def steps_of(count_or_share: int | float, total: int) -> int:
+def steps_of(count_or_fraction: int | float, total: int) -> int:
     """2000 -> 2000; 0.1 -> a tenth of the total."""
-    return round(count_or_share * total) if isinstance(count_or_share, float) else count_or_share
+    return round(count_or_fraction * total) if isinstance(count_or_fraction, float) else count_or_fraction

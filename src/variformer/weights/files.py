@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from huggingface_hub import split_torch_state_dict_into_shards
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -23,6 +22,8 @@ def write_tensors(tensors: Mapping[str, Tensor], folder: str | Path, max_shard_b
 
     A tensor is never split: one that is larger has a shard of its own. Weights of an earlier export are removed.
     """
+    from huggingface_hub import split_torch_state_dict_into_shards
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     remove_weights(folder)

@@ -164,7 +164,7 @@ def config_of(
             raise ValueError(f"{name}={token_ids[name]} was given, but {made_for}")
     return {
         "architectures": [format.architecture(model)],
-        "model_type": next(name for name, each in FAMILIES.items() if each is family),
+        "model_type": family.model_type,
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
         **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id")),
         **family.tokens,

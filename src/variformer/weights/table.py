@@ -138,6 +138,8 @@ class Task:
 class Family:
     """Everything about one of their model types. The names are those of a model with the family's own heads."""
 
+    model_type: str  # in their config.json
+    year: int  # of the paper; the table of the oldest class that has a model's parts is taken
     models: tuple[type[nn.Module], ...]
     build: Callable[[Settings, Tensors], nn.Module]  # from their config and tensors
     table: Callable[[Any], Sequence[Row]]  # for a model of ours, with its heads or as a body without

@@ -1,37 +1,30 @@
 """Find every mistake in a config before anything is imported, opened or built.
 
-One mechanism: a dict with `_target_` is bound to that target's signature, a dict where a dataclass is
-expected to the dataclass, and each value is compared with its annotation.
+A dict with `_target_` is bound to that target's signature, and a dict where a dataclass is expected to the dataclass.
+Each value is then compared with its annotation.
 """
 
 import math
 from collections.abc import Collection, Iterator
-from typing import Any
 
-from ..classes.nearest import hint
-from ..classes.signatures import COMPUTED, REQUIRED, Parameter, Signature, signature
-from ..classes.targets import find, misplaced, resolve
-from ..classes.values import dataclass_of, misfit
+from ..classes.annotations import dataclass_of, misfit
+from ..classes.signatures import REQUIRED, Parameter, Signature, signature
+from ..classes.targets import find, misplaced
+from ..errors import ConfigError, did_you_mean
+from ..tree import Config, Node, Value, join
+from .compatibility import misfits
 from .consistency import inconsistencies
-from .fitting import misfits
+from .defaults import experiment, needs_folder, with_defaults
 
 # Hydra's other keys are not needed, and `_args_` would escape the check.
 UNDERSTOOD = ("_target_", "_partial_")
 
 
-class ConfigError(ValueError):
-    """All that is wrong with a config, one problem a line."""
-
-    def __init__(self, problems: Collection[str]):
-        super().__init__("\n".join(problems))
-        self.problems = list(problems)
-
-
-def check(config: dict[str, Any]) -> None:
+def check(config: Config) -> None:
     """`config` is plain and resolved: `OmegaConf.to_container(config, resolve=True)`.
 
-    Raises ConfigError that lists all problems, each with its full key and what to do about it; where whole parts do not
-    fit each other, those alone, since other problems may follow from them.
+    Raises ConfigError that lists all problems, each with its full key and a cure. Where the model, the objective and
+    the data do not fit each other, it lists only that, since other problems may follow from it.
     """
     if not isinstance(config, dict):
         raise TypeError(f"check() takes a plain dict (OmegaConf.to_container), not {type(config).__name__}")
@@ -42,28 +35,15 @@ def check(config: dict[str, Any]) -> None:
         raise ConfigError(problems)
 
 
-def experiment() -> Signature:
-    return section("Experiment")
-
-
-def section(name: str) -> Signature:
-    """The keys of a dataclass of schema.py."""
-    definition = resolve("variformer.config.schema", name)
-    assert definition is not None
-    return signature(definition)
-
-
-def bound(
-    values: dict[str, Any], key: str, known: Signature, target: str = "", given: Collection[str] = ()
-) -> Iterator[str]:
-    """Problems of `values` as arguments of `target` or keys of a section; those in `given` come from code."""
+def bound(values: Config, key: str, known: Signature, target: str = "", given: Collection[str] = ()) -> Iterator[str]:
+    """Problems of `values` as arguments of `target` or keys of a section. Code gives the arguments in `given`."""
     for name, value in values.items():
         if name in known.parameters:
             yield from fits(value, join(key, name), known.parameters[name])
             continue
         if not known.is_open:
             what = f"unknown argument of {target}" if target else "unknown key"
-            yield f"{join(key, name)}: {what}{hint(str(name), known.parameters)}"
+            yield f"{join(key, name)}: {what}{did_you_mean(str(name), known.parameters)}"
         yield from inside(value, join(key, name))
     for name, parameter in known.parameters.items():
         if parameter.default is REQUIRED and name not in values and name not in given:
@@ -71,7 +51,7 @@ def bound(
             yield f"{join(key, name)}: missing, {target or 'a run'} needs it{late}"
 
 
-def fits(value: Any, key: str, parameter: Parameter) -> Iterator[str]:
+def fits(value: Value, key: str, parameter: Parameter) -> Iterator[str]:
     section = dataclass_of(parameter)
     if section is not None and isinstance(value, dict) and "_target_" not in value:
         yield from bound(value, key, signature(section))
@@ -82,8 +62,8 @@ def fits(value: Any, key: str, parameter: Parameter) -> Iterator[str]:
         yield from misfit(value, key, parameter)
 
 
-def inside(value: Any, key: str) -> Iterator[str]:
-    """Problems at any depth of a value that need no signature to be seen, and those of every node in it."""
+def inside(value: Value, key: str) -> Iterator[str]:
+    """Problems at any depth of a value that no signature is needed for, and the problems of every node in it."""
     if value == "???":
         yield f"{key}: needs a value (it is ???)"
     elif isinstance(value, str) and "${" in value:
@@ -102,11 +82,11 @@ def inside(value: Any, key: str) -> Iterator[str]:
             yield from inside(each, join(key, name))
 
 
-def node_problems(node: dict[str, Any], key: str, given: Collection[str] = ()) -> Iterator[str]:
-    """Problems of a dict with `_target_`; arguments in `given` come from code."""
-    target = node["_target_"]
-    if not isinstance(node.get("_partial_", False), bool):
-        yield f"{join(key, '_partial_')}: {node['_partial_']!r} is not true or false"
+def node_problems(node: Node, key: str, given: Collection[str] = ()) -> Iterator[str]:
+    """Problems of a dict with `_target_`. Code gives the arguments in `given`."""
+    target, partial = node["_target_"], node.get("_partial_", False)
+    if not isinstance(partial, bool):
+        yield f"{join(key, '_partial_')}: {partial!r} is not true or false"
     for name in node:
         if str(name).startswith("_") and name not in UNDERSTOOD:
             yield f"{join(key, name)}: is not allowed; {' and '.join(UNDERSTOOD)} are"
@@ -117,40 +97,7 @@ def node_problems(node: dict[str, Any], key: str, given: Collection[str] = ()) -
         yield f"{join(key, '_target_')}: {error}"
         yield from inside(arguments, key)
         return
-    if problem := misplaced(target, key):
+    if problem := misplaced(str(target), key):
         yield f"{join(key, '_target_')}: {problem}"
-    waits = node.get("_partial_", False) is not False
     given = [*given, "save_dir"] if key.startswith("logger.") and needs_folder(node) else given
-    yield from bound(arguments, key, known, target, given=known.parameters if waits else given)
-
-
-def needs_folder(logger: dict[str, Any]) -> bool:
-    """Whether a logger takes a folder to write to and the config gives none: it is then the run's own."""
-    return "save_dir" not in logger and "save_dir" in signature_of(logger).parameters
-
-
-def with_defaults(value: Any, known: Signature | None = None) -> Any:
-    """The same config with the literal defaults of whatever its nodes and sections leave out."""
-    if isinstance(value, list):
-        return [with_defaults(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    known = known or signature_of(value)
-    complete = {n: p.default for n, p in known.parameters.items() if p.default not in (REQUIRED, COMPUTED)}
-    sections = {n: found for n, p in known.parameters.items() if (found := dataclass_of(p))}
-    given: dict[str, Any] = {name: {} for name in sections} | value
-    for name, each in given.items():
-        complete[name] = with_defaults(each, signature(sections[name]) if name in sections else None)
-    return complete
-
-
-def signature_of(value: dict[str, Any]) -> Signature:
-    """Of a node's target; of a dict that is no node, or whose target does not exist, one that takes nothing."""
-    try:
-        return signature(find(value["_target_"]))
-    except LookupError:
-        return Signature()
-
-
-def join(key: str, name: object) -> str:
-    return f"{key}.{name}" if key else str(name)
+    yield from bound(arguments, key, known, str(target), given=given if partial is False else known.parameters)

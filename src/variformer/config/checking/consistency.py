@@ -1,73 +1,55 @@
-"""Values that are fine alone and wrong together.
+"""Values that are right by themselves and wrong together.
 
-Each rule asks only which keys are there, never what a model is called.
+Each rule asks only which keys there are, never what a model is called.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-Config = dict[str, Any]
+from ..tree import Config, at
+
 Rule = Callable[[Config], Iterator[str]]
 
 
 def inconsistencies(config: Config) -> Iterator[str]:
-    """Problems of a plain config, completed with defaults; each names its keys and a cure."""
+    """Problems of a plain config that has its defaults. Each names its keys and a cure."""
     for rule in RULES:
         yield from rule(config)
 
 
-def at(config: Config, path: str) -> Any:
-    """The value at a dotted path, or None."""
-    value: Any = config
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def number(config: Config, path: str) -> int | None:
-    """The positive integer at a dotted path, or None; what is not one is reported elsewhere."""
-    value = at(config, path)
+def number(config: Config, key: str) -> int | None:
+    """The positive integer at a full key; None where there is another value, which the check of values reports."""
+    value = at(config, key)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def leaves(value: Any, key: str = "") -> Iterator[tuple[str, str, Any]]:
-    """(full key, name, value) of every value that holds no other."""
-    for name, each in value.items() if isinstance(value, dict) else ():
-        full = f"{key}.{name}" if key else str(name)
-        if isinstance(each, dict):
-            yield from leaves(each, full)
-        else:
-            yield full, str(name), each
-
-
-def heads_share_the_width(config: Config) -> Iterator[str]:
+def heads_divide_the_width(config: Config) -> Iterator[str]:
     width, heads = number(config, "model.width"), number(config, "model.heads")
     if width and heads and width % heads and not at(config, "model.head_width"):
         yield f"model.width: {width} is not divisible by model.heads={heads}; change one of them"
 
 
-def heads_share_keys_and_values(config: Config) -> Iterator[str]:
+def shared_keys_and_values_divide_heads(config: Config) -> Iterator[str]:
     heads, fewer = number(config, "model.heads"), number(config, "model.attention.key_value_heads")
     if heads and fewer and heads % fewer:
         yield f"model.attention.key_value_heads: {fewer} does not divide model.heads={heads}; change one of them"
 
 
-def attention_drops_as_the_model_does(config: Config) -> Iterator[str]:
+def dropout_of_attention_is_the_models(config: Config) -> Iterator[str]:
     if at(config, "model.attention.dropout"):
-        yield "model.attention.dropout: the model gives its own to every attention; set model.dropout instead"
+        yield "model.attention.dropout: the model sets the dropout of every attention; set model.dropout instead"
 
 
-def groups_share_the_layers(config: Config) -> Iterator[str]:
+def groups_fit_the_layers(config: Config) -> Iterator[str]:
     groups, depth = number(config, "model.groups"), number(config, "model.depth")
     if groups and depth and groups > depth:
-        yield f"model.groups: {groups} blocks cannot all be used in model.depth={depth} layers; change one of them"
+        yield f"model.groups: {groups} blocks exceed model.depth={depth} layers; change one of them"
 
 
 def rotation_needs_pairs(config: Config) -> Iterator[str]:
     width, heads = number(config, "model.width"), number(config, "model.heads")
     head_width = number(config, "model.head_width") or (width // heads if width and heads else 0)
-    share = at(config, "model.positions.share")
-    share = share if isinstance(share, float) and 0 < share < 1 else 1
+    given = at(config, "model.positions.share")
+    share = given if isinstance(given, float) and 0 < given < 1 else 1
     if not str(at(config, "model.positions._target_")).endswith(".RotaryPositions") or not head_width:
         return
     if share == 1 and head_width % 2:
@@ -131,11 +113,11 @@ def batches_divide(config: Config) -> Iterator[str]:
         )
 
 
-def a_trial_needs_a_whole_model(config: Config) -> Iterator[str]:
+def a_sharded_model_cannot_try_micro_batches(config: Config) -> Iterator[str]:
     if at(config, "trainer.auto_micro_batch") and at(config, "trainer.strategy") == "fsdp":
         yield (
-            "trainer.auto_micro_batch: devices that share a model cannot try sizes one by one, since one that runs out "
-            "of memory leaves the others waiting; set micro_batch, with validate_only=true as a guide"
+            "trainer.auto_micro_batch: trainer=fsdp cannot try sizes, since the other devices wait for one that runs "
+            "out of memory; set micro_batch, with validate_only=true as a guide"
         )
 
 
@@ -179,35 +161,35 @@ def nesterov_looks_ahead_of_momentum(config: Config) -> Iterator[str]:
         yield "optimizer.nesterov: without momentum there is nothing to look ahead; set optimizer.momentum=0.9"
 
 
-def sharding_has_no_loss_scale(config: Config) -> Iterator[str]:
+def sharding_cannot_scale_the_loss(config: Config) -> Iterator[str]:
     if at(config, "trainer.strategy") == "fsdp" and config.get("precision") == "16-mixed":
         yield "precision: 16-mixed scales the loss, which trainer=fsdp cannot; set precision=bf16-mixed or trainer=ddp"
 
 
-def sharded_steps_need_whole_rows(config: Config) -> Iterator[str]:
+def adafactor_needs_full_rows(config: Config) -> Iterator[str]:
     if at(config, "trainer.strategy") == "fsdp" and str(at(config, "optimizer._target_")).endswith(".Adafactor"):
         yield (
-            "optimizer: Adafactor keeps sums over rows and columns, of which a device of trainer=fsdp holds a part; "
+            "optimizer: Adafactor sums over full rows and columns, but each device of trainer=fsdp holds only a part; "
             "set optimizer=adamw, muon, lamb or sgd, or trainer=ddp"
         )
 
 
-def fields_lie_between_single_signs(config: Config) -> Iterator[str]:
+def the_delimiter_is_one_character(config: Config) -> Iterator[str]:
     delimiter = at(config, "data.source.delimiter")
     if isinstance(delimiter, str) and len(delimiter) != 1:
-        yield f'data.source.delimiter: {delimiter!r} must be one sign, such as ";"; in YAML a tab is "\\t"'
+        yield f'data.source.delimiter: {delimiter!r} must be one character, such as ";"; in YAML a tab is "\\t"'
 
 
-def documents_lie_between_signs(config: Config) -> Iterator[str]:
+def the_document_separator_is_not_empty(config: Config) -> Iterator[str]:
     if at(config, "data.source.document_separator") == "":
-        yield "data.source.document_separator: is empty; give some signs, or null for one document a file"
+        yield "data.source.document_separator: is empty; give some characters, or null where each file is one document"
 
 
 RULES: tuple[Rule, ...] = (
-    heads_share_the_width,
-    heads_share_keys_and_values,
-    attention_drops_as_the_model_does,
-    groups_share_the_layers,
+    heads_divide_the_width,
+    shared_keys_and_values_divide_heads,
+    dropout_of_attention_is_the_models,
+    groups_fit_the_layers,
     rotation_needs_pairs,
     samples_fit_the_model,
     patches_tile_the_image,
@@ -215,15 +197,15 @@ RULES: tuple[Rule, ...] = (
     every_channel_is_normalised,
     vocabulary_fits_the_model,
     batches_divide,
-    a_trial_needs_a_whole_model,
+    a_sharded_model_cannot_try_micro_batches,
     one_limit_on_training,
     warmup_ends_in_time,
     a_student_has_a_teacher,
     every_layer_is_copied_from_one,
     a_model_starts_from_one_source,
     nesterov_looks_ahead_of_momentum,
-    sharding_has_no_loss_scale,
-    sharded_steps_need_whole_rows,
-    fields_lie_between_single_signs,
-    documents_lie_between_signs,
+    sharding_cannot_scale_the_loss,
+    adafactor_needs_full_rows,
+    the_delimiter_is_one_character,
+    the_document_separator_is_not_empty,
 )

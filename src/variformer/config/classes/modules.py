@@ -8,7 +8,7 @@ from pathlib import Path
 
 @cache
 def source_file(module: str) -> Path | None:
-    """Python looks up the top package only, without running it; the rest are paths below it."""
+    """The file or folder of a module. Python looks up only the top package and does not run it."""
     top, *below = module.split(".")
     spec = importlib.util.find_spec(top)
     if spec is None:

@@ -1,7 +1,7 @@
-"""Where classes lie whose modules have moved: configs of earlier runs, and of users, may name the old places."""
+"""Old names of classes whose modules have moved. Configs of earlier runs, and of users, may still have them."""
 
 from collections.abc import MutableMapping, Sequence
-from typing import Any
+from typing import TypeVar
 
 from .modules import is_under
 
@@ -14,6 +14,7 @@ MOVED = {  # old name: new name
     "variformer.data.image_sources": "variformer.data.images.sources",
     "variformer.data.python_docs": "variformer.data.text.python_docs",
     "variformer.data.text.TextData": "variformer.data.text.data.TextData",
+    "variformer.data.sources.TextFiles": "variformer.data.text.files.TextFiles",
     "variformer.data.tokenizer_recipes": "variformer.data.text.tokenizer_recipes",
     "variformer.models.UntaughtDeiT": "variformer.models.SingleHeadDeiT",
     "variformer.models.deit.UntaughtDeiT": "variformer.models.SingleHeadDeiT",
@@ -27,6 +28,8 @@ MOVED = {  # old name: new name
     "variformer.training.callbacks.throughput": "variformer.training.callbacks",
 }
 
+Part = TypeVar("Part")
+
 
 def current(target: str) -> str:
     """The name today of a class that a `_target_` names."""
@@ -36,8 +39,8 @@ def current(target: str) -> str:
     return target
 
 
-def with_current_targets(node: Any) -> Any:
-    """A config, or a part of one, changed in place, in which every `_target_` has its name of today."""
+def with_current_targets(node: Part) -> Part:
+    """Give every `_target_` in a config, or in a part of one, its name of today. The config is changed in place."""
     if isinstance(node, MutableMapping):
         for key, value in node.items():
             if key == "_target_" and isinstance(value, str):

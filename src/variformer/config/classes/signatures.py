@@ -1,4 +1,4 @@
-"""What a class or function takes, read from its source text: importing torch to ask would take seconds."""
+"""Which arguments a class or function takes, read from its source text: an import of torch would take seconds."""
 
 import ast
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 from .targets import Definition, is_foreign, resolve_expression
 
 REQUIRED = object()  # the default of a parameter that has none
-EMPTY = ("ABC", "Callback", "Dataset", "Generic", "Module", "Objective", "Protocol", "object")  # take nothing
+EMPTY = ("ABC", "Callback", "Dataset", "Generic", "Module", "Objective", "Protocol", "object")  # take no arguments
 COMPUTED = object()  # a default that is more than a literal, such as a class
 
 
@@ -20,14 +20,14 @@ class Parameter:
 
 @dataclass
 class Signature:
-    """The parameters that can be given by name; `is_open` if any other name is taken too."""
+    """The parameters that can be given by name. With `is_open` any other name can be given, too."""
 
     parameters: dict[str, Parameter] = field(default_factory=dict)
     is_open: bool = False
 
 
 def signature(definition: Definition) -> Signature:
-    """Of a function, of a dataclass's fields, or of the first `__init__` among a class and its bases."""
+    """The arguments of a function, the fields of a dataclass, or the first `__init__` among a class and its bases."""
     node = definition.node
     if isinstance(node, ast.FunctionDef):
         return of_function(definition.module, node)
@@ -48,14 +48,14 @@ def signature(definition: Definition) -> Signature:
 
 
 def given_to_base(constructor: ast.FunctionDef) -> set[str]:
-    """What `super().__init__(name=..., **others)` gives by name, so that a config cannot."""
+    """The names in `super().__init__(name=..., **others)`: the class gives them, so a config cannot."""
     calls = [each for each in ast.walk(constructor) if isinstance(each, ast.Call)]
     calls = [each for each in calls if ast.unparse(each.func) == "super().__init__"]
     return {keyword.arg for call in calls for keyword in call.keywords if keyword.arg}
 
 
 def of_bases(definition: Definition) -> Signature:
-    """Of the first base class that takes anything. A base of ours outside of the allowed packages takes nothing."""
+    """The signature of the first base class that takes arguments. Bases that are not read take none."""
     for base in bases(definition):
         inherited = signature(base)
         if inherited.parameters or inherited.is_open:
@@ -74,7 +74,7 @@ def of_function(module: str, node: ast.FunctionDef) -> Signature:
 
 
 def of_dataclass(definition: Definition) -> Signature:
-    """Fields of its bases first; class variables are none."""
+    """The fields of a dataclass after those of its bases; class variables are not fields."""
     parameters: dict[str, Parameter] = {}
     for base in reversed(bases(definition)):
         parameters |= signature(base).parameters
@@ -87,7 +87,7 @@ def of_dataclass(definition: Definition) -> Signature:
 
 
 def bases(definition: Definition) -> list[Definition]:
-    """Those that are read; `nn.Module` takes nothing, though its signature takes all."""
+    """The base classes whose source is read. `nn.Module` is left out: it accepts any argument and uses none."""
     assert isinstance(definition.node, ast.ClassDef)
     found = [resolve_expression(definition.module, base) for base in definition.node.bases]
     classes = [base for base in found if base is not None and isinstance(base.node, ast.ClassDef)]
@@ -95,7 +95,7 @@ def bases(definition: Definition) -> list[Definition]:
 
 
 def has_unread_bases(definition: Definition) -> bool:
-    """Whether a user's own class may take arguments that only a class outside of the allowed packages names."""
+    """Whether a user's own class has bases that are not read, and so may take arguments that are not known here."""
     assert isinstance(definition.node, ast.ClassDef)
     names = [ast.unparse(base).partition("[")[0] for base in definition.node.bases]
     unread = [base for base in definition.node.bases if resolve_expression(definition.module, base) is None]

@@ -1,14 +1,14 @@
 """Which code a config may name, and where that code is defined, found without importing any of it.
 
 A `_target_` is an instruction to run code, and Hydra's own block-list is "not a security boundary" by its authors. So a
-target must lie under one of a few prefixes, or in a package that the user has allowed (allowing.py), and must be a
-public class that is written there: what a module merely imports, such as its `os`, cannot be reached through it.
-Functions are no targets, because to call one is to act.
+target must lie under one of a few prefixes, or in a package that the user has allowed (allowed_packages.py). It must
+also be a public class that is written there. What a module only imports, such as its `os`, cannot be reached through
+it. Functions are not allowed, because a call of a function can do anything.
 
-Any optimizer of torch.optim, transform of torchvision, metric of torchmetrics, callback and logger of Lightning can be
-named, each in its section of the config alone (`PLACES`). They are built where a run trains. A run that somebody sent
-is safe to load and to evaluate all the same: that builds its model, data, tokenizer and objective, never its
-optimizer, callbacks, loggers or metrics. `UNSAFE` are refused everywhere, as they read weights from files or the
+A config can name any optimizer of torch.optim, transform of torchvision, metric of torchmetrics, callback and logger of
+Lightning, each only in its section of the config (`PLACES`). They are built where a run trains. It is still safe to
+load and to evaluate a run that somebody sent: this builds its model, data, tokenizer and objective, never its
+optimizer, callbacks, loggers or metrics. `UNSAFE` are refused everywhere, because they read weights from files or the
 network when they are built, or do not fit the training loop.
 """
 
@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from .allowing import WHERE, allowed, how_to_allow
+from ..errors import did_you_mean
+from ..tree import Value
+from .allowed_packages import WHERE, allowed, how_to_allow
 from .modules import is_under, source_file, submodules
 from .moved import current
-from .nearest import hint
 
 ALLOWED = (
     "variformer.data",
@@ -55,7 +56,7 @@ PLACES = {  # the one section of a config in which classes may stand
 }
 WEIGHTS = "reads weights from a file or the network when it is built"
 UNSAFE = {
-    "torch.optim.lbfgs": "calls the model several times a step, which this training loop does not do",
+    "torch.optim.lbfgs": "calls the model several times a step, but the training loop calls it once",
     "torch.optim.sparse_adam": "takes sparse gradients, which no model here has",
     "torch.optim.lr_scheduler": "is no optimizer; variformer.training.schedules has the schedules",
     "torch.optim.swa_utils": "is no optimizer; callbacks=average keeps a moving average",
@@ -66,13 +67,13 @@ UNSAFE = {
     "torchmetrics.text.infolm": WEIGHTS,
     "torchmetrics.video": WEIGHTS,
 }
-OWN = "variformer"  # within which names are followed wherever they lead
+OWN = "variformer"  # names are followed wherever they lead within it
 
 PUBLIC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+", re.ASCII)
 
 
 class Definition(NamedTuple):
-    """A name's source: a class, a function, or the value assigned to it; and the module that says so."""
+    """The source of a name: a class, a function, or the value assigned to it; and the module where it stands."""
 
     module: str
     node: ast.ClassDef | ast.FunctionDef | ast.expr
@@ -83,21 +84,22 @@ class Imported(NamedTuple):
     name: str
 
 
-def find(target: str) -> Definition:
+def find(target: Value) -> Definition:
     """The class that a `_target_` names. Raises LookupError if a config may not name it."""
-    target = current(target) if isinstance(target, str) else target
-    root = root_of(target) if isinstance(target, str) else None
-    if root is None or not PUBLIC_NAME.fullmatch(target):
-        package = target.partition(".")[0] if isinstance(target, str) and PUBLIC_NAME.fullmatch(target) else ""
-        why = how_to_allow(package) or f"a target is a public name under {', '.join(ALLOWED)}"
-        raise LookupError(f"`{target}` is not allowed: {why}")
+    rule = f"a target is a public name under {', '.join(ALLOWED)}"
+    if not isinstance(target, str) or not PUBLIC_NAME.fullmatch(target):
+        raise LookupError(f"`{target}` is not allowed: {rule}")
+    target = current(target)
+    root = root_of(target)
+    if root is None:
+        raise LookupError(f"`{target}` is not allowed: {how_to_allow(target.partition('.')[0]) or rule}")
     module, _, name = target.rpartition(".")
     require_module(module, root)
     if not any(is_under(target, prefix) for prefix in (*ALLOWED, *allowed())):
-        raise LookupError(f"`{target}` is not allowed: a target is under {', '.join(ALLOWED)}")
+        raise LookupError(f"`{target}` is not allowed: {rule}")
     definition = resolve(module, name)
     if definition is None and name not in bindings(module):
-        raise LookupError(f"`{target}` does not exist{hint(name, exported(module))}")
+        raise LookupError(f"`{target}` does not exist{did_you_mean(name, exported(module))}")
     if definition is None or not isinstance(definition.node, ast.ClassDef) or root_of(definition.module) != root:
         raise LookupError(f"`{target}` is not allowed: {name} is not a class defined in {root}")
     for refused, reason in UNSAFE.items():
@@ -107,7 +109,7 @@ def find(target: str) -> Definition:
 
 
 def misplaced(target: str, key: str) -> str | None:
-    """What is wrong with a class that stands in another section of the config than its own; its key says which."""
+    """The problem of a class that stands at `key`, in another section of the config than its own; None without one."""
     section, place = key.partition(".")[0], next((PLACES[p] for p in PLACES if is_under(target, p)), None)
     if not key or place is None or section == place:
         return None
@@ -117,7 +119,7 @@ def misplaced(target: str, key: str) -> str | None:
 def resolve(module: str, name: str, seen: frozenset[Imported] = frozenset()) -> Definition | None:
     """Follow a name through imports, as long as they stay under one allowed prefix.
 
-    Those of a user's own package may leave it for what else is allowed: its base classes and annotations lie there.
+    The imports of a user's own package may lead to other allowed packages: its base classes and annotations lie there.
     """
     found = bindings(module).get(name)
     if isinstance(found, Definition):
@@ -132,7 +134,7 @@ def resolve(module: str, name: str, seen: frozenset[Imported] = frozenset()) -> 
 
 
 def resolve_expression(module: str, name: ast.expr) -> Definition | None:
-    """Of `Base`, `module.Base` or `Base[T]` in a module's text."""
+    """The definition of `Base`, `module.Base` or `Base[T]` in a module's text."""
     match name:
         case ast.Name(id=id):
             return resolve(module, id)
@@ -170,11 +172,11 @@ def require_module(module: str, root: str) -> None:
         name = ".".join(parts[:end])
         if source_file(name) is None:
             parent, _, last = name.rpartition(".")
-            raise LookupError(f"`{parent}` has no module `{last}`{hint(last, submodules(parent))}")
+            raise LookupError(f"`{parent}` has no module `{last}`{did_you_mean(last, submodules(parent))}")
 
 
 def exported(module: str) -> list[str]:
-    """The public names that a module defines or imports from its own package, which a config might mean."""
+    """The public names that a module defines or imports from its own package."""
     names = [name for star in stars(module) for name in exported(star)]
     for name, found in bindings(module).items():
         defined = not isinstance(found.node, ast.expr) if isinstance(found, Definition) else bool(found.name)
@@ -185,7 +187,7 @@ def exported(module: str) -> list[str]:
 
 @cache
 def bindings(module: str) -> dict[str, Definition | Imported]:
-    """What each top-level name of a module stands for; the last statement wins, as when Python runs them."""
+    """What each top-level name of a module stands for. The last statement wins, as when Python runs them."""
     found: dict[str, Definition | Imported] = {}
     for statement in statements(module):
         match statement:
@@ -204,7 +206,7 @@ def bindings(module: str) -> dict[str, Definition | Imported]:
 
 @cache
 def stars(module: str) -> list[str]:
-    """The modules of which `module` imports everything."""
+    """The modules from which `module` imports everything (`from x import *`)."""
     imports = [each for each in statements(module) if isinstance(each, ast.ImportFrom)]
     return [absolute(module, each) for each in imports if each.names[0].name == "*"]
 

@@ -13,7 +13,7 @@ __all__ = ["Augmentation"]
 MOST = 30  # the largest magnitude of torchvision's RandAugment
 LATER = {"jitter": 0.0, "operation_probability": 1.0, "erase_with": "mean"}  # settings that came later
 
-# Shapes: C channels, H height, W width, S the side of what the model sees.
+# Shapes: C channels, H height, W width, S the side of the image that the model sees.
 
 
 class Augmentation:
@@ -22,9 +22,9 @@ class Augmentation:
     crop: "none" as in evaluation; "pad" adds `padding` pixels of zeros and cuts a random square out (He et
         al., 2015, section 4.2); "resized" resizes a random part of at least `area` (Szegedy et al., 2014)
     flip: probability of mirroring left and right
-    rotate, shift: the furthest turn in degrees, and the furthest move as a share of the side
+    rotate, shift: the furthest turn in degrees, and the furthest move as a fraction of the side
     operations, magnitude: RandAugment (Cubuk et al., 2019): how many operations, and how strong, from 0 to 30
-    jitter: standard deviation of the magnitude, drawn anew for each operation
+    jitter: standard deviation of the magnitude, a new random number for each operation
     operation_probability: of carrying out each of the operations
     erase: probability of erasing a random box (Zhong et al., 2017)
     erase_with: "mean" fills the box with the mean colour, "noise" with normal noise
@@ -48,13 +48,13 @@ class Augmentation:
     ):
         if crop not in ("none", "pad", "resized"):
             raise ValueError(f"crop is none, pad or resized, not {crop!r}")
-        _require(0 < area <= 1, f"area is a share in (0, 1], not {area}")
-        _require(0 <= shift <= 1, f"shift is a share of the side in [0, 1], not {shift}")
+        _require(0 < area <= 1, f"area is a fraction in (0, 1], not {area}")
+        _require(0 <= shift <= 1, f"shift is a fraction of the side in [0, 1], not {shift}")
         _require(0 <= magnitude <= MOST, f"magnitude goes from 0 to {MOST}, not {magnitude}")
         if erase_with not in ("mean", "noise"):
             raise ValueError(f"erase_with is mean or noise, not {erase_with!r}")
-        shares = {"flip": flip, "erase": erase, "operation_probability": operation_probability}
-        for name, value in shares.items():
+        probabilities = {"flip": flip, "erase": erase, "operation_probability": operation_probability}
+        for name, value in probabilities.items():
             _require(0 <= value <= 1, f"{name} is a probability in [0, 1], not {value}")
         amounts = {"padding": padding, "rotate": rotate, "operations": operations, "jitter": jitter}
         for name, amount in amounts.items():
@@ -65,7 +65,7 @@ class Augmentation:
         self.jitter, self.operation_probability, self.erase_with = jitter, operation_probability, erase_with
 
     def settings(self) -> dict[str, Any]:
-        """All of them, but those of LATER that are at their defaults: runs from before know none of these."""
+        """All settings, without those of LATER that have their defaults: earlier runs have none of these."""
         return {name: value for name, value in vars(self).items() if name not in LATER or value != LATER[name]}
 
     def fit(self, size: int, centre: float) -> list[nn.Module]:
@@ -105,7 +105,7 @@ class Augmentation:
 
 
 class RandomOperation(nn.Module):
-    """One operation of RandAugment, of a magnitude drawn from a normal distribution, cut off at 0 and 30."""
+    """One operation of RandAugment, with a normally distributed magnitude, cut off at 0 and 30."""
 
     def __init__(self, magnitude: Magnitude, jitter: NotNegative, probability: Probability):
         super().__init__()
@@ -125,7 +125,7 @@ class RandomOperation(nn.Module):
 class Steps:
     """From an image as stored, (1 or 3, H, W) uint8, to what a model sees, (C, S, S) float.
 
-    Without augmentation the image is resized and its centre cut out: the share `centre` of the shorter side.
+    Without augmentation the image is resized, and the fraction `centre` of its shorter side is cut out.
     """
 
     def __init__(

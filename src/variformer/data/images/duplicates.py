@@ -1,11 +1,12 @@
-"""The same image more than once: in one split it weighs more, in two it makes an evaluation too good."""
+"""Images that occur more than once. In one split they have more weight; in two, evaluation is too good."""
 
 from collections import Counter
 
 import numpy as np
 
-from ..sources import Split
-from .sources import RawImages, firsts, place
+from ..contracts import Split
+from .equal import firsts, part_and_index
+from .raw import RawImages
 
 PREFERRED: tuple[Split, ...] = ("test", "val", "train")  # an image of several splits belongs to the first of them
 
@@ -26,7 +27,7 @@ class Duplicates:
             images.digests.clear()  # else every worker would have them
 
     def _place(self, position: int) -> tuple[Split, int]:
-        part, index = place([self.splits[name] for name in PREFERRED], position)
+        part, index = part_and_index([self.splits[name] for name in PREFERRED], position)
         return PREFERRED[part], index
 
     def count(self, split: Split) -> int | None:
@@ -45,12 +46,12 @@ class Duplicates:
 
     def across(self) -> list[str]:
         """A line for each image that two splits hold."""
-        return [self._told(*pair) for pair in self.pairs if pair[0][0] != pair[1][0]]
+        return [self._line(*pair) for pair in self.pairs if pair[0][0] != pair[1][0]]
 
     def lines(self) -> list[str]:
-        return [self._told(*pair) for pair in self.pairs]
+        return [self._line(*pair) for pair in self.pairs]
 
-    def _told(self, one: tuple[Split, int], other: tuple[Split, int]) -> str:
+    def _line(self, one: tuple[Split, int], other: tuple[Split, int]) -> str:
         (split, index), (first, position) = one, other
         return (
             f"{self.splits[split].name(index)} ({split}) is the same image as "

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ...paths import LocalPath
 from ...ranges import UnderHalf
-from ..sources import Split
-from .sources import BadImage, RawImages, complete
+from ..contracts import Split
+from .raw import BadImage, RawImages
+from .splitting import complete
 
 __all__ = ["ImageFolder"]
 
@@ -83,7 +84,7 @@ class ImageFolder:
     """Folders with one folder of images per class: `train/cat/1.jpg`, `train/dog/7.png`.
 
     Classes are numbered in the alphabetic order of their folders in `train`.
-    validation, test: such folders; for each one not given, the share `held_out` of the training images
+    validation, test: such folders; for each one not given, a fraction `held_out` of the training images is set aside
     """
 
     def __init__(

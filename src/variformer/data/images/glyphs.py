@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ...ranges import Seed
 from ..cache import digest_of
-from ..sources import Split
-from .sources import RawImages
+from ..contracts import Split
+from .raw import RawImages
 
 __all__ = ["Glyphs"]
 
@@ -46,8 +46,8 @@ FINER = 2  # pixels in which one pixel is drawn, in each direction
 class Glyphs:
     """26 capital letters in 22 fonts, 20 x 20 grey pixels: 8,320 images to train on, 1,040 to validate, 1,040 to test.
 
-    Every image has a font, a turn, a shear, a size, a place, a contrast and noise of its own, all drawn from
-    (seed, split, index). Fonts are the same in all splits. Raises FileNotFoundError where matplotlib lacks its fonts.
+    Every image has a font, a turn, a shear, a size, a place, a contrast and noise of its own, which follow from
+    (seed, split, index). Fonts are the same in all splits. Raises FileNotFoundError if matplotlib lacks its fonts.
     """
 
     def __init__(self, seed: Seed = 0):
@@ -77,10 +77,10 @@ def fonts_in(folder: Path) -> Fonts:
         )
     files = [folder / name for name in FONTS]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    return Fonts([[ink_of(font, letter) for letter in LETTERS] for font in map(loaded, files)], digest)
+    return Fonts([[ink_of(font, letter) for letter in LETTERS] for font in map(font_in, files)], digest)
 
 
-def loaded(path: Path) -> ImageFont.FreeTypeFont:
+def font_in(path: Path) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), INK, layout_engine=ImageFont.Layout.BASIC)  # RAQM is not everywhere
 
 

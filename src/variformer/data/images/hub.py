@@ -2,16 +2,21 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
 from ...paths import FolderOrName
 from ...ranges import UnderHalf
-from ..sources import Split
-from .files import decode, enumerate_some
-from .sources import BadImage, RawImages, complete
+from ..contracts import Split
+from ..hub import load_split, require_columns
+from .files import decode
+from .raw import BadImage, RawImages
+from .splitting import complete
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 __all__ = ["HubImages"]
 
@@ -19,7 +24,7 @@ __all__ = ["HubImages"]
 class HubRows(RawImages):
     """The rows of one split of a Hugging Face dataset, decoded when read."""
 
-    def __init__(self, table: Any, image_column: str, labels: np.ndarray, origin: str):
+    def __init__(self, table: "Dataset", image_column: str, labels: np.ndarray, origin: str):
         super().__init__(labels)
         self.table = table
         self.image_column = image_column
@@ -45,7 +50,7 @@ class HubImages:
 
     path, name, revision: as in `datasets.load_dataset`
     image_column, label_column: labels are whole numbers, class labels or strings (numbered alphabetically)
-    validation_split, test_split: for each one not given, the share `held_out` of the training split
+    validation_split, test_split: for each one not given, a fraction `held_out` of the training split is set aside
     """
 
     def __init__(
@@ -66,9 +71,9 @@ class HubImages:
         self.held_out = held_out
 
     def read(self) -> dict[Split, RawImages]:
-        train = self._load(self.train_split)
-        validation = None if self.validation_split is None else self._load(self.validation_split)
-        test = None if self.test_split is None else self._load(self.test_split)
+        train = self._table(self.train_split)
+        validation = None if self.validation_split is None else self._table(self.validation_split)
+        test = None if self.test_split is None else self._table(self.test_split)
         words = _words(train[self.label_column])
         return complete(
             self._rows(train, words, self.train_split),
@@ -77,33 +82,12 @@ class HubImages:
             self.held_out,
         )
 
-    def _load(self, split: str) -> Any:
-        """The table of one split, as load_dataset names it, with its columns checked."""
-        import datasets
-
-        folder = Path(self.path).expanduser()
-        try:
-            if (folder / "dataset_dict.json").is_file():
-                saved = datasets.load_from_disk(str(folder))
-                if split not in saved:
-                    raise ValueError(f"it has {enumerate_some(sorted(saved))}")
-                table = saved[split]
-            else:
-                path = str(folder) if folder.is_dir() else self.path
-                table = datasets.load_dataset(path, self.name, split=split, revision=self.revision)
-        except ValueError as problem:
-            raise ValueError(f"{self.path} has no split {split!r} (or name {self.name!r}): {problem}") from problem
-        except (OSError, datasets.exceptions.DatasetsError) as problem:
-            raise FileNotFoundError(
-                f"cannot load the dataset {self.path!r} (name {self.name!r}, revision {self.revision!r}): no "
-                f"folder {folder.absolute()}, not cached by `datasets`, and huggingface.co failed: {problem}"
-            ) from problem
-        for column in (self.image_column, self.label_column):
-            if column not in table.column_names:
-                raise ValueError(f"{self.path} has no column {column!r}; it has {enumerate_some(table.column_names)}")
+    def _table(self, split: str) -> "Dataset":
+        table = load_split(self.path, self.name, split, self.revision)
+        require_columns(table, [self.image_column, self.label_column], self.path)
         return table
 
-    def _rows(self, table: Any, words: dict[str, int], split: str) -> HubRows:
+    def _rows(self, table: "Dataset", words: dict[str, int], split: str) -> HubRows:
         import datasets
 
         kind = table.features[self.image_column]
@@ -114,7 +98,7 @@ class HubImages:
         table = table.cast_column(self.image_column, datasets.Image(decode=False))
         return HubRows(table, self.image_column, labels, split)
 
-    def _labels(self, values: Iterable[Any], words: dict[str, int]) -> np.ndarray:
+    def _labels(self, values: Iterable[object], words: dict[str, int]) -> np.ndarray:
         """A label that is missing, or a word unknown in training, becomes -1, which is out of range."""
         values = [words.get(value, -1) if isinstance(value, str) else value for value in values]
         if any(value is not None and not isinstance(value, int) for value in values):
@@ -122,6 +106,6 @@ class HubImages:
         return np.array([-1 if value is None else value for value in values])
 
 
-def _words(values: Iterable[Any]) -> dict[str, int]:
+def _words(values: Iterable[object]) -> dict[str, int]:
     words = sorted({value for value in values if isinstance(value, str)})
     return {word: number for number, word in enumerate(words)}

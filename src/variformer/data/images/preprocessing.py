@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ...samples import ImageTransform
+
+Settings = Mapping[str, Any]  # what preprocessor_config.json holds, or the arguments of `ImageData`
+
 BILINEAR, BICUBIC = 2, 3  # as PIL numbers them
 
 
-def preprocessor(data: Mapping[str, Any]) -> dict[str, Any]:
+def preprocessor(data: Settings) -> dict[str, Any]:
     """The arguments of `ImageData` -> the settings of an image processor that does what its evaluation does."""
     channels, size = data["channels"], data["image_size"]
     mean, std = (list(data[name]) * (channels if len(data[name]) == 1 else 1) for name in ("mean", "std"))
@@ -26,7 +30,7 @@ def preprocessor(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def transform(settings: Mapping[str, Any]) -> Any:
+def transform(settings: Settings) -> ImageTransform:
     """The settings of an image processor -> a torchvision pipeline from a PIL image, or a (C, H, W) tensor of bytes,
     to a (C, H, W) float tensor. Raises ValueError for what is not done here.
     """
@@ -49,7 +53,7 @@ def transform(settings: Mapping[str, Any]) -> Any:
     return v2.Compose([*steps, v2.ToPureTensor()])
 
 
-def normalisation(settings: Mapping[str, Any]) -> dict[str, Any]:
+def normalisation(settings: Settings) -> dict[str, Any]:
     """The settings of an image processor -> the arguments of `ImageData` that come closest to it."""
     if "image_mean" not in settings:
         return {}

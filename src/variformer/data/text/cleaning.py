@@ -5,10 +5,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
-from variformer.data.sources import Document
-from variformer.ranges import Count
+from ...ranges import Count
+from ..contracts import OnBad, check_choices
+from .document import Document
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +27,10 @@ def clean(text: str) -> str:
 
 
 class Cleaner:
-    """Cleans documents. A bad one is an error, or is left out and counted (`on_bad="skip"`)."""
+    """Cleans documents. A document that cannot be used is an error, or is left out and counted (on_bad="skip")."""
 
-    def __init__(self, on_bad: Literal["error", "skip"], max_document_bytes: Count) -> None:
-        if on_bad not in ("error", "skip"):
-            raise ValueError(f"on_bad must be 'error' or 'skip', not {on_bad!r}")
+    def __init__(self, on_bad: OnBad, max_document_bytes: Count) -> None:
+        check_choices(on_bad)
         self.on_bad = on_bad
         self.max_document_bytes = max_document_bytes
         self.skipped: Counter[str] = Counter()

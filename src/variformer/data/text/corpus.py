@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 
-from variformer.data.text.pairs import OrderedPairs, Pairs
-from variformer.data.text.sentences import Sentences
-from variformer.data.text.tokenizer import Tokenizer
-from variformer.data.views import Windows
+from .pairs import OrderedPairs, Pairs
+from .sentences import Sentences
+from .tokenised import TokenisedText
+from .tokenizer import Tokenizer
+from .windows import Windows
 
 VERSION = 1  # part of the cache's key: count up whenever the files below change
 _BATCH = 1 << 20  # characters that are tokenised at once
@@ -23,11 +24,8 @@ _SENTENCE_START = re.compile(
 )
 
 
-class Corpus:
-    """Tokens (uint16 or uint32), and where documents and sentences start, with one offset more at the end.
-
-    Documents hold no special tokens. The start of a document is always the start of a sentence.
-    """
+class Corpus(TokenisedText):
+    """The tokens of one split (uint16 or uint32), and the ways to read them: the views of text objectives."""
 
     def __init__(
         self,
@@ -37,7 +35,7 @@ class Corpus:
         tokenizer: Tokenizer,
         folder: Path | None = None,
     ) -> None:
-        self.tokens, self.documents, self.sentences, self.tokenizer = tokens, documents, sentences, tokenizer
+        super().__init__(tokens, documents, sentences, tokenizer)
         self._folder = folder
 
     @classmethod
@@ -80,10 +78,9 @@ def write_corpus(
     tokenizer: Tokenizer,
     advance: Callable[[int], None] = lambda documents: None,
 ) -> None:
-    """Tokenise texts, in parallel, into an empty folder; `advance` is told how many have been done.
+    """Tokenise texts, in parallel, into an empty folder; `advance` is called with the number of texts that were added.
 
-    A text without a single token (nothing but accents, for a tokenizer that strips them) is left out, and
-    counted.
+    A text without tokens (only accents, for a tokenizer that strips them) is left out, and counted.
     """
     dtype = np.dtype(np.uint16 if tokenizer.size <= 1 << 16 else np.uint32)
     documents, sentences = [np.zeros(1, dtype=np.int64)], []
@@ -118,7 +115,7 @@ def sentence_starts(text: str, encoding: tokenizers.Encoding) -> np.ndarray:
     characters = np.array([match.end() for match in _SENTENCE_START.finditer(text)], dtype=np.int64)
     ends = np.maximum.accumulate(np.array(encoding.offsets, dtype=np.int64)[:, 1])
     tokens = np.searchsorted(ends, characters, side="right")
-    # The first match is the first character that is not blank: what is before it is no sentence of its own.
+    # The first match is the first character that is not blank; blanks before it are not a sentence.
     return np.unique(np.append(tokens[1:][tokens[1:] < len(ends)], 0))
 
 

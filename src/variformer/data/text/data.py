@@ -5,16 +5,17 @@ import logging
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from variformer.data.cache import build_once, cache_folder, digest_of
-from variformer.data.sources import OnDuplicate, Source, Split
-from variformer.data.text import cleaning, corpus, store
-from variformer.data.text.corpus import Corpus
-from variformer.data.text.tokenizer import Tokenizer
-from variformer.data.text.tokenizer_recipes import Recipe
-from variformer.paths import LocalPath
-from variformer.ranges import BelowOne, Count
+from ...paths import LocalPath
+from ...ranges import BelowOne, Count
+from ..cache import build_once, cache_folder, digest_of
+from ..contracts import SPLITS, OnBad, OnDuplicate, Split, check_choices
+from . import cleaning, corpus, store
+from .corpus import Corpus
+from .document import TextSource
+from .tokenizer import Tokenizer
+from .tokenizer_recipes import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -24,24 +25,25 @@ _NAMED = 100  # files that `parts` lists one by one
 class TextData:
     """Documents of a source, cleaned, split, tokenised and cached.
 
-    `validation` and `test` are the fractions of the training documents to set aside where the source gives no
-    such split. `on_bad` says what to do with documents that are empty, not UTF-8 or longer than
-    `max_document_bytes`: stop with an error, or leave them out and count them in the report. `on_duplicate` says
-    what to do with documents of equal text, which the report counts, too: keep them all (a source may repeat some on
-    purpose), keep one of each (in test or val where it is there too), or stop with an error.
-    `cache` defaults to $VARIFORMER_CACHE, else ~/.cache/variformer.
+    validation, test: the fractions of the training documents that are set aside where the source has no such split
+    on_bad: "error" stops at a document that is empty, not UTF-8 or longer than `max_document_bytes`; "skip" leaves it
+        out, and counts it in the report
+    on_duplicate: what happens to documents of equal text, which the report counts too: "keep" keeps all of them (a
+        source may repeat some on purpose), "drop" keeps one of each (in test or val where it is there too), and
+        "error" stops
+    cache: a folder; None: $VARIFORMER_CACHE, else ~/.cache/variformer
     """
 
     holds: ClassVar = "text"
 
     def __init__(
         self,
-        source: Source,
+        source: TextSource,
         tokenizer_recipe: Recipe,
         *,
         validation: BelowOne = 0.05,
         test: BelowOne = 0.05,
-        on_bad: Literal["error", "skip"] = "skip",
+        on_bad: OnBad = "error",
         on_duplicate: OnDuplicate = "keep",
         max_document_bytes: Count = 64 * 2**20,
         cache: LocalPath | None = None,
@@ -50,8 +52,7 @@ class TextData:
             raise ValueError(
                 f"validation={validation} and test={test} must be fractions that leave something to train on"
             )
-        if on_duplicate not in ("keep", "drop", "error"):
-            raise ValueError(f"on_duplicate must be 'keep', 'drop' or 'error', not {on_duplicate!r}")
+        check_choices(on_bad, on_duplicate)
         self.source, self.recipe = source, tokenizer_recipe
         self.validation, self.test = validation, test
         self.on_bad, self.max_document_bytes = on_bad, max_document_bytes
@@ -60,7 +61,7 @@ class TextData:
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever the tokens of any split would; the same however the tokenizer was come by."""
+        """A hash that changes whenever the tokens of a split would; where the tokenizer came from does not matter."""
         return digest_of(self._store_key, self.tokenizer.fingerprint, corpus.VERSION)
 
     @property
@@ -75,7 +76,7 @@ class TextData:
         return {name: digest_of(text)[:16] for name, text in parts.items()}
 
     def prepare(self) -> None:
-        """Do all that is not in the cache yet."""
+        """Make what is not in the cache yet."""
         build_once(self._folder, self._build)
 
     @cached_property
@@ -89,8 +90,8 @@ class TextData:
 
     def split(self, name: Split) -> Corpus:
         """One split; ValueError if it has no documents."""
-        if name not in store.SPLITS:
-            raise ValueError(f"no split {name!r}; there are: {', '.join(store.SPLITS)}")
+        if name not in SPLITS:
+            raise ValueError(f"no split {name!r}; there are: {', '.join(SPLITS)}")
         self.prepare()
         if not (self._folder / name).is_dir():
             raise ValueError(
@@ -107,14 +108,14 @@ class TextData:
         Duplicates are counted by kind: "train" within a split, "val in train" between two.
         """
         self.prepare()
-        splits = [name for name in store.SPLITS if (self._folder / name).is_dir()]
+        splits = [name for name in SPLITS if (self._folder / name).is_dir()]
         counts = {name: json.loads((self._folder / name / "meta.json").read_text()) for name in splits}
         return {**counts, **json.loads((self._folder / "meta.json").read_text())}
 
     @cached_property
     def _store_key(self) -> str:
         settings: list[Any] = [self.validation, self.test, self.on_bad, self.max_document_bytes]
-        settings += [] if self.on_duplicate == "keep" else [self.on_duplicate]  # what runs of before did
+        settings += [] if self.on_duplicate == "keep" else [self.on_duplicate]  # as in earlier runs
         return digest_of(self.source.fingerprint(self.cache), settings, cleaning.VERSION, store.VERSION)
 
     @cached_property
@@ -123,7 +124,7 @@ class TextData:
 
     def _build(self, folder: Path) -> None:
         self.tokenizer.save(folder / "tokenizer")  # so that the folder explains itself
-        for name in store.SPLITS:
+        for name in SPLITS:
             if len(self._texts.texts(name)):
                 (folder / name).mkdir()
                 _tokenise(folder / name, self._texts.texts(name), self.tokenizer)

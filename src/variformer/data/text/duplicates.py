@@ -1,4 +1,4 @@
-"""Documents that occur more than once: in one split, or in two, where a model is scored on what it was trained on."""
+"""Documents that occur more than once, in one split or in two. In two, a model is evaluated on training text."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -6,11 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from variformer.data.sources import Split
+from ..contracts import SPLITS
 
 # Shapes: N documents.
-
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 class Repeats(NamedTuple):
@@ -52,9 +50,9 @@ def _between(kind: str, texts: np.ndarray, early: np.ndarray, late: np.ndarray) 
 
 
 def superfluous(texts: np.ndarray, splits: np.ndarray) -> np.ndarray:
-    """(N,) True for all but one of equal documents: the first one in the last split that has any.
+    """(N,) True for all equal documents but one: the first one in the last split that has any remains.
 
-    So what a model is scored on stays as it is, and the training split loses what it has of it.
+    So evaluation splits stay as they are, and the training split loses what they hold.
     """
     order = np.lexsort((np.arange(len(texts)), -splits.astype(np.int64), texts))
     found = np.zeros(len(texts), dtype=bool)

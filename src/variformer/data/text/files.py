@@ -1,22 +1,95 @@
-"""Read text from files of the common kinds, row by row; each text is named by its file and row."""
+"""Text from files of the common kinds, row by row; each document is named by its file and row."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from variformer.data import paths
-from variformer.data.text.readers import Damaged, json_list, jsonl, open_file, parquet, table, until_damage
+from ...paths import LocalPattern
+from .. import paths
+from ..cache import digest_of, file_digest
+from ..contracts import Split
+from .document import Document, documents_of_rows
+from .readers import Damaged, json_list, jsonl, open_file, parquet, table, until_damage
 
+log = logging.getLogger(__name__)
+
+_TABLES_VERSION = 1  # count up whenever other rows are read from the same csv or tsv file
 TABLES = {".csv": (",", True), ".tsv": ("\t", False)}  # the delimiter, and whether a field may stand in quotation marks
 KINDS = (".txt", ".jsonl", ".json", *TABLES, ".parquet")
 _READERS = {".jsonl": jsonl, ".json": json_list, ".parquet": parquet}
-_MISSING = object()
 
 
-class Row(NamedTuple):
-    name: str
-    text: str
-    fault: str | None = None
+@dataclass(frozen=True)
+class TextFiles:
+    """Local files: txt, jsonl, json, csv, tsv and parquet, each also compressed as .gz. Paths may be folders or globs.
+
+    `column` is the field that holds the text, where there are fields. A txt file is one document, unless
+    `document_separator` (such as three line ends) cuts it into several. `delimiter` is the sign between the fields of
+    csv and tsv files; None: a comma and a tab. With `quoting`, such a field may stand in double quotation marks and
+    then hold line ends (RFC 4180); without, a quotation mark is a sign like any other. None: csv has it, and tsv not
+    (https://www.iana.org/assignments/media-types/text/tab-separated-values).
+    """
+
+    train: LocalPattern | Sequence[LocalPattern]
+    validation: LocalPattern | Sequence[LocalPattern] | None = None
+    test: LocalPattern | Sequence[LocalPattern] | None = None
+    column: str = "text"
+    document_separator: str | None = None
+    delimiter: str | None = None
+    quoting: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.document_separator == "":
+            raise ValueError("document_separator is empty; give some signs, or null for one document a file")
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise ValueError(f'delimiter={self.delimiter!r} must be one sign, such as ";", or "\\t" for a tab')
+
+    def read(self) -> dict[Split, Iterator[Document]]:
+        return {split: self._documents(split) for split in self._given}
+
+    def fingerprint(self, cache: Path) -> str:
+        files = {split: self._files(split) for split in self._given}
+        digests = {split: [file_digest(path, cache) for path in paths] for split, paths in files.items()}
+        # Suffixes belong to the meaning of the bytes; where the files lie does not.
+        kinds = {split: ["".join(path.suffixes[-2:]) for path in paths] for split, paths in files.items()}
+        tables = any(kind_of(path) in TABLES for paths in files.values() for path in paths)
+        layout = [[_TABLES_VERSION, self.delimiter, self.quoting]] if tables else []
+        return digest_of("TextFiles", digests, kinds, self.column, self._separator, *layout)
+
+    def contents(self, cache: Path) -> dict[str, str]:
+        return {str(path): file_digest(path, cache) for split in self._given for path in self._files(split)}
+
+    def _documents(self, split: Split) -> Iterator[Document]:
+        """Warns of txt files in which the separator does not occur."""
+        uncut = []
+        for path in self._files(split):
+            for document in read_documents(path, self.column, self._separator, self.delimiter, self.quoting):
+                if self._separator and document.name == str(path) and document.fault is None:
+                    uncut.append(path)
+                yield document
+        if uncut:
+            log.warning(
+                "document_separator=%r does not occur in %d %s file(s), each of which is one document (first: %s)",
+                *(self._separator, len(uncut), split, uncut[0]),
+            )
+
+    @property
+    def _given(self) -> tuple[Split, ...]:
+        return tuple(split for split, paths in self._paths().items() if paths)
+
+    @property
+    def _separator(self) -> str | None:
+        """With the line ends that files are read with."""
+        separator = self.document_separator
+        return separator and separator.replace("\r\n", "\n").replace("\r", "\n")
+
+    def _paths(self) -> dict[Split, str | Sequence[str] | None]:
+        return {"train": self.train, "val": self.validation, "test": self.test}
+
+    def _files(self, split: Split) -> list[Path]:
+        paths = self._paths()[split] or []
+        return find_files([paths] if isinstance(paths, str) else paths)
 
 
 def find_files(patterns: Sequence[str]) -> list[Path]:
@@ -32,7 +105,7 @@ def kind_of(path: Path) -> str:
 
 def read_documents(
     path: Path, column: str, separator: str | None, delimiter: str | None = None, quoting: bool | None = None
-) -> Iterator[Row]:
+) -> Iterator[Document]:
     """The texts of one file. Where it is damaged, the last row has a fault that says so.
 
     A txt file in which the separator does not occur is one row of the file's own name. Raises ValueError where the kind
@@ -47,7 +120,7 @@ def read_documents(
     if kind == ".txt":
         return _marking_damage(path, until_damage(_txt(path, separator)))
     rows = table(path, *_layout(kind, delimiter, quoting)) if kind in TABLES else _READERS[kind](path)
-    return _marking_damage(path, texts_of_rows(until_damage(rows), str(path), column))
+    return _marking_damage(path, documents_of_rows(until_damage(rows), str(path), column))
 
 
 def _layout(kind: str, delimiter: str | None, quoting: bool | None) -> tuple[str, bool]:
@@ -55,53 +128,26 @@ def _layout(kind: str, delimiter: str | None, quoting: bool | None) -> tuple[str
     return usual[0] if delimiter is None else delimiter, usual[1] if quoting is None else quoting
 
 
-def _marking_damage(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+def _marking_damage(path: Path, rows: Iterator[Document]) -> Iterator[Document]:
     last = None
     try:
         for last in rows:
             yield last
     except Damaged as damage:
-        yield Row(f"{last.name} and what follows" if last else str(path), "", str(damage))
+        yield Document(f"{last.name} and what follows" if last else str(path), "", str(damage))
 
 
-def texts_of_rows(rows: Iterable[tuple[int, Any]], name: str, column: str) -> Iterator[Row]:
-    """Numbered rows (dicts; strings; an Exception for a row that cannot be read) -> the texts of one column.
-
-    The first readable row decides whether the column exists; a later row without it is at fault itself.
-    """
-    seen = False
-    for number, row in rows:
-        where = f"{name}:{number}"
-        if isinstance(row, dict) and column not in row and not seen:
-            cure = "Set `column`." if len(row) > 1 else "Set `column`, or the `delimiter` of a csv or tsv file."
-            raise ValueError(f"{where}: no column {column!r}; there are: {', '.join(map(str, row))}. {cure}")
-        seen = seen or not isinstance(row, Exception)
-        value = row.get(column, _MISSING) if isinstance(row, dict) else row
-        if isinstance(value, str):
-            yield Row(where, value)
-        else:
-            yield Row(where, "", _fault(value, column))
-
-
-def _fault(value: Any, column: str) -> str:
-    if isinstance(value, Exception):
-        return str(value)
-    if value is _MISSING:
-        return f"without column {column!r}"
-    return "empty" if value is None else f"not text but {type(value).__name__}"
-
-
-def _txt(path: Path, separator: str | None) -> Iterator[Row]:
+def _txt(path: Path, separator: str | None) -> Iterator[Document]:
     with open_file(path) as file:
         if separator is None:
-            yield Row(str(path), file.read())
+            yield Document(str(path), file.read())
             return
         number, rest, occurs = 0, "", False
         while block := file.read(1 << 20):
-            *whole, rest = (rest + block).split(separator)
-            occurs = occurs or bool(whole)
-            for text in filter(str.strip, whole):
+            *complete, rest = (rest + block).split(separator)
+            occurs = occurs or bool(complete)
+            for text in filter(str.strip, complete):
                 number += 1
-                yield Row(f"{path}:document {number}", text)
+                yield Document(f"{path}:document {number}", text)
         if rest.strip():
-            yield Row(f"{path}:document {number + 1}" if occurs else str(path), rest)
+            yield Document(f"{path}:document {number + 1}" if occurs else str(path), rest)

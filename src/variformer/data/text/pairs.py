@@ -1,19 +1,17 @@
 """Two segments of text, for objectives that ask how one follows the other.
 
-Nothing but how the segments fit together may give the answer: neither their lengths, nor where they start or end.
+Only the content of the segments may give the answer: neither their lengths, nor where they start or end.
 """
 
 import logging
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from variformer import randomness
-from variformer.data.text.sentences import cut_sentences
-from variformer.ranges import Count, Probability
-
-if TYPE_CHECKING:
-    from variformer.data.text.corpus import Corpus
+from ... import randomness
+from ...ranges import Count, Probability
+from ...samples import SegmentPair
+from .sentences import cut_sentences
+from .tokenised import TokenisedText
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ class Chunks:
     inputs too. `length` leaves out special tokens.
     """
 
-    def __init__(self, corpus: "Corpus", length: Count, short_probability: Probability = 0.1) -> None:
+    def __init__(self, corpus: TokenisedText, length: Count, short_probability: Probability = 0.1) -> None:
         if length < 2:
             raise ValueError(f"a pair needs a length of at least 2, not {length}")
         self.corpus, self.length, self.short_probability = corpus, length, short_probability
@@ -61,13 +59,13 @@ class Pairs(Chunks):
     """Two stretches of text, of which the second truly follows the first in half of the samples.
 
     Devlin et al., 2018, section 3.1. A sample is {"first": ids, "second": ids, "is_next": 0 or 1}; both have at least
-    one token. For each sample two places between sentences are drawn, in two documents, and a length for each segment.
-    The first segment ends at one place; the second starts there or, with probability 1/2, at the other. The segments
-    are the whole pieces that fit into their lengths, or a part of one piece where none does. Both places, and so the
-    seconds of both kinds, have the same distribution. Raises ValueError where one document alone has pairs.
+    one token. A sample has two random places between sentences, in two documents, and random lengths of its segments.
+    The first segment ends at one place; the second starts there or, with probability 1/2, at the other. A segment
+    takes the complete pieces that fit into its length, or a part of one piece if none fits. Both places have the same
+    distribution, and so have second segments of both kinds. Raises ValueError if only one document has pairs.
     """
 
-    def __init__(self, corpus: "Corpus", length: Count, short_probability: Probability = 0.1) -> None:
+    def __init__(self, corpus: TokenisedText, length: Count, short_probability: Probability = 0.1) -> None:
         if len(corpus.documents) < 3:
             raise ValueError("pairs need at least two documents; for one long text, set a document_separator")
         super().__init__(corpus, length, short_probability)
@@ -80,14 +78,14 @@ class Pairs(Chunks):
                 "segment from it is mostly the true one: cut it into documents by a document_separator"
             )
 
-    def sample(self, index: int, key: int) -> dict[str, Any]:
-        draws = randomness.uniform(np.array([key], dtype=np.uint64), 7)[0]
-        follows, short, size, own_place, other, other_place, share = draws
+    def sample(self, index: int, key: int) -> SegmentPair:
+        random = randomness.uniform(np.array([key], dtype=np.uint64), 7)[0]
+        follows, short, size, own_place, other, other_place, fraction = random
         own, foreign = self._between(index, own_place), self._between(self._elsewhere(index, other), other_place)
         is_next = int(follows < 0.5)
         room = self.room(short, size, self.length)
         # Where one of both documents ends soon, seconds of both kinds become shorter.
-        second_room = min(_part(room, share), self._behind(own), self._behind(foreign))
+        second_room = min(_part(room, fraction), self._behind(own), self._behind(foreign))
         return {
             "first": self._before(own, room - second_room),
             "second": self._from(own if is_next else foreign, second_room),
@@ -103,8 +101,8 @@ class Pairs(Chunks):
         """A chunk of another document.
 
         It lies a random number of chunks further on (after the last chunk comes the first), at least as many as the
-        largest document has. So each chunk is drawn as often as any other, as the true seconds are. Where one document
-        has more than half of the chunks, this is impossible: then each chunk of the other documents is equally likely.
+        largest document has. So each chunk is chosen as often as any other, as the true second segments are. If one
+        document has more than half of the chunks, this is impossible: then all chunks of the others are equally likely.
         """
         count, most = len(self), self._most
         if 2 * most <= count:
@@ -134,20 +132,20 @@ class OrderedPairs(Chunks):
     """Two segments that follow each other in one document, in half of the samples the later one first.
 
     Lan et al., 2019, section 3.1 (sentence order). A sample is {"first": ids, "second": ids, "is_next": 1 where they
-    stand in the document's order, else 0}. Three tokens are drawn, and each is moved on to the next start of a
-    piece: there the earlier segment starts, the later one starts, and the later one ends. So both have the same
-    distribution. Segments as long as fits would not: a long sentence would often stand before the earlier one.
+    stand in the document's order, else 0}. Three random tokens are each moved on to the next start of a piece:
+    there the earlier segment starts, the later one starts, and the later one ends. So both have the same distribution.
+    If each segment took as much as fits, they would differ: a long sentence would often stand before the earlier one.
     """
 
-    def sample(self, index: int, key: int) -> dict[str, Any]:
-        swap, short, size, where, share = randomness.uniform(np.array([key], dtype=np.uint64), 5)[0]
+    def sample(self, index: int, key: int) -> SegmentPair:
+        swap, short, size, where, fraction = randomness.uniform(np.array([key], dtype=np.uint64), 5)[0]
         number, first, last = self.document_of(self._chunks[index, 0])
         chunk, chunks_end = self._document_chunks[number : number + 2]
         start, end = int(self._pieces[first]), int(self._pieces[last])
         # Moving on mostly adds less than an eighth of the length.
         span = min(self.room(short, size, max(2, self.length - self.length // 8)), end - start)
         begin = start + int((index - chunk + where) / (chunks_end - chunk) * (end - start - span + 1))
-        places = np.searchsorted(self._pieces, [begin, begin + _part(span, share), begin + span])
+        places = np.searchsorted(self._pieces, [begin, begin + _part(span, fraction), begin + span])
         begin, boundary, end = (int(self._pieces[piece]) for piece in self._fitting(places, last))
         earlier, later = self.segment(begin, boundary), self.segment(boundary, end)
         is_next = int(swap >= 0.5)
@@ -164,16 +162,16 @@ class OrderedPairs(Chunks):
         return begin, min(boundary, end - 1), end
 
 
-def _part(room: int, share: float) -> int:
+def _part(room: int, fraction: float) -> int:
     """Tokens for one of two segments, at least one for each, from a random number in [0, 1)."""
-    return min(max(1, round(room * (_LEAST + (1 - 2 * _LEAST) * share))), room - 1)
+    return min(max(1, round(room * (_LEAST + (1 - 2 * _LEAST) * fraction))), room - 1)
 
 
 def _cut_chunks(pieces: np.ndarray, documents: np.ndarray, length: int) -> tuple[np.ndarray, int]:
     """Greedy runs of pieces of one document -> (chunks, 2) boundaries, and how many pieces were dropped.
 
     Pieces have at most length / 2 tokens, so that any two neighbours fit; only the last chunk of a document
-    can have one piece alone. It takes another from a neighbour that has three, or is dropped.
+    can have a single piece. It takes another piece from the chunk before if that has three, or is dropped.
     """
     ends = np.searchsorted(pieces, documents)[1:]  # the boundary at each document's end
     document_end = np.repeat(ends, np.diff(ends, prepend=0))  # for each piece
@@ -184,10 +182,10 @@ def _cut_chunks(pieces: np.ndarray, documents: np.ndarray, length: int) -> tuple
         starts.append(begin)
         begin = following[begin]
     cuts = np.array([*starts, len(following)])
-    alone = np.diff(cuts) == 1
+    single = np.diff(cuts) == 1
     roomy = np.append(False, np.diff(cuts)[:-1] >= 3)
     same = np.append(False, document_end[cuts[:-2]] == document_end[cuts[1:-1]])
-    begins = cuts[:-1] - (alone & roomy & same)
+    begins = cuts[:-1] - (single & roomy & same)
     stops = np.append(begins[1:], cuts[-1])
     kept = stops - begins >= 2
     return np.stack([begins, stops], axis=1)[kept], int((~kept).sum())

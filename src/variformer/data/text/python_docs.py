@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from variformer.data.cache import digest_of
-from variformer.data.sources import Document, Split
+from ..cache import digest_of
+from ..contracts import Split
+from .document import Document
 
 _VERSION = 1  # count up whenever the documents below change
 # Tests and demonstrations are no documentation; pydoc_data is read as what it is, the language reference.
@@ -26,9 +27,8 @@ class PythonDocs:
     version of Python.
     """
 
-    @property
-    def given(self) -> tuple[Split, ...]:
-        return ("train",)
+    def read(self) -> dict[Split, Iterator[Document]]:
+        return {"train": self._documents()}
 
     def fingerprint(self, cache: Path) -> str:
         return digest_of(
@@ -43,7 +43,7 @@ class PythonDocs:
         version = f"{platform.python_implementation()} {platform.python_version()} on {platform.system()}"
         return {"the documentation of the installed Python": f"{version}, version {_VERSION}"}
 
-    def documents(self, split: Split) -> Iterator[Document]:
+    def _documents(self) -> Iterator[Document]:
         from pydoc_data.topics import topics
 
         yield from _topics(topics)

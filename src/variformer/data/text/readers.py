@@ -8,11 +8,12 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, TypeVar
 
 from ...ranges import Count
 
-Rows = Iterator[tuple[int, Any]]
+Rows = Iterator[tuple[int, object]]
+RowT = TypeVar("RowT")
 
 LONGEST = 1 << 26  # characters of one csv field: what lies behind an open quotation mark is held in memory
 
@@ -37,7 +38,7 @@ def open_file(path: Path, binary: bool = False) -> IO[Any]:
     return opener(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline=None)
 
 
-def until_damage(rows: Iterator[Any]) -> Iterator[Any]:
+def until_damage(rows: Iterator[RowT]) -> Iterator[RowT]:
     """The rows of a file. Raises Damaged where its compression or format breaks, not where it may not be opened."""
     try:
         yield from rows
@@ -99,25 +100,27 @@ def table(path: Path, delimiter: str, quoting: bool) -> Rows:
     csv.field_size_limit(min(sys.maxsize, LONGEST))
     names: list[str] | None = None
     with open_file(path) as file:
-        for number, fields in _fields(file, delimiter, csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE):
-            if names is None and isinstance(fields, Exception):
-                yield number, ValueError(f"a header with {fields}")
-                return
-            if names is None:
+        for number, fields in _fields(file, delimiter, quoting):
+            if isinstance(fields, ValueError):
+                yield number, ValueError(f"a header with {fields}") if names is None else fields
+                if names is None:
+                    return
+            elif names is None:
                 names = fields
-            elif isinstance(fields, Exception) or len(fields) == len(names):
-                yield number, fields if isinstance(fields, Exception) else dict(zip(names, fields, strict=True))
+            elif len(fields) == len(names):
+                yield number, dict(zip(names, fields, strict=True))
             else:
                 yield number, ValueError(f"{'more' if len(fields) > len(names) else 'fewer'} fields than the header")
 
 
-def _fields(file: Iterable[str], delimiter: str, quoting: Any) -> Rows:
+def _fields(file: Iterable[str], delimiter: str, quoting: bool) -> Iterator[tuple[int, list[str] | ValueError]]:
     lines = _Lines(file)
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+    style: Literal[0, 3] = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+    reader = csv.reader(lines, delimiter=delimiter, quoting=style, strict=True)
     while True:
         number = lines.begin()
         try:
-            fields: Any = next(reader)
+            fields: list[str] | ValueError = next(reader)
         except StopIteration:
             return
         except csv.Error as error:

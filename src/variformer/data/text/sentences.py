@@ -1,13 +1,10 @@
 """Whole sentences, one after the other, as many as fit."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from variformer.ranges import Count
-
-if TYPE_CHECKING:
-    from variformer.data.text.corpus import Corpus
+from ...ranges import Count
+from ...samples import SentenceRow
+from .tokenised import TokenisedText
 
 
 class Sentences:
@@ -15,11 +12,11 @@ class Sentences:
 
     A row may go on into the next document; the tokenizer's `end` then stands between the two. A sentence longer than a
     row is cut evenly. Each is in exactly one row. A row is {"tokens", "document", "sentence"}, all (length,) int64,
-    padded with -1: "document" and "sentence" are the running numbers of what each token is of, and an `end` belongs to
-    the document behind it and to the sentence -1.
+    padded with -1: "document" and "sentence" are the running numbers of each token's document and sentence. An `end`
+    has the number of the document behind it, and -1 for its sentence.
     """
 
-    def __init__(self, corpus: "Corpus", length: Count) -> None:
+    def __init__(self, corpus: TokenisedText, length: Count) -> None:
         if length < 1:
             raise ValueError(f"a row of sentences needs a length of at least 1, not {length}")
         self.corpus, self.length = corpus, length
@@ -38,7 +35,7 @@ class Sentences:
     def __len__(self) -> int:
         return len(self._rows) - 1
 
-    def sample(self, index: int, key: int = 0) -> dict[str, np.ndarray]:
+    def sample(self, index: int, key: int = 0) -> SentenceRow:
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
         first, last = self._rows[index], self._rows[index + 1]
@@ -51,12 +48,14 @@ class Sentences:
             new = np.flatnonzero(np.diff(document)) + 1  # where the next document starts
             tokens, sentence = np.insert(tokens, new, self._end), np.insert(sentence, new, -1)
             document = np.insert(document, new, document[new])
-        row = {"tokens": tokens, "document": document, "sentence": sentence}
-        padding = (0, self.length - len(tokens))
-        return {name: np.pad(column, padding, constant_values=-1) for name, column in row.items()}
+        columns = (tokens, document, sentence)
+        tokens, document, sentence = (
+            np.pad(each, (0, self.length - len(tokens)), constant_values=-1) for each in columns
+        )
+        return {"tokens": tokens, "document": document, "sentence": sentence}
 
     def _documents(self, places: np.ndarray) -> np.ndarray:
-        """The running numbers of the documents that some tokens are of."""
+        """The running number of the document at each place."""
         return np.searchsorted(self.corpus.documents, places, side="right") - 1
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from variformer.data.sources import OnDuplicate, Source, Split
-from variformer.data.text.cleaning import Cleaner
-from variformer.data.text.duplicates import SPLITS, repeats, summary, superfluous
+from ..contracts import SPLITS, OnDuplicate, Split
+from .cleaning import Cleaner
+from .document import Document, TextSource
+from .duplicates import repeats, summary, superfluous
 
 log = logging.getLogger(__name__)
 
 VERSION = 1  # part of the fingerprint: count up whenever other texts, or other splits, are kept
-FORMAT = 2  # part of the cache's key alone: count up whenever the same texts are written or reported in another way
+FORMAT = 2  # only part of the cache's key: count up whenever the same texts are written or reported in another way
 _TRAIN, _VAL, _TEST = range(3)
 _NONE = 255  # the split of a text that is left out
 _DONE = {
@@ -61,7 +62,7 @@ class Texts:
 
 def write_store(
     folder: Path,
-    source: Source,
+    source: TextSource,
     cleaner: Cleaner,
     validation: float,
     test: float,
@@ -69,15 +70,16 @@ def write_store(
 ) -> None:
     """Clean every document of a source, cut the splits that it does not give, write all to an empty folder.
 
-    ValueError if no usable training document is left, or for duplicates where they are to be an error.
+    Raises ValueError if no usable training document is left, or at duplicates with on_duplicate="error".
     """
-    lengths, splits, hashes = _write_texts(folder, source, cleaner)
+    given = source.read()
+    lengths, splits, hashes = _write_texts(folder, given, cleaner)
     if _TRAIN not in splits:
         raise ValueError(f"no training document is left of {source}; {cleaner.summary() or 'it has none'}")
     if cleaner.skipped:
         log.warning(cleaner.summary())
     ours = splits == _TRAIN
-    wanted = (0.0 if "val" in source.given else validation, 0.0 if "test" in source.given else test)
+    wanted = (0.0 if "val" in given else validation, 0.0 if "test" in given else test)
     splits[ours] = assign_splits(_points(hashes)[ours], *wanted)
     texts = np.unique(hashes, return_inverse=True)[1]
     duplicates = repeats(texts, splits)
@@ -93,12 +95,14 @@ def write_store(
     (folder / "meta.json").write_text(json.dumps({**counts, "first": cleaner.examples}, indent=2))
 
 
-def _write_texts(folder: Path, source: Source, cleaner: Cleaner) -> tuple[list[int], np.ndarray, np.ndarray]:
+def _write_texts(
+    folder: Path, given: Mapping[Split, Iterable[Document]], cleaner: Cleaner
+) -> tuple[list[int], np.ndarray, np.ndarray]:
     """(N,) lengths in bytes, (N,) indices of the given splits, (N,) hashes of 16 bytes."""
     lengths, splits, hashes = [], bytearray(), bytearray()
     with open(folder / "texts.bin", "wb") as file, open(folder / "names.jsonl", "w") as names:
-        for split in source.given:
-            for name, text in cleaner.texts(source.documents(split)):
+        for split, documents in given.items():
+            for name, text in cleaner.texts(documents):
                 file.write(text)
                 names.write(json.dumps(name) + "\n")
                 lengths.append(len(text))
@@ -122,9 +126,8 @@ def _name(folder: Path, index: int) -> str:
 def assign_splits(points: np.ndarray, validation: float, test: float) -> np.ndarray:
     """(N,) points in [0, 1) -> (N,) 0 for training, 1 for validation, 2 for test.
 
-    A document's split depends on its own text alone, so it stays where it is when others come and go, and
-    equal documents stay together. Only where that leaves a wanted split empty does the largest split give it
-    one.
+    A document's split depends only on its text. So it stays the same when other documents come and go, and equal
+    documents are in one split. If a wanted split is empty, the largest split gives it one document.
     """
     splits = np.select([points < validation, points < validation + test], [_VAL, _TEST], _TRAIN)
     for wanted, fraction in ((_TRAIN, 1.0), (_VAL, validation), (_TEST, test)):

@@ -10,8 +10,8 @@ import numpy as np
 import tokenizers
 from tokenizers import pre_tokenizers
 
-from variformer.data.cache import digest_of
-from variformer.hub import read_json
+from ...hub import read_json
+from ..cache import digest_of
 
 # Shapes: V tokenizer's size.
 
@@ -32,8 +32,8 @@ class Tokenizer:
     """A `tokenizers.Tokenizer` and the names of its special tokens, such as {"pad_token": "[PAD]"}.
 
     `pad unknown start end mask` are ids, or None where there is no such token. `start` is [CLS] or <s>; `end`
-    is [SEP], </s> or <|endoftext|>. Text never turns into special tokens unless asked: "[MASK]" in a corpus
-    is five characters or so.
+    is [SEP], </s> or <|endoftext|>. Text never becomes a special token unless `parse_special` is set: "[MASK]" in a
+    corpus is six characters.
     """
 
     def __init__(self, core: tokenizers.Tokenizer, names: Mapping[str, str]) -> None:
@@ -121,7 +121,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | Path) -> "Tokenizer":
-        """From a tokenizer.json or a folder with one; its neighbours or spellings say what is special."""
+        """Read a tokenizer.json, or a folder with one. Files beside it, or spellings, say which tokens are special."""
         path = Path(path).expanduser()
         file = path / "tokenizer.json" if path.is_dir() else path
         if not file.is_file():
@@ -177,19 +177,19 @@ class Tokenizer:
 
 
 def _special_names(core: tokenizers.Tokenizer, folder: Path) -> dict[str, str]:
-    """Which token is the padding, the mask...: as the folder's files say, else recognised by spelling."""
-    said: dict[str, str] = {}
+    """Which token is the padding, the mask...: as the folder's files say; without such files, by spelling."""
+    named: dict[str, str] = {}
     for file in (folder / "special_tokens_map.json", folder / "tokenizer_config.json"):
         content = read_json(file) if file.is_file() else {}
         for name in SPECIAL_NAMES:
             token = content.get(name)
             token = token.get("content") if isinstance(token, dict) else token  # beside "lstrip" in some files
             if isinstance(token, str):
-                said[name] = token
+                named[name] = token
     special = {token.content for token in core.get_added_tokens_decoder().values() if token.special}
-    if not said:
-        said = {name: token for name, spellings in SPECIAL_NAMES.items() for token in spellings if token in special}
-    return {name: token for name, token in said.items() if core.token_to_id(token) is not None}
+    if not named:
+        named = {name: token for name, spellings in SPECIAL_NAMES.items() for token in spellings if token in special}
+    return {name: token for name, token in named.items() if core.token_to_id(token) is not None}
 
 
 def _byte_alphabet() -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Kinds of tokenizers: how each is trained from texts."""
+"""Kinds of tokenizers, and how each is trained on texts."""
 
 import json
 from collections import Counter
@@ -10,11 +10,11 @@ from typing import Protocol
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Core
 
-from variformer.data.cache import digest_of
-from variformer.data.text.tokenizer import Tokenizer
-from variformer.hub import locate
-from variformer.paths import PathOrName
-from variformer.ranges import Count, Whole
+from ...hub import locate
+from ...paths import PathOrName
+from ...ranges import Count, Whole
+from ..cache import digest_of
+from .tokenizer import Tokenizer
 
 _VERSION = 1  # part of every fingerprint: count up whenever a recipe's result changes
 _BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -23,7 +23,7 @@ _GENERAL_NAMES = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>",
 
 class Recipe(Protocol):
     def train(self, texts: Iterable[str]) -> Tokenizer:
-        """Make the tokenizer; one that learns nothing does not read them. Same texts, same tokenizer."""
+        """Make the tokenizer. The same texts give the same one; a tokenizer that learns nothing reads no text."""
 
     def fingerprint(self) -> str:
         """Text that changes whenever the same texts would give another tokenizer."""
@@ -119,7 +119,7 @@ class Unigram(_Fingerprint):
                 show_progress=False,
             ),
         )
-        core.model = _settled(core)
+        core.model = _reproducible(core)
         core.add_special_tokens([f"<extra_id_{number}>" for number in reversed(range(self.sentinels))])
         core.post_processor = _surround(core, None, "</s>")
         return Tokenizer(core, {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"})
@@ -159,13 +159,13 @@ class Pretrained:
     path: PathOrName
 
     def train(self, texts: Iterable[str]) -> Tokenizer:
-        return Tokenizer.load(self.place())
+        return Tokenizer.load(self.location())
 
     def fingerprint(self) -> str:
         tokenizer = self.train([])
         return digest_of(_VERSION, "Pretrained", tokenizer.core.to_str(), tokenizer.names)
 
-    def place(self) -> Path:
+    def location(self) -> Path:
         """The file, or the folder that it lies in."""
         path = Path(self.path).expanduser()
         if path.is_file() or path.suffix == ".json":
@@ -180,7 +180,7 @@ def _word_pieces(
     """A WordPiece vocabulary that is a function of the texts.
 
     The library numbers characters, and so breaks ties, in an order that differs from run to run; here the
-    commonest characters, alone and continuing ("##a"), are given to it in an order of our own.
+    commonest characters, each as itself and as a continuation ("##a"), are given to it in a fixed order.
     """
     texts = list(texts) if isinstance(texts, Iterator) else texts
     characters: Counter[str] = Counter()
@@ -203,11 +203,11 @@ def _word_pieces(
     return core.get_vocab()
 
 
-def _settled(core: Core) -> models.Unigram:
-    """A trained Unigram model without what differs from run to run, so that it is a function of the texts.
+def _reproducible(core: Core) -> models.Unigram:
+    """A trained Unigram model as a function of the texts: what differs from run to run is removed.
 
-    That is the noise of parallel sums, and the order of the characters that no other piece needed: they have
-    the lowest score, raised by 0.0001 for one after the other. Here all of them get the lowest.
+    Two things differ. Parallel sums have noise. And characters that no other piece needs get the lowest score, raised
+    by 0.0001 for each, in a random order. Here all of these get the lowest score.
     """
     model = json.loads(core.to_str())["model"]
     # The trainer gives special tokens the best score of all, so that a "<pad>" in a text would become one.

@@ -1,19 +1,18 @@
 """An objective of our own: Variformer's next token, with another loss in training."""
 
-from typing import Any
-
 import torch.nn.functional as F
 from torch import nn
 
 from variformer.objectives.next_token import NextToken
 from variformer.objectives.objective import Batch, Ratio, Scores
 from variformer.ranges import Count, Probability
+from variformer.samples import Vocabulary
 
 
 class SmoothedNextToken(NextToken):
     """`smoothing` of each target is spread over all tokens (Szegedy et al., 2015, section 7), in training alone."""
 
-    def __init__(self, vocabulary: Any, length: Count, *, smoothing: Probability = 0.1):
+    def __init__(self, vocabulary: Vocabulary, length: Count, *, smoothing: Probability = 0.1):
         super().__init__(vocabulary, length)
         self.smoothing = smoothing
 

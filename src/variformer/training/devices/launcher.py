@@ -1,39 +1,44 @@
 """How the first process of a machine starts the others, and ends them."""
 
 import signal
-import sys
-from typing import Any
+from functools import partial
 
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from lightning.pytorch.strategies import Strategy
 
-from ...command import whole
+from ...command import full_command
+from ..lightning_private import HeldBackLauncher, ScriptLauncher
 from ..signals import Signals
 
 
-class Launcher(_SubprocessScriptLauncher):
-    """Lightning's, whose children outlive a Ctrl-C to all processes while they start: the first one decides.
+class Launcher(HeldBackLauncher):
+    """Lightning's launcher, but a Ctrl-C to all processes does not end the children while they start.
 
-    Until Signals watches in them, what it watches is held back; it is then noted there. They run the same command.
+    The signals that a run handles are blocked in the children until `Signals` unblocks them, so that the first process
+    decides. The children run the same command.
     """
 
-    def _call_children_scripts(self) -> None:
-        before, arguments = signal.pthread_sigmask(signal.SIG_BLOCK, Signals.WATCHED), sys.argv
-        sys.argv = whole("train")  # from which Lightning takes the command
-        try:
-            super()._call_children_scripts()
-        finally:
-            sys.argv = arguments
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    def __init__(self, of: ScriptLauncher):
+        super().__init__(of, partial(full_command, "train"), Signals.HANDLED)
 
     def end(self) -> None:
-        """End the children at once. Lightning, which else kills the first process within seconds of the death of a
-        child, whatever it still has to say and to close, then watches none."""
+        """End the children at once, and forget them.
+
+        Lightning kills the first process within seconds of the death of a child that it knows of, even while the first
+        process still writes its messages and closes its files.
+        """
         self.kill(signal.SIGKILL)
         self.procs.clear()
 
 
-def with_ours(launcher: Any) -> Any:
-    """Ours in place of a launcher of Lightning's that starts scripts; any other, or none, as it is."""
-    if not isinstance(launcher, _SubprocessScriptLauncher):
-        return launcher
-    return Launcher(launcher.cluster_environment, launcher.num_processes, launcher.num_nodes)
+class OwnLauncher(Strategy):
+    """A strategy of Lightning's whose processes are started by `Launcher`. Named before that strategy as a base."""
+
+    own: Launcher | None = None
+
+    @property
+    def launcher(self) -> Launcher | None:
+        """Ours in place of the launcher that Lightning chose; None as long as Lightning has none."""
+        theirs = super().launcher
+        if self.own is None and isinstance(theirs, ScriptLauncher):
+            self.own = Launcher(theirs)
+        return self.own

@@ -1,12 +1,13 @@
-"""FSDP2: weights, gradients and optimizer state split over the devices, and put together again for checkpoints.
+"""FSDP2: weights, gradients and optimizer state are split over the devices, and gathered again for checkpoints.
 
-Zhao et al., 2023, "PyTorch FSDP"; each tensor's rows are split, as a DTensor.
+Zhao et al., 2023, "PyTorch FSDP". The rows of each tensor are split, as a DTensor.
 """
 
 import copy
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy, ParallelStrategy, Strategy
@@ -18,71 +19,78 @@ from torch.utils._pytree import tree_map
 
 from ...analysis.machine_memory import free_memory
 from ...layers import Block
-from .launcher import with_ours
+from ..contract import State
+from .launcher import OwnLauncher
+
+Tree = TypeVar("Tree")  # dicts and lists within each other, with tensors and plain values as leaves
 
 
-class ShardedStrategy(ModelParallelStrategy):
-    """Lightning's strategy for FSDP2, with the checkpoints that every other run has: whole, verified, in one file.
+class ShardedStrategy(OwnLauncher, ModelParallelStrategy):
+    """Lightning's strategy for FSDP2, which writes the same checkpoints as every other run: verified, in one file.
 
-    Every process builds the whole model on the CPU before it keeps its share.
+    Every process builds the full model on the CPU before it keeps its part.
     """
 
     def __init__(self, timeout: timedelta):
         super().__init__(save_distributed_checkpoint=False, timeout=timeout)
-        self.unsharded: nn.Module | None = None  # as the model was; its parameters are on the meta device
-
-    def _configure_launcher(self) -> None:
-        super()._configure_launcher()
-        self._launcher = with_ours(self._launcher)
+        self.unsharded: nn.Module | None = None  # the model as it was built, with parameters on the meta device
 
     def shard(self, model: nn.Module) -> None:
-        """Block by block, in place; what is in no block is one more unit.
+        """Shard the model in place, block by block. What is in no block is one more unit.
 
-        A unit is whole while it computes and at no other time, so that callbacks see shards alone.
+        A unit's parameters are gathered only while it computes, so callbacks see only the parts of this process.
         """
-        self.unsharded = replaced(model, lambda parameter: parameter.to("meta"))
+        self.unsharded = with_parameters(model, lambda parameter: parameter.to("meta"))
         for module in list(model.modules()):
             if isinstance(module, Block):
                 fully_shard(module, reshard_after_forward=True)
         fully_shard(model, reshard_after_forward=True)
 
-    def lightning_module_state_dict(self) -> dict[str, Any]:
-        """Whole on rank zero; the others take part. Tied tensors stay one."""
+    def lightning_module_state_dict(self) -> State:
+        """Full tensors on rank zero. All processes must call it. Tied tensors stay one."""
         assert self.lightning_module is not None
         state = self.lightning_module.state_dict(keep_vars=True)
         distinct = gathered({id(tensor): tensor.detach() for tensor in state.values()})
         return {name: distinct[id(tensor)] for name, tensor in state.items()}
 
-    def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
+    def optimizer_state(self, optimizer: Optimizer) -> State:
         return gathered(ParallelStrategy.optimizer_state(self, optimizer))
 
-    def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = None) -> dict[str, Any]:
-        """Each process reads the whole file and keeps its share of weights and optimizer state."""
+    def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = None) -> State:
+        """Each process reads the whole file and keeps its part of the weights and of the optimizer's state."""
         checkpoint = self.checkpoint_io.load_checkpoint(self.broadcast(checkpoint_path), weights_only=weights_only)
         module = self.lightning_module
         assert module is not None
         own = module.state_dict()
-        saved = {name: like(tensor, own[name]) for name, tensor in checkpoint["state_dict"].items() if name in own}
+        saved = {n: shard_like(tensor, own[n]) for n, tensor in checkpoint["state_dict"].items() if n in own}
         module.load_state_dict(checkpoint["state_dict"] | saved, strict=module.strict_loading)
         for optimizer, state in zip(self.optimizers, checkpoint.get("optimizer_states", []), strict=False):
             optimizer.load_state_dict(sharded_state(state, optimizer))
         return checkpoint
 
 
-def whole(tensor: Tensor) -> Tensor:
-    """All of a tensor of which each process holds a part; all of them must ask for it. Others as they are."""
+def full_tensor(tensor: Tensor) -> Tensor:
+    """The full tensor of a DTensor; all processes must call it. Any other tensor as it is."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def local(tensor: Tensor) -> Tensor:
-    """This process's part of a split tensor; others as they are."""
+def local_shard(tensor: Tensor) -> Tensor:
+    """This process's part of a DTensor. Any other tensor as it is."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
-def gathered(state: Any) -> Any:
-    """The same dicts and lists, with each split tensor whole and on the CPU; on rank zero alone, which saves them.
+def shard_like(tensor: Tensor, reference: Tensor) -> Tensor:
+    """This process's part of a full tensor where `reference` is a DTensor; in any case on the device of `reference`."""
+    tensor = tensor.to(reference.device)
+    if not isinstance(reference, DTensor) or isinstance(tensor, DTensor):
+        return tensor
+    return distribute_tensor(tensor, reference.device_mesh, reference.placements, src_data_rank=None)
 
-    All processes must ask for it. Goes tensor by tensor, so that a device holds one whole tensor at a time.
+
+def gathered(state: Tree) -> Tree:
+    """The same dicts and lists, with each DTensor as a full tensor on the CPU of rank zero, and None elsewhere.
+
+    All processes must call it. It gathers one tensor after the other, so a device holds only one full tensor at a time.
     """
     return tree_map(lambda value: on_rank_zero(value) if isinstance(value, DTensor) else value, state)
 
@@ -92,38 +100,30 @@ def on_rank_zero(tensor: DTensor) -> Tensor | None:
     return full.cpu() if torch.distributed.get_rank() == 0 else None
 
 
-def like(tensor: Tensor, reference: Tensor) -> Tensor:
-    """This process's part of a whole tensor, if `reference` is split, and on its device."""
-    tensor = tensor.to(reference.device)
-    if not isinstance(reference, DTensor) or isinstance(tensor, DTensor):
-        return tensor
-    return distribute_tensor(tensor, reference.device_mesh, reference.placements, src_data_rank=None)
-
-
-def sharded_state(state: dict[str, Any], optimizer: Optimizer) -> dict[str, Any]:
-    """A whole optimizer state as `optimizer` holds it: what has a parameter's shape is split as that is."""
+def sharded_state(state: State, optimizer: Optimizer) -> State:
+    """A full optimizer state as `optimizer` holds it: what has the shape of a parameter is split as that is."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
-    def share(value: Any, parameter: Tensor) -> Any:
-        return like(value, parameter) if isinstance(value, Tensor) and value.shape == parameter.shape else value
+    def part(value: object, parameter: Tensor) -> object:
+        return shard_like(value, parameter) if isinstance(value, Tensor) and value.shape == parameter.shape else value
 
-    shares = {
-        number: {name: share(value, parameters[number]) for name, value in values.items()}
+    parts = {
+        number: {name: part(value, parameters[number]) for name, value in values.items()}
         for number, values in state["state"].items()
     }
-    return state | {"state": shares}
+    return state | {"state": parts}
 
 
-def replaced(model: nn.Module, change: Any) -> nn.Module:
-    """A copy of the model with other parameters, `change` of its own; what was tied stays tied."""
+def with_parameters(model: nn.Module, change: Callable[[Tensor], Tensor]) -> nn.Module:
+    """A copy of the model whose parameters are `change(parameter)`. Tied parameters stay tied."""
     new = {id(old): nn.Parameter(change(old.detach()), old.requires_grad) for old in model.parameters()}
     return copy.deepcopy(model, new)
 
 
-def whole_model(strategy: Strategy, model: nn.Module) -> nn.Module | None:
-    """The model itself, or a whole copy of one that is sharded; on rank zero alone, though all must ask for it.
+def full_model(strategy: Strategy, model: nn.Module) -> nn.Module | None:
+    """The model itself, or an unsharded copy of one that is sharded; None on other ranks than zero.
 
-    The copy is on rank zero's device, or on the CPU where the device has too little memory for it.
+    All processes must call it. The copy is on rank zero's device, or on the CPU where the device has too little memory.
     """
     if not isinstance(strategy, ShardedStrategy) or strategy.unsharded is None:
         return model if strategy.is_global_zero else None
@@ -131,12 +131,12 @@ def whole_model(strategy: Strategy, model: nn.Module) -> nn.Module | None:
     if not strategy.is_global_zero:
         return None
     rest = iter(weights)
-    copied = replaced(strategy.unsharded, lambda _: next(rest)).train(model.training)
+    copied = with_parameters(strategy.unsharded, lambda _: next(rest)).train(model.training)
     free = free_memory(strategy.root_device)
     fits = free is None or 2 * sum(tensor.nbytes for tensor in weights) < free  # room to compute as well
     return copied.to(strategy.root_device) if fits else copied
 
 
-def outline(strategy: Strategy, model: nn.Module) -> nn.Module:
-    """The model itself, or what a sharded one was like: the same modules, without the values of parameters."""
-    return getattr(strategy, "unsharded", None) or model
+def unsharded_outline(strategy: Strategy, model: nn.Module) -> nn.Module:
+    """The model itself; of a sharded one, the same modules with parameters on the meta device."""
+    return (strategy.unsharded if isinstance(strategy, ShardedStrategy) else None) or model

@@ -1,4 +1,4 @@
-"""How a run is spread over devices, by the name that `trainer.strategy` gives it."""
+"""The strategy that `trainer.strategy` names."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,18 +11,18 @@ from .replication import ReplicatedStrategy
 from .sharding import ShardedStrategy
 
 Name = Literal["auto", "ddp", "fsdp"]
-PATIENCE = timedelta(minutes=10)  # of a process that waits for the others
+PATIENCE = timedelta(minutes=10)  # how long a process waits for the others
 
 
 def strategy(name: Name, devices: int | Literal["auto"] = 1, nodes: int = 1) -> Strategy | str:
-    """Lightning's strategy. "auto" is ddp where several devices are asked for, and else what Lightning makes of it."""
+    """A strategy for Lightning's trainer. "auto" is ddp where several devices are asked for, else Lightning chooses."""
     if name == "auto" and (nodes > 1 or devices not in (1, "auto")):
         name = "ddp"
     return STRATEGIES[name]() if name in STRATEGIES else name
 
 
 def environments() -> list[ClusterEnvironment]:
-    """SLURM's, told not to requeue the job: the run does that itself, once its checkpoint is written."""
+    """SLURM's environment without its requeueing: the run requeues the job once its checkpoint is written."""
     is_slurm = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
     return [SLURMEnvironment(auto_requeue=False)] if is_slurm else []
 

@@ -1,23 +1,20 @@
 """The curves as a file that any tool reads."""
 
-import csv
-import io
 import logging
 import os
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from ...run_directory.curves import HEADER, Row, as_lines, read_curves
 from ...run_directory.directory import write_bytes
+from .dashboard import Values
 from .once import Once
 
 log = logging.getLogger(__name__)
-
-Row = tuple[int, str, float]
 
 
 class CSV(Logger):
@@ -25,7 +22,7 @@ class CSV(Logger):
 
     Rows are only ever appended, so that nothing is lost when a run dies; a resumed run first drops the rows of steps
     that it will take again. `pandas.read_csv(path).pivot(index="step", columns="metric", values="value")` is the wide
-    table. While the disk is full, rows wait in memory.
+    table. Rows wait in memory while the disk is full.
     """
 
     def __init__(self, path: str | Path, resume_step: int | None = None):
@@ -45,11 +42,11 @@ class CSV(Logger):
 
     @property
     def last_step(self) -> int | None:
-        """The last step that an earlier session of a resumed run logged; it may lie behind the checkpoint's."""
+        """The last step that an earlier session of a resumed run logged; it may be later than the checkpoint's."""
         steps = [row[0] for row in read_curves(self.path)] if self.resume_step is not None else []
         return max(steps, default=None)
 
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: Values | Namespace, *args: object, **kwargs: object) -> None:
         """The config has a file of its own."""
 
     @rank_zero_only
@@ -60,20 +57,20 @@ class CSV(Logger):
         self.append()
 
     def open(self) -> None:
-        """Begin the file, with what a resumed run keeps of it. Not in `__init__`, which every process runs."""
+        """Begin the file with the rows that a resumed run keeps. Only the first process logs, so only it comes here."""
         until = self.resume_step
         kept = [row for row in read_curves(self.path) if row[0] <= until] if until is not None else []
-        write_bytes(self.path, lines([("step", "metric", "value"), *kept]))
+        write_bytes(self.path, as_lines([HEADER, *kept]))
         last = max((row[0] for row in kept), default=None)
         self.once = Once(last, {name for step, name, _ in kept if step == last})
         self.is_open = True
 
     def append(self) -> None:
-        """All rows that wait or, where there is no space for them, none."""
+        """Write all waiting rows, or none of them where the disk has no space."""
         size = self.path.stat().st_size
         try:
             with self.path.open("ab") as file:
-                file.write(lines(self.waiting))
+                file.write(as_lines(self.waiting))
         except OSError as error:
             os.truncate(self.path, size)
             if not self.is_stuck:
@@ -83,20 +80,3 @@ class CSV(Logger):
             self.is_stuck = True
         else:
             self.waiting, self.is_stuck = [], False
-
-
-def lines(rows: Iterable[tuple[Any, str, Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(
-        (step, name, repr(value) if isinstance(value, float) else value) for step, name, value in rows
-    )
-    return text.getvalue().encode()
-
-
-def read_curves(path: str | Path) -> list[Row]:
-    """(step, metric, value) of every whole row of a metrics.csv; none where there is no file."""
-    if not Path(path).is_file():
-        return []
-    with Path(path).open(newline="") as file:
-        whole = [line for line in file if line.endswith("\n")]
-    return [(int(step), name, float(value)) for step, name, value in list(csv.reader(whole))[1:]]

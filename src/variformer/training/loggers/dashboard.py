@@ -1,4 +1,4 @@
-"""What a dashboard shows beside curves, and how it is closed."""
+"""What a dashboard shows besides curves, and how it is closed."""
 
 import json
 import logging
@@ -8,23 +8,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.loggers import Logger
+
 from ...run_directory.directory import RunDirectory
 
-OPEN: list["Dashboard"] = []  # of this process: a run may end before there is anyone to hand its loggers to
+Values = dict[str, Any]  # settings and results by name, as JSON holds them
+
+OPEN: list["Dashboard"] = []  # of this process: a run may fail before any code has its loggers
 
 
 class Dashboard(ABC):
-    """A logger that also shows texts and pictures, and that has to be told how the run ended. Never stops training."""
+    """A logger that also shows texts and pictures, and how the run ended. Its failures never stop the training."""
 
     title: str  # what its users call it
-    library: str  # whose messages end with it
+    library: str  # whose log messages are switched off with it
     is_off = False
 
     def guarded(self, call: Callable[[], object], always: bool = False) -> bool:
-        """Go on without the dashboard where its disk is full, its own process is gone or it takes offence.
+        """Call it, and go on without the dashboard where that fails, such as on a full disk.
 
-        What is to be tried `always` is so after that, too, and its failure is not told a second time. Returns whether
-        the call went well.
+        After a failure, only what is to be tried `always` is still called, and a second failure is not reported.
+        Returns whether the call went well.
         """
         if self.is_off and not always:
             return False
@@ -41,50 +45,59 @@ class Dashboard(ABC):
         return True
 
     @abstractmethod
-    def amend_config(self, values: dict[str, Any]) -> None:
-        """Values of the config that came out only after it was logged."""
+    def amend_config(self, values: Values) -> None:
+        """Show values of the config that were found only after it was logged."""
 
     @abstractmethod
     def log_samples(self, folder: Path, step: int) -> None:
-        """The texts that the model has written so far: `step-<number>.txt`, the newest at `step`."""
+        """Show the texts that the model has written so far: `step-<number>.txt`, the newest at `step`."""
 
     @abstractmethod
     def log_figure(self, name: str, path: Path, step: int) -> None:
-        """A png file."""
+        """Show a png file."""
 
     @abstractmethod
-    def log_end(self, line: str, facts: dict[str, Any], step: int) -> None:
-        """That training ended before its last step: in one line, and as values by name."""
+    def log_end(self, line: str, facts: Values, step: int) -> None:
+        """Show that training ended before its last step: in one line, and as values by name."""
 
     @abstractmethod
     def close(self, status: str) -> None:
-        """Leave nothing unwritten. `status` is that of the run's status.json."""
+        """Write everything that is left. `status` is that of the run's status.json."""
 
 
-def show_samples(loggers: Iterable[Any], folder: Path, step: int) -> None:
-    """The texts that a model has written, on every dashboard."""
-    for logger in loggers:
-        if isinstance(logger, Dashboard):
-            logger.log_samples(folder, step)
+def dashboards(loggers: Iterable[Logger]) -> list[Dashboard]:
+    """The loggers that show more than numbers."""
+    return [logger for logger in loggers if isinstance(logger, Dashboard)]
 
 
-def show_figures(loggers: Iterable[Any], folder: Path, step: int) -> None:
-    """Every picture of a run's figures/."""
-    for logger in loggers:
-        for path in sorted(folder.glob("*.png")) if isinstance(logger, Dashboard) else ():
-            logger.log_figure(path.stem, path, step)
+def show_samples(loggers: Iterable[Logger], folder: Path, step: int) -> None:
+    """Show the texts that a model has written on every dashboard."""
+    for dashboard in dashboards(loggers):
+        dashboard.log_samples(folder, step)
 
 
-def show_end(loggers: Iterable[Any], line: str, facts: dict[str, Any], step: int) -> None:
-    """The end of training, on every dashboard."""
-    for logger in loggers:
-        if isinstance(logger, Dashboard):
-            logger.log_end(line, facts, step)
+def show_figures(loggers: Iterable[Logger], folder: Path, step: int) -> None:
+    """Show every picture of a run's figures/ on every dashboard."""
+    for dashboard in dashboards(loggers):
+        for path in sorted(folder.glob("*.png")):
+            dashboard.log_figure(path.stem, path, step)
+
+
+def show_end(loggers: Iterable[Logger], line: str, facts: Values, step: int) -> None:
+    """Show on every dashboard that the training ended early."""
+    for dashboard in dashboards(loggers):
+        dashboard.log_end(line, facts, step)
+
+
+def show_amended_config(loggers: Iterable[Logger], values: Values) -> None:
+    """Show values of the config that were found only after it was logged on every dashboard."""
+    for dashboard in dashboards(loggers):
+        dashboard.amend_config(values)
 
 
 @contextmanager
 def dashboards_closed(run: RunDirectory) -> Iterator[None]:
-    """Close what was opened within, however the run ended; status.json tells how."""
+    """Close the dashboards that were opened within, however the run ended. They get the status of status.json."""
     before = len(OPEN)
     try:
         yield

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 
 class Once:
-    """Lets the first value of a metric at a step through: a run's last validation repeats numbers that were logged."""
+    """Keeps only the first value of a metric at a step: a run's last validation may repeat numbers."""
 
     def __init__(self, step: int | None = None, names: set[str] | None = None):
         self.step, self.names = step, names or set()

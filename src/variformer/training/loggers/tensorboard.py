@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import yaml
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -11,15 +11,17 @@ from lightning.pytorch.loggers.logger import DummyExperiment, rank_zero_experime
 from lightning.pytorch.utilities import rank_zero_only
 
 from ...ranges import Whole
-from .dashboard import OPEN, Dashboard
+from .dashboard import OPEN, Dashboard, Values
 from .once import Once
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class TensorBoard(Dashboard, TensorBoardLogger):
     """Curves, samples and figures as event files in the run directory. Needs the extra `variformer[tensorboard]`.
 
-    What an earlier session logged beyond the step that the run goes on from is purged, or all of it where it starts
-    anew.
+    A resumed run purges what an earlier session logged after the step that it goes on from. A new run purges all.
     """
 
     title, library = "TensorBoard", "tensorboard"
@@ -36,19 +38,19 @@ class TensorBoard(Dashboard, TensorBoardLogger):
 
     @property
     @rank_zero_experiment
-    def experiment(self) -> Any:
+    def experiment(self) -> "SummaryWriter":
         """TensorBoard's writer; once it has failed, a stand-in that does nothing."""
-        return DummyExperiment() if self.is_off else super().experiment
+        return cast("SummaryWriter", DummyExperiment()) if self.is_off else super().experiment
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: Values | Namespace, *args: object, **kwargs: object) -> None:
         """The config as a text, nested as it is."""
         OPEN.append(self)
-        self.guarded(lambda: self.experiment.add_text("config", told(params)))
+        self.guarded(lambda: self.experiment.add_text("config", as_text(params)))
 
     @rank_zero_only
-    def amend_config(self, values: dict[str, Any]) -> None:
-        self.guarded(lambda: self.experiment.add_text("config/amended", told(values)))
+    def amend_config(self, values: Values) -> None:
+        self.guarded(lambda: self.experiment.add_text("config/amended", as_text(values)))
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -69,7 +71,7 @@ class TensorBoard(Dashboard, TensorBoardLogger):
         self.guarded(lambda: self.experiment.add_image(f"figures/{name}", pixels, step, dataformats="HWC"))
 
     @rank_zero_only
-    def log_end(self, line: str, facts: dict[str, Any], step: int) -> None:
+    def log_end(self, line: str, facts: Values, step: int) -> None:
         self.guarded(lambda: self.experiment.add_text("ended", line, step))
 
     @rank_zero_only
@@ -81,5 +83,5 @@ class TensorBoard(Dashboard, TensorBoardLogger):
         self.guarded(lambda: self.experiment.close())
 
 
-def told(values: Any) -> str:
+def as_text(values: object) -> str:
     return f"```yaml\n{yaml.safe_dump(values, sort_keys=False)}```"

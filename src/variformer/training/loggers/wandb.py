@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.loggers.logger import DummyExperiment, rank_zero_experiment
@@ -11,13 +11,16 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from ...ranges import Whole
 from ...run_directory.directory import RunDirectory
-from .dashboard import OPEN, Dashboard
-from .wandb_artifacts import Kept, keep
+from .dashboard import OPEN, Dashboard, Values
+from .wandb_artifacts import Kept, upload
 from .wandb_session import begin, sync_command
+
+if TYPE_CHECKING:
+    from wandb.sdk.wandb_run import Run
 
 EXIT_CODES = {"done": 0, "pruned": 0, "preempted": 143}  # of any other status: 1
 AXIS = "trainer/global_step"
-SAMPLES_SHOWN = 50  # each table repeats the earlier rows, so that the newest shows how the texts change
+SAMPLES_SHOWN = 50  # each table repeats earlier rows, so that the newest shows how the texts change
 
 
 class Wandb(Dashboard, WandbLogger):
@@ -48,26 +51,32 @@ class Wandb(Dashboard, WandbLogger):
         mode: Literal["online", "offline", "disabled"] | None = None,
         artifacts: Kept = "none",
     ):
-        about: dict[str, Any] = {"entity": entity, "group": group, "job_type": job_type, "tags": tags or None}
-        super().__init__(name=name, project=project, save_dir=run_dir, **about)
+        super().__init__(name=name, project=project, save_dir=run_dir)
         self.run, self.mode, self.artifacts = RunDirectory(run_dir), mode, artifacts
+        given = {"project": self.name, "entity": entity, "group": group, "job_type": job_type, "name": name}
+        self.settings: Values = {"dir": run_dir, "tags": tags or None} | given
         self.resumes, self.logged_step = resume_step is not None, logged_step
         self.first_step = 0
+        self.session: Run | None = None  # W&B's, of this process
 
     @property
     @rank_zero_experiment
-    def experiment(self) -> Any:
-        """W&B's run. The first use starts it; where that failed there is a stand-in that does nothing."""
-        if self.is_off and self._experiment is None:
-            return DummyExperiment()
-        if self._experiment is None:
-            self._experiment = self.start()
-        return self._experiment
+    def experiment(self) -> "Run":
+        """W&B's run. The first use starts it; where that failed, a stand-in that does nothing."""
+        if self.session is None:
+            if self.is_off:
+                return cast("Run", DummyExperiment())
+            self.session = self.start()
+        return self.session
 
-    def start(self) -> Any:
+    @property
+    def version(self) -> str | None:
+        return self.session.id if self.session else None
+
+    def start(self) -> "Run":
         OPEN.append(self)
-        about = {key: value for key, value in self._wandb_init.items() if value is not None and key != "resume"}
-        run = begin(about | {"id": self.kept().get("id")}, self.mode)
+        given = {key: value for key, value in self.settings.items() if value is not None}
+        run = begin(given | {"id": self.kept().get("id")}, self.mode)
         self.first_step = run.starting_step if not run.offline else self.logged_step or 0
         run.define_metric(AXIS)
         run.define_metric("*", step_metric=AXIS, step_sync=True)
@@ -75,23 +84,23 @@ class Wandb(Dashboard, WandbLogger):
             self.run.amend_record(wandb={"id": run.id, "project": run.project, "entity": run.entity})
         return run
 
-    def kept(self) -> dict[str, Any]:
+    def kept(self) -> Values:
         """What run.json says of the W&B run to go on with."""
         return self.run.facts().get("wandb", {}) if self.resumes else {}
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: Values | Namespace, *args: object, **kwargs: object) -> None:
         self.guarded(lambda: self.experiment.config.update(params, allow_val_change=True))
 
     @rank_zero_only
-    def amend_config(self, values: dict[str, Any]) -> None:
+    def amend_config(self, values: Values) -> None:
         self.log_hyperparams(values)
 
     @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         self.guarded(lambda: self.send(dict(metrics), step))
 
-    def send(self, row: dict[str, Any], step: int | None) -> None:
+    def send(self, row: Values, step: int | None) -> None:
         run = self.experiment
         if step is None:
             run.log(row)
@@ -109,7 +118,7 @@ class Wandb(Dashboard, WandbLogger):
         self.guarded(lambda: self.log_image(f"figures/{name}", images=[str(path)], step=step))
 
     @rank_zero_only
-    def log_end(self, line: str, facts: dict[str, Any], step: int) -> None:
+    def log_end(self, line: str, facts: Values, step: int) -> None:
         self.guarded(lambda: self.experiment.summary.update(facts))
 
     def finalize(self, status: str) -> None:
@@ -117,7 +126,7 @@ class Wandb(Dashboard, WandbLogger):
 
     def close(self, status: str) -> None:
         """Finish with the run's exit state; W&B calls a preempted run so, and lets it be resumed."""
-        run = self._experiment
+        run = self.session
         if run is None:
             return
         is_sent = self.guarded(lambda: self.finish(run, status), always=True) and not run.offline
@@ -125,13 +134,13 @@ class Wandb(Dashboard, WandbLogger):
             print(f"W&B has this run on disk only; to send it: {sync_command(run)}", flush=True)
         self.is_off = True
 
-    def finish(self, run: Any, status: str) -> None:
+    def finish(self, run: "Run", status: str) -> None:
         run.summary["status"] = status
         if status == "preempted":
             run.mark_preempting()
         if status == "done":
             try:
-                keep(run, self.run, self.artifacts)
+                upload(run, self.run, self.artifacts)
             except Exception as error:  # the curves can still be sent
                 print(f"W&B did not take the checkpoints: {error}", flush=True)
         run.finish(exit_code=EXIT_CODES.get(status, 1))

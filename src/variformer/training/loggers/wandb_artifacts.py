@@ -1,18 +1,21 @@
 """Checkpoints on W&B."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ...run_directory.checkpoint_files import checksum_of
 from ...run_directory.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from wandb.sdk.wandb_run import Run
 
 Kept = Literal["none", "best", "all"]
 PATTERNS = {"none": "", "best": "best.ckpt", "all": "*.ckpt"}
 SLOWEST = 2**20  # bytes per second; a slower upload is given up, and the file stays in the run directory
 
 
-def keep(run: Any, directory: RunDirectory, which: Kept) -> None:
-    """One artifact `model-<id>`, laid out as a run directory: what is downloaded can be evaluated and exported."""
+def upload(run: "Run", directory: RunDirectory, which: Kept) -> None:
+    """Upload one artifact `model-<id>`, laid out as a run directory: it can be downloaded, evaluated and exported."""
     import wandb
 
     checkpoints = [path for path in directory.checkpoints.glob(PATTERNS[which] or "none") if not path.is_symlink()]

@@ -1,4 +1,4 @@
-"""Starting a W&B run: online where that works, else offline with a word about why."""
+"""Starting a W&B run: online where that works, else offline with a message that says why."""
 
 import queue
 import shlex
@@ -6,21 +6,28 @@ import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal, cast
+
+from .dashboard import Values
+
+if TYPE_CHECKING:
+    from wandb.sdk.wandb_run import Run
+
+Mode = Literal["online", "offline", "disabled", "shared"]
 
 # Seconds: for any answer of the server, for starting a run, and for sending what is left when it ends.
 PATIENCE, INIT_TIMEOUT, FINISH_TIMEOUT = 3.0, 15.0, 30.0
 
 
-def begin(about: dict[str, Any], mode: str | None) -> Any:
-    """A started W&B run with wandb.init's arguments `about`; offline if there is no server or no login.
+def begin(about: Values, mode: Mode | None) -> "Run":
+    """Start a W&B run with the arguments `about` of wandb.init; offline if there is no server or no login.
 
-    `mode` None is what W&B's own settings and $WANDB_MODE say.
+    With `mode` None, W&B's own settings and $WANDB_MODE decide.
     """
     import wandb
 
     given = wandb.setup().settings
-    chosen: Any = mode or given.mode
+    chosen = cast(Mode, mode or given.mode)
     if chosen == "online":
         try:
             why = obstacle(given.base_url)
@@ -48,14 +55,14 @@ def obstacle(server: str) -> str | None:
 
 
 def answers(server: str, patience: float = PATIENCE) -> bool:
-    """Whether the server, through whatever proxy there is, answers in time, be it with an error.
+    """Whether the server answers in time, also with an error, and also through a proxy.
 
-    In a thread, because looking a name up cannot be given a time limit.
+    It runs in a thread, because looking up a name has no time limit.
     """
-    told: queue.Queue[bool] = queue.Queue()
-    threading.Thread(target=lambda: told.put(responds(server, patience)), daemon=True).start()
+    answer: queue.Queue[bool] = queue.Queue()
+    threading.Thread(target=lambda: answer.put(responds(server, patience)), daemon=True).start()
     try:
-        return told.get(timeout=patience)
+        return answer.get(timeout=patience)
     except queue.Empty:
         return False
 
@@ -70,10 +77,10 @@ def responds(server: str, patience: float) -> bool:
     return True
 
 
-def sync_command(run: Any) -> str:
+def sync_command(run: "Run") -> str:
     """The command that sends every session of a W&B run that is on this disk, oldest first.
 
-    What was online is sent again as a whole, since nobody here knows how much of it has arrived.
+    A session that was online is sent again completely, because it is not known how much of it has arrived.
     """
     folder = Path(run.settings.sync_dir).parent
     online, offline = (sorted(folder.glob(f"{kind}-*-{run.id}")) for kind in ("run", "offline-run"))

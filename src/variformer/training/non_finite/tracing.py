@@ -1,10 +1,9 @@
-"""Where a value that is not finite came from: the micro batch at fault is made again and followed through the model."""
+"""Where a value that is not finite came from: the micro batch at fault is computed again, module by module."""
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, cast
 
 import lightning as L
 import torch
@@ -12,63 +11,43 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.utils._pytree import tree_leaves
 
+from ...data.order import Index
 from ...objectives.objective import Batch, Scores
+from ..contract import TrainingModule
+from .finding import Finding
+from .finite import is_non_finite
 
-CURES = "Try a lower optimizer.lr, a longer schedule.warmup, a smaller clip or precision=bf16-mixed."
-
-Sample = tuple[int, int]  # (epoch, index within the split)
-States = tuple[Tensor, Tensor | None]  # of the generators that dropout draws from: the CPU's and the device's
-
-
-class StepSkipped(Exception):
-    """Raised between the gradients and the optimizer's step, which is then not taken."""
+RandomStates = tuple[Tensor, Tensor | None]  # of the generators of dropout: the CPU's and the device's
 
 
-class NonFiniteError(RuntimeError):
-    """A loss, a gradient, weights or a validation are not finite, and the run stops."""
+class SampleLoader(Protocol):
+    """The training data loader: what it takes to make a batch of given samples."""
+
+    dataset: "Samples"
+    collate_fn: Callable[[list[object]], Batch]
 
 
-def require_finite_value(step: int, module: Any) -> None:
-    """Raises NonFiniteError where the last validation has no finite value of what the objective watches."""
-    name = module.objective.monitor
-    value = module.results["val"][name]
-    if not math.isfinite(value):
-        raise NonFiniteError(
-            f"step {step}: val/{name} is {value}. Either no sample of the validation counts for it: give more of them "
-            f"(trainer.validation_batches). Or the model overflows: {CURES[0].lower()}{CURES[1:]}"
-        )
+class Samples(Protocol):
+    def __getitem__(self, index: Index) -> object: ...
 
 
 @dataclass
 class MicroBatch:
-    """What it takes to compute the loss of a micro batch again, and what that loss was; no activations, no inputs."""
+    """What it takes to compute the loss of a micro batch again, and that loss. It holds no activations or inputs."""
 
-    samples: list[Sample]
-    states: States
+    samples: list[Index]
+    states: RandomStates
     loss: Tensor | None = None
     counts: tuple[Tensor, ...] = ()
 
 
-@dataclass
-class Finding:
-    """A micro batch at fault, and the first places where it shows; all by name, and empty where nothing was found."""
-
-    micro_batch: int  # counted from 1 within its step
-    samples: list[Sample]
-    loss_parts: dict[str, float]
-    weights: list[str]
-    inputs: list[str]
-    module: str | None  # in the order of the forward pass
-    gradient: str | None  # the output (or parameter) first reached in the order of the backward pass
-
-
-def dropout_states(device: torch.device) -> States:
+def dropout_states(device: torch.device) -> RandomStates:
     return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
 
 @contextmanager
-def drawing_from(states: States, device: torch.device) -> Iterator[None]:
-    """Within, dropout draws from `states`; afterwards the generators are as they were."""
+def dropout_from(states: RandomStates, device: torch.device) -> Iterator[None]:
+    """Within the context, dropout starts from `states`. Afterwards the generators are as they were before."""
     before = dropout_states(device)
     set_dropout_states(states, device)
     try:
@@ -77,74 +56,69 @@ def drawing_from(states: States, device: torch.device) -> Iterator[None]:
         set_dropout_states(before, device)
 
 
-def set_dropout_states(states: States, device: torch.device) -> None:
+def set_dropout_states(states: RandomStates, device: torch.device) -> None:
     torch.set_rng_state(states[0])
     if states[1] is not None:
         torch.cuda.set_rng_state(states[1], device)
 
 
-def remade(trainer: L.Trainer, samples: list[Sample]) -> Batch:
-    """The batch of some training samples: a pure function of them, on the run's device."""
-    loader: Any = trainer.train_dataloader
+def batch_of(trainer: L.Trainer, samples: list[Index]) -> Batch:
+    """The batch of some training samples, a pure function of them, on the run's device."""
+    loader = cast(SampleLoader, trainer.train_dataloader)
     batch = loader.collate_fn([loader.dataset[sample] for sample in samples])
     batch = trainer.precision_plugin.convert_input(batch)
     return trainer.strategy.batch_to_device(batch)
 
 
-def follow_loss(trainer: L.Trainer, module: Any, number: int, micro: MicroBatch) -> tuple[Finding, Batch]:
-    """Run a micro batch forward once more, with its own dropout and uncompiled, and see which module's output is the
-    first that is not finite. Every process may call it at once: it takes one forward pass and nothing else.
+def trace_loss(trainer: L.Trainer, module: TrainingModule, number: int, micro: MicroBatch) -> tuple[Finding, Batch]:
+    """Run a micro batch forward once more, with its own dropout and uncompiled, and find the first module whose output
+    is not finite. All processes may call it at the same time: it takes one forward pass and nothing else.
     """
-    batch, seen = remade(trainer, micro.samples), First()
-    with torch.no_grad(), drawing_from(micro.states, module.device), watched(module.model, seen):
+    batch, seen = batch_of(trainer, micro.samples), First()
+    with torch.no_grad(), dropout_from(micro.states, module.device), outputs_seen_by(seen, module.model):
         scores = forward(trainer, module, batch)
-    return Finding(number, micro.samples, parts(scores), *origins(module.model, batch), seen.name, None), batch
+    weights, inputs = not_finite(module.model.named_parameters()), not_finite(batch.items())
+    return Finding(number, micro.samples, parts(scores), weights, inputs, module=seen.name), batch
 
 
-def follow_gradient(trainer: L.Trainer, module: Any, number: int, micro: MicroBatch) -> tuple[Finding, Batch] | None:
+def trace_gradient(
+    trainer: L.Trainer, module: TrainingModule, number: int, micro: MicroBatch
+) -> tuple[Finding, Batch] | None:
     """The same for the backward pass; None where the gradients of this micro batch are finite.
 
-    `torch.autograd.grad` accumulates nothing, and so sets off none of the reductions that DDP hangs on parameters.
+    `torch.autograd.grad` accumulates nothing, so it starts none of the reductions that DDP attaches to parameters.
     """
-    batch, seen = remade(trainer, micro.samples), First()
+    batch, seen = batch_of(trainer, micro.samples), First()
     named = {name: p for name, p in module.model.named_parameters() if p.requires_grad}
-    with drawing_from(micro.states, module.device), watched(module.model, seen, backward=True):
+    with dropout_from(micro.states, module.device), outputs_seen_by(seen, module.model, backward=True):
         scores = forward(trainer, module, batch)
         gradients = torch.autograd.grad(scores.loss, list(named.values()), allow_unused=True)
     for name, gradient in zip(named, gradients, strict=True):
         seen.look(name, gradient)
     if seen.name is None:
         return None
-    return Finding(number, micro.samples, parts(scores), *origins(module.model, batch), None, seen.name), batch
+    weights, inputs = not_finite(module.model.named_parameters()), not_finite(batch.items())
+    return Finding(number, micro.samples, parts(scores), weights, inputs, gradient=seen.name), batch
 
 
 def is_sharded(model: nn.Module) -> bool:
-    """Whether parameters lie in pieces on several devices: a backward pass out of turn would upset their exchange."""
+    """Whether parameters are split over several devices. An extra backward pass would upset their exchange."""
     return any(isinstance(p, DTensor) for p in model.parameters())
 
 
-def forward(trainer: L.Trainer, module: Any, batch: Batch) -> Scores:
+def forward(trainer: L.Trainer, module: TrainingModule, batch: Batch) -> Scores:
     with trainer.precision_plugin.train_step_context(), torch.compiler.set_stance("force_eager"):
         return module.objective(module.model, batch)
 
 
 def parts(scores: Scores) -> dict[str, float]:
-    """What the curves show of a batch, and the loss that is differentiated."""
+    """The means of a batch that the curves show, and the loss that is differentiated."""
     return {name: (r.total / r.count).item() for name, r in scores.ratios.items()} | {"loss": scores.loss.item()}
 
 
-def origins(model: nn.Module, batch: Batch) -> tuple[list[str], list[str]]:
-    """Names of weights, and of tensors of a batch, that are not finite themselves."""
-    weights = [name for name, tensor in model.named_parameters() if strange(tensor)]
-    return weights, [name for name, tensor in batch.items() if strange(tensor)]
-
-
-def strange(value: Any) -> bool:
-    """Whether a value is a tensor of which not everything is finite."""
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        return False
-    local = value.to_local() if isinstance(value, DTensor) else value
-    return not bool(local.isfinite().all())
+def not_finite(named: Iterable[tuple[str, object]]) -> list[str]:
+    """Names of the tensors that are not finite."""
+    return [name for name, value in named if is_non_finite(value)]
 
 
 class First:
@@ -152,17 +126,17 @@ class First:
 
     name: str | None = None
 
-    def look(self, name: str, value: Any) -> None:
-        if self.name is None and strange(value):
+    def look(self, name: str, value: object) -> None:
+        if self.name is None and is_non_finite(value):
             self.name = name
 
 
 @contextmanager
-def watched(model: nn.Module, seen: First, backward: bool = False) -> Iterator[None]:
-    """Look at the output of every module as it is computed; with `backward`, at the gradient of that output."""
+def outputs_seen_by(seen: First, model: nn.Module, backward: bool = False) -> Iterator[None]:
+    """Let `seen` look at the output of every module as it is computed; with `backward`, at the output's gradient."""
 
-    def hook(name: str) -> Any:
-        def look(module: nn.Module, inputs: Any, outputs: Any) -> None:
+    def hook(name: str) -> Callable[[nn.Module, tuple[object, ...], object], None]:
+        def look(module: nn.Module, inputs: tuple[object, ...], outputs: object) -> None:
             for output in tree_leaves(outputs):
                 if not backward:
                     seen.look(name, output)

@@ -1,22 +1,27 @@
 """Lightning's hook for checkpoint files."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import torch
 from lightning.fabric.plugins.io import CheckpointIO, TorchCheckpointIO
+from torch import UntypedStorage
 
 from ...run_directory.checkpoint_files import File, checksum_of, failure, problem_of, read, write
+from ..contract import State
 
 log = logging.getLogger(__name__)
+
+MapLocation = torch.device | str | Callable[[UntypedStorage, str], UntypedStorage] | None
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
     """Lightning's hook for reading and writing checkpoints. A file's SHA-256 lies beside it.
 
-    A save that the disk refuses leaves what was saved before as it is. So many in a row as are `tolerated` are only
-    told, and the run goes on; the next raises OSError. Loading unpickles tensors and plain data alone, whatever the
-    environment says, and raises ValueError on a file whose bytes are not those that were written.
+    A save that the disk refuses leaves the earlier files as they are. Up to `tolerated` such saves in a row are only
+    warnings, and the run goes on; the next one raises OSError. Loading unpickles only tensors and plain data, whatever
+    the environment says. It raises ValueError on a file whose bytes are not those that were written.
     """
 
     def __init__(self, tolerated: int = 0):
@@ -24,7 +29,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
         self.tolerated = tolerated
         self.failures: list[str] = []  # of the saves since the last that succeeded
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+    def save_checkpoint(self, checkpoint: State, path: str | Path, storage_options: object = None) -> None:
         path, file = Path(path), File()
         try:
             write(checkpoint, path, file)
@@ -41,9 +46,9 @@ class WholeCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self,
         path: str | Path,
-        map_location: Any | None = lambda storage, _: storage,
+        map_location: MapLocation = lambda storage, _: storage,
         weights_only: bool | None = None,
-    ) -> dict[str, Any]:
+    ) -> State:
         path = Path(path)
         if problem := problem_of(path):
             others = ", ".join(sorted(each.name for each in path.parent.glob("*.ckpt") if each != path)) or "none"
@@ -55,7 +60,12 @@ class WholeCheckpointIO(TorchCheckpointIO):
         checksum_of(path).unlink(missing_ok=True)
 
 
+def failed_saves(checkpoints: CheckpointIO) -> list[str]:
+    """What went wrong with each save since the last that succeeded."""
+    return checkpoints.failures if isinstance(checkpoints, WholeCheckpointIO) else []
+
+
 def require_saved(checkpoints: CheckpointIO) -> None:
     """Raises OSError where the newest save failed: a run is not done without its weights."""
-    if isinstance(checkpoints, WholeCheckpointIO) and checkpoints.failures:
-        raise OSError("\n".join(checkpoints.failures))
+    if failures := failed_saves(checkpoints):
+        raise OSError("\n".join(failures))

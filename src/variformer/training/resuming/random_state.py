@@ -2,72 +2,73 @@
 
 import logging
 import random
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import lightning as L
 import numpy as np
 import torch
-from lightning import Callback
 
 from ...randomness import sample_key
 from ...ranges import Seed
+from ..callback import RunCallback
+from ..contract import State
 from ..order import Order
 
 log = logging.getLogger(__name__)
 
 
-class RandomState(Callback):
-    """Python, NumPy and torch generators of every process, restored when a resumed training starts.
+class RandomState(RunCallback):
+    """Keeps the generators of Python, NumPy and torch of every process, and restores them when a run is resumed.
 
-    Validation leaves them as it found them, so that it never changes training, however often it happens. Plain data
-    alone, as safe loading demands. With another number of processes than at the save each is seeded anew from
-    (seed, rank, step).
+    A validation leaves the generators as it found them, so that it never changes the training, however often it
+    happens. The states are plain data, as safe loading needs. Where the number of processes is another than at the
+    save, each process is seeded anew from (seed, rank, step).
     """
 
     order: ClassVar[Order] = Order.RANDOM
 
     def __init__(self, seed: Seed):
         self.seed = seed
-        self.states: list[dict[str, Any]] | None = None
-        self.before_validation: dict[str, Any] | None = None
+        self.states: list[State] | None = None
+        self.before_validation: State | None = None
 
-    def on_save_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: State) -> None:
         own = self.before_validation or generator_states()
-        states: list[Any] = [own] * trainer.world_size
+        states = [own] * trainer.world_size
         if trainer.world_size > 1:
             torch.distributed.all_gather_object(states, own)
         checkpoint["random_states"] = states
 
-    def on_load_checkpoint(self, trainer: L.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: State) -> None:
         self.states = checkpoint.get("random_states")
 
-    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Rank zero of a new run goes on with the generators that made the weights; the others get their own."""
         if self.states is not None and len(self.states) == trainer.world_size:
             restore(self.states[trainer.global_rank])
         elif self.states is not None or trainer.global_rank > 0:
             if self.states is not None and trainer.is_global_zero:
                 log.warning(
-                    "saved by %d processes and resumed by %d: dropout draws other numbers from here on",
+                    "saved by %d processes and resumed by %d: dropout has other random numbers from here on",
                     *(len(self.states), trainer.world_size),
                 )
             key = sample_key(self.seed, trainer.global_step, trainer.global_rank)
             L.seed_everything(key % 2**32, verbose=False)
         self.states = None
 
-    def on_validation_start(self, trainer: L.Trainer, module: Any) -> None:
+    def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.before_validation = generator_states()
 
-    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.leave_validation(module)
 
-    def leave_validation(self, module: Any) -> None:
+    def leave_validation(self, module: L.LightningModule) -> None:
         if self.before_validation is not None:
             restore(self.before_validation)
         self.before_validation = None
 
 
-def generator_states() -> dict[str, Any]:
+def generator_states() -> State:
     kind, keys, *rest = np.random.get_state()
     return {
         "python": random.getstate(),
@@ -77,7 +78,7 @@ def generator_states() -> dict[str, Any]:
     }
 
 
-def restore(states: dict[str, Any]) -> None:
+def restore(states: State) -> None:
     version, inner, gauss = states["python"]
     random.setstate((version, tuple(inner), gauss))
     kind, keys, *rest = states["numpy"]

@@ -1,15 +1,21 @@
-"""Progress in a notebook, which has no cursor to move: one output of the cell, whose text is replaced."""
+"""Progress in a notebook: the cell has one output, and its text is replaced again and again."""
 
 import io
 import sys
 import time
-from typing import Any
+from typing import Protocol
 
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn
+from rich.progress import Progress, ProgressColumn, TaskID
 
 WIDTH = 100  # characters
 PAUSE = 0.25  # seconds between two texts
+
+
+class Output(Protocol):
+    """IPython's handle of an output of a cell."""
+
+    def update(self, content: dict[str, str], raw: bool) -> None: ...
 
 
 def in_notebook() -> bool:
@@ -19,12 +25,12 @@ def in_notebook() -> bool:
 
 
 class NotebookProgress(Progress):
-    """The same bar as on a terminal, as plain text."""
+    """The same bar as on a terminal, but as plain text, at most every `PAUSE` seconds."""
 
     def __init__(self, *columns: str | ProgressColumn):
         plain = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_jupyter=False)
         super().__init__(*columns, console=plain, auto_refresh=False)
-        self.output: Any = None
+        self.output: Output | None = None
         self.shown_at = 0.0
 
     def start(self) -> None:
@@ -32,12 +38,32 @@ class NotebookProgress(Progress):
 
         self.output = display(self.content(), raw=True, display_id=True)
 
-    def update(self, *arguments: Any, **settings: Any) -> None:
-        super().update(*arguments, **settings)
+    def update(
+        self,
+        task_id: TaskID,
+        *,
+        total: float | None = None,
+        completed: float | None = None,
+        advance: float | None = None,
+        description: str | None = None,
+        visible: bool | None = None,
+        refresh: bool = False,
+        **fields: object,
+    ) -> None:
+        super().update(
+            task_id,
+            total=total,
+            completed=completed,
+            advance=advance,
+            description=description,
+            visible=visible,
+            refresh=refresh,
+            **fields,
+        )
         self.show()
 
-    def advance(self, *arguments: Any, **settings: Any) -> None:
-        super().advance(*arguments, **settings)
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
         self.show()
 
     def stop(self) -> None:

@@ -1,22 +1,24 @@
 """Where the time of a few steps goes."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import lightning as L
-from lightning import Callback
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch.profiler import ProfilerActivity, profile, schedule, tensorboard_trace_handler
 
+from ...objectives.objective import Batch
 from ...ranges import Count, Whole
-from ...run_directory.directory import RunDirectory
+from ..callback import RunCallback
+from ..contract import run_of
 from ..order import Order
-from .curves import steps_now
+from ..steps import step_is_complete
 
 
-class Profile(Callback):
+class Profile(RunCallback):
     """Records `steps` steps, after `wait` and one more to warm up, and prints which operations took longest.
 
     profile/*.pt.trace.json.gz in the run directory opens at https://ui.perfetto.dev, and in TensorBoard with its
-    profiler plugin. Of several devices the first is recorded.
+    profiler plugin. With several devices, the first is recorded.
     """
 
     order: ClassVar[Order] = Order.SHOW
@@ -27,11 +29,11 @@ class Profile(Callback):
         self.wait, self.steps, self.rows = wait, steps, rows
         self.profiler: profile | None = None
 
-    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
         on_gpu = module.device.type == "cuda"
-        folder = RunDirectory(trainer.default_root_dir).path / "profile"
+        folder = run_of(trainer).path / "profile"
         self.write = tensorboard_trace_handler(str(folder), "training", use_gzip=True)
         self.profiler = profile(
             activities=[ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_gpu],
@@ -42,14 +44,16 @@ class Profile(Callback):
         )
         self.profiler.start()
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.profiler is not None and steps_now(trainer, batch_idx):
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: STEP_OUTPUT, batch: Batch, batch_idx: int
+    ) -> None:
+        if self.profiler is not None and step_is_complete(trainer, batch_idx):
             self.profiler.step()
 
-    def on_train_end(self, trainer: L.Trainer, module: Any) -> None:
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.stop()
 
-    def on_exception(self, trainer: L.Trainer, module: Any, exception: BaseException) -> None:
+    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
         self.stop()
 
     def show(self, profiler: profile) -> None:

@@ -2,36 +2,39 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import lightning as L
-from lightning import Callback
 from torch import nn
 
-from ...run_directory.directory import RunDirectory, write_text
-from ..devices.sharding import whole_model
+from ...run_directory.directory import write_text
+from ...samples import TextCodec
+from ..callback import RunCallback
+from ..contract import length_of, run_of, run_trainer, tokenizer_of, training_module
+from ..devices.sharding import full_model
 from ..loggers import show_samples
 from ..order import Order
 
 log = logging.getLogger(__name__)
 
-Writer = Callable[[nn.Module, Any, int], str]  # model, tokenizer, longest input
+Writer = Callable[[nn.Module, TextCodec, int], str]  # model, tokenizer, longest input -> a text
 
 
-class Samples(Callback):
-    """At every validation, a text file in samples/, and the same to the dashboards. Done without on a full disk."""
+class Samples(RunCallback):
+    """At every validation, writes a text file to samples/ and the same to the dashboards; a full disk is a warning."""
 
     order: ClassVar[Order] = Order.SHOW
 
     def __init__(self, writer: Writer):
         self.writer = writer
 
-    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
-        model = whole_model(trainer.strategy, module.model)
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        own = training_module(module)
+        model = full_model(trainer.strategy, own.model)
         if model is None:
             return
-        text = self.writer(model, trainer.datamodule.data.tokenizer, module.objective.length)  # type: ignore[attr-defined]
-        folder = RunDirectory(trainer.default_root_dir).samples
+        text = self.writer(model, tokenizer_of(run_trainer(trainer).datamodule.data), length_of(own.objective))
+        folder = run_of(trainer).samples
         try:
             folder.mkdir(exist_ok=True)
             write_text(folder / f"step-{trainer.global_step:08d}.txt", text + "\n")

@@ -1,44 +1,20 @@
-"""One file for each of their model types; a new one is a file here and a line below."""
+"""One file for each of their model types: a file here that makes a `Family` is all that a new one needs."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 
 from ..table import Family
-from .albert import ALBERT
-from .bart import BART
-from .bert import BERT
-from .bloom import BLOOM
-from .deit import DEIT
-from .distilbert import DISTILBERT
-from .electra import ELECTRA
-from .gpt2 import GPT2
-from .gpt_neox import GPT_NEOX
-from .llama import LLAMA
-from .mistral import MISTRAL
-from .modernbert import MODERNBERT
-from .mpt import MPT
-from .qwen3 import QWEN3
-from .roberta import ROBERTA
-from .roformer import ROFORMER
-from .t5 import T5
-from .vit import VIT
 
-FAMILIES: dict[str, Family] = {
-    "albert": ALBERT,
-    "bart": BART,
-    "bert": BERT,
-    "deit": DEIT,
-    "distilbert": DISTILBERT,
-    "electra": ELECTRA,
-    "gpt2": GPT2,
-    "gpt_neox": GPT_NEOX,
-    "llama": LLAMA,
-    "mistral": MISTRAL,
-    "qwen3": QWEN3,
-    "bloom": BLOOM,
-    "mpt": MPT,
-    "modernbert": MODERNBERT,
-    "roberta": ROBERTA,
-    "roformer": ROFORMER,
-    "t5": T5,
-    "vit": VIT,
-}  # by `model_type` in config.json; of several that have the parts of a model, the first is taken
+
+def families() -> Iterator[Family]:
+    """Those of all files here, the oldest first."""
+    modules = [import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)]
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Family)]
+    yield from sorted(found, key=lambda each: (each.year, each.model_type))
+
+
+# By `model_type` in config.json. Of several that have the parts of a model, the oldest is taken.
+FAMILIES: dict[str, Family] = {family.model_type: family for family in families()}
 
 __all__ = ["FAMILIES"]

@@ -96,6 +96,8 @@ def architecture(model: Albert) -> str:
 
 
 ALBERT = Family(
+    model_type="albert",
+    year=2019,
     models=(Albert,),
     build=build,
     table=table,

@@ -104,6 +104,8 @@ def config(model: Bart) -> Config:
 
 
 BART = Family(
+    model_type="bart",
+    year=2019,
     models=(Bart,),
     build=build,
     table=table,

@@ -93,6 +93,8 @@ def architecture(model: Bert) -> str:
 
 
 BERT = Family(
+    model_type="bert",
+    year=2018,
     models=(Bert,),
     build=build,
     table=table,

@@ -92,6 +92,8 @@ def config(model: GPT) -> Config:
 
 
 BLOOM = Family(
+    model_type="bloom",
+    year=2022,
     models=(GPT,),
     build=build,
     table=table,

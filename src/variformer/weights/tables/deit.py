@@ -31,6 +31,8 @@ def architecture(model: DeiT | SingleHeadDeiT) -> str:
 
 
 DEIT = Family(
+    model_type="deit",
+    year=2020,
     models=(DeiT, SingleHeadDeiT),
     build=build,
     table=table,

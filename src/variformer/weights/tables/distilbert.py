@@ -80,6 +80,8 @@ def config(model: DistilBert) -> Config:
 
 
 DISTILBERT = Family(
+    model_type="distilbert",
+    year=2019,
     models=(DistilBert,),
     build=build,
     table=table,

@@ -107,6 +107,8 @@ def config(model: GPT) -> Config:
 
 
 GPT2 = Family(
+    model_type="gpt2",
+    year=2019,
     models=(GPT,),
     build=build,
     table=lambda model: [*TABLE, *head(model, "lm_head")],

@@ -97,6 +97,8 @@ def config(model: GPT) -> Config:
 
 
 GPT_NEOX = Family(
+    model_type="gpt_neox",
+    year=2022,
     models=(GPT,),
     build=build,
     table=table,

@@ -119,6 +119,8 @@ def common(model: GPT, facts: Facts) -> dict[str, Any]:
 
 
 LLAMA = Family(
+    model_type="llama",
+    year=2023,
     models=(GPT,),
     build=build,
     table=table,

@@ -36,6 +36,8 @@ def config(model: GPT) -> Config:
 
 
 MISTRAL = Family(
+    model_type="mistral",
+    year=2023,
     models=(GPT,),
     build=build,
     table=llama.table,

@@ -174,6 +174,8 @@ def span_finder(body: TextModel, config: Settings, classes: int) -> SpanFinder:
 
 
 MODERNBERT = Family(
+    model_type="modernbert",
+    year=2024,
     models=(ModernBert,),
     build=build,
     table=table,

@@ -92,6 +92,8 @@ def config(model: GPT) -> Config:
 
 
 MPT = Family(
+    model_type="mpt",
+    year=2023,
     models=(GPT,),
     build=build,
     table=lambda model: [*BODY, *head(model, "lm_head")],

@@ -54,6 +54,8 @@ def config(model: GPT) -> Config:
 
 
 QWEN3 = Family(
+    model_type="qwen3",
+    year=2025,
     models=(GPT,),
     build=build,
     table=table,

@@ -77,6 +77,8 @@ def config(model: Roberta) -> Config:
 
 
 ROBERTA = Family(
+    model_type="roberta",
+    year=2019,
     models=(Roberta,),
     build=build,
     table=table,

@@ -116,6 +116,8 @@ def differences_of_classifier(model: Any) -> Iterator[Difference]:
 
 
 ROFORMER = Family(
+    model_type="roformer",
+    year=2021,
     models=(Bert, Roberta),
     build=build,
     table=table,

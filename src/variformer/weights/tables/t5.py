@@ -136,6 +136,8 @@ def config(model: models.T5) -> Config:
 
 
 T5 = Family(
+    model_type="t5",
+    year=2019,
     models=(models.T5,),
     build=build,
     table=table,

@@ -85,6 +85,8 @@ def config(model: ViT) -> Config:
 
 
 VIT = Family(
+    model_type="vit",
+    year=2020,
     models=(ViT,),
     build=lambda config, tensors: ViT(**numbers(config, tensors, "classifier.weight")),
     table=lambda model: TABLE,

@@ -1,0 +1,62 @@
+"""The folder of a run, before the run begins: whether it can be made, and its removal where the run never begins."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from ...processes import leads
+
+LONGEST = 255  # bytes of a file's name, on the file systems in use
+HYDRAS_OWN = {".hydra", ".hydra_resumed", "train.log"}  # what Hydra writes
+
+
+class FolderCheck(Callback):
+    """Ends the process with code 2 and a line for the user where the folder cannot be made.
+
+    conf/train.yaml names this class among Hydra's own `callbacks`.
+    """
+
+    def on_run_start(self, config: DictConfig, **_: object) -> None:
+        problems = list(name_problems(config.get("name"))) or list(folder_problems(Path(config.hydra.run.dir)))
+        if problems:
+            print(*problems, sep="\n", file=sys.stderr)
+            raise SystemExit(2)
+
+
+def name_problems(name: object) -> Iterator[str]:
+    """Why a run's name cannot be the name of a folder."""
+    name = "" if name is None else str(name)
+    if len(name.encode()) > LONGEST:
+        yield f"name: has {len(name.encode())} bytes, but a folder's name has at most {LONGEST}; give a shorter name"
+    elif "/" in name or name.startswith(".") or not name.isprintable() or not name.strip():
+        yield f"name: {name!r} cannot name a folder; give letters and digits, without a slash or a leading dot"
+
+
+def folder_problems(folder: Path) -> Iterator[str]:
+    """Make the folder of a run, or say why that cannot be done."""
+    if not leads():
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(None, "no permission to write")
+    except OSError as error:
+        yield f"run_dir: {folder} cannot be used ({error.strerror}); set run_dir to a folder that you may write to"
+
+
+def discard(run_dir: Path) -> None:
+    """Remove the folder of a run that never began, if only Hydra has written to it."""
+    if leads() and run_dir.is_dir() and not contents(run_dir):
+        shutil.rmtree(run_dir)
+        if not any(run_dir.parent.iterdir()):
+            run_dir.parent.rmdir()
+
+
+def contents(folder: Path) -> list[str]:
+    """The names in a folder, without what Hydra writes."""
+    return [path.name for path in folder.iterdir() if path.name not in HYDRAS_OWN]
