@@ -98,8 +98,6 @@ def architecture(model: nn.Module) -> str:
 ELECTRA = Family(
     model_type="electra",
     year=2020,
-    model_type="electra",
-    year=2020,
     models=(Electra, Bert),
     build=build,
     table=table,
