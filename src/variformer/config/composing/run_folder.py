@@ -53,8 +53,9 @@ def discard(run_dir: Path) -> None:
     """Remove the folder of a run that never began, if only Hydra has written to it."""
     if leads() and run_dir.is_dir() and not contents(run_dir):
         shutil.rmtree(run_dir)
-        if not any(run_dir.parent.iterdir()):
-            run_dir.parent.rmdir()
+        parent = run_dir.absolute().parent
+        if not any(parent.iterdir()) and parent != Path.cwd():
+            parent.rmdir()
 
 
 def contents(folder: Path) -> list[str]:
