@@ -18,6 +18,8 @@ METRICS = {
     "bits_per_byte": "bits per byte",
     "masked_accuracy": "accuracy of masked tokens",
     "masked_loss": "nats per masked token",
+    "replaced_accuracy": "accuracy of replaced or original",
+    "replaced_recall": "share of replaced tokens that is found",
     "hidden_accuracy": "accuracy of hidden tokens",
     "hidden_loss": "nats per hidden token",
     "loss": "nats per target token",
@@ -93,6 +95,9 @@ def of_data(run: Path, metrics: dict[str, float]) -> Iterator[tuple[str, dict[st
         rows = language_baselines.text_baselines(task.data)
         yield "bits_per_byte", {name: values["val"] for name, values in rows.items()}
         return
+    if "replaced_share" in metrics:
+        yield "replaced_accuracy", {"always original": 1 - metrics["replaced_share"]}
+        yield "replaced_recall", {"always original": 0.0}
     for accuracy, loss in TARGETS.items():
         if accuracy in metrics and not (accuracy == "accuracy" and "hidden_accuracy" in metrics):
             targets = language_baselines.target_baselines(task, "val")

@@ -58,6 +58,8 @@ def scores_of(said):
         return [said]
     if hasattr(said, "teacher"):
         return [(said.label + said.teacher) / 2]
+    if hasattr(said, "replaced"):
+        return [said.replaced]  # a folder's class asks the discriminator alone
     return [said.tokens, *([said.pair] if said.pair is not None else [])]
 
 

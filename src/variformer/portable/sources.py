@@ -67,7 +67,8 @@ def own_imports(module: str) -> Iterator[ast.ImportFrom]:
             origin = absolute(module, statement)
             if is_installed(origin):
                 continue
-            require_portable(module, origin, statement)
+            for each in origins(origin, statement):
+                require_portable(module, each, statement)
             if any(alias.name == "*" for alias in statement.names):
                 refuse(module, statement, f"everything of {origin}", "name what it imports")
             yield statement
@@ -76,6 +77,12 @@ def own_imports(module: str) -> Iterator[ast.ImportFrom]:
                 if not is_installed(alias.name):
                     require_portable(module, alias.name, statement)
                     refuse(module, statement, alias.name, f"write `from {alias.name} import ...`")
+
+
+def origins(origin: str, statement: ast.ImportFrom) -> list[str]:
+    """The modules that a statement imports from: of `from .. import layers`, those that it names."""
+    named = [f"{origin}.{alias.name}" for alias in statement.names]
+    return named if all(source_file(each) is not None for each in named) else [origin]
 
 
 def require_portable(module: str, origin: str, statement: ast.stmt) -> None:
