@@ -18,7 +18,7 @@ from .conftest import SYSTEMS, built, part
 STAMP = "1.2.3 (commit abc)"
 LAYERS = {
     *("attention", "block", "embedding", "feed_forward", "initialise", "positions", "ranges"),
-    *("stochastic_depth", "transformer", "heads", "hidden", "contracts"),
+    *("stochastic_depth", "transformer", "heads", "hidden", "by_layer", "contracts"),
 }
 OWN = {
     "vit": {"vit", "classification"},
