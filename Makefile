@@ -22,8 +22,9 @@ install: $(BOOTSTRAP)  ## install the project and all that development needs int
 train: $(BOOTSTRAP)  ## train the main experiment: GPT on Python's documentation
 	@$(UV) run --no-dev train.py
 
-# Hundreds of processes start, and not everywhere may they write their own bytecode.
+# Hundreds of processes start: all packages are compiled before, and the processes keep the bytecode of src and tests.
 test slow coverage: export UV_COMPILE_BYTECODE = 1
+test slow coverage: export PYTHONDONTWRITEBYTECODE =
 test: $(BOOTSTRAP)  ## run the tests, but for the slow ones
 	@$(UV) run pytest
 

@@ -3,7 +3,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from variformer.config.composing.run_folder import FolderCheck, folder_problems, name_problems
+from variformer.config.composing.folder_check import FolderCheck
+from variformer.config.composing.run_folder import folder_problems, name_problems
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "é" * 128, "a/b", ".hidden", "..", "", " ", "a\nb", None])

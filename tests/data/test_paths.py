@@ -71,7 +71,7 @@ def test_why_a_path_gives_no_file(folder, monkeypatch):
     (folder / "empty").mkdir()
     assert "empty' holds no file of a known kind" in refused(folder, "empty")
     assert "b.txt' is a file, not a folder" in refused(folder, "b.txt/c.txt")
-    assert "it matches folders alone, such as" in refused(folder, "set*")
+    assert "it matches only folders, such as" in refused(folder, "set*")
     with socket.socket(socket.AF_UNIX) as unix:
         monkeypatch.chdir(folder)
         unix.bind("s.txt")

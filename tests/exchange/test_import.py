@@ -357,14 +357,14 @@ def words(tmp_path_factory):
 
 
 @pytest.mark.parametrize("family", ["Bert", "Albert"])
-def test_a_pooler_without_its_judge(family, words, tmp_path):
+def test_a_pooler_without_its_scores(family, words, tmp_path):
     """As in albert-base-v2: a class for masked tokens alone, but the pooler is there."""
     source = tmp_path / "source"
     config = getattr(hf, f"{family}Config")(**BERT, max_position_embeddings=33)
     config.embedding_size = 8
     getattr(hf, f"{family}ForPreTraining")(config).save_pretrained(source)
-    judge = ("cls.seq_relationship", "sop_classifier")
-    before = {name: each for name, each in tensors(source).items() if not name.startswith(judge)}
+    scores = ("cls.seq_relationship", "sop_classifier")
+    before = {name: each for name, each in tensors(source).items() if not name.startswith(scores)}
     assert len(tensors(source)) == len(before) + 2 and any("pooler" in name for name in before)
     save_file(before, source / "model.safetensors", {"format": "pt"})
     said = json.loads((source / "config.json").read_text()) | {"architectures": [f"{family}ForMaskedLM"]}

@@ -132,7 +132,7 @@ SLOW_TO_LEAVE = """
 import time
 try:
     from variformer.training.module import Training
-    from variformer.training.run_directory import RunDirectory
+    from variformer.run_directory.directory import RunDirectory
     step, tell = Training.training_step, RunDirectory.set_status
     def training_step(self, batch, index):
         if index == 2:

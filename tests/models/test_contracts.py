@@ -7,11 +7,12 @@ import torch
 import transformers
 from systems import CAUSAL, CONF, READING_TWO, SYSTEMS, TEXT, composed, drawn, inputs_of, scores_of, small
 from torch import nn
-from variformer.config.checking.fitting import declared, target_of
 
 from variformer import models
+from variformer.config.checking.compatibility import target_of
+from variformer.config.classes.attributes import declared
 from variformer.exchange.readers import reader_of
-from variformer.layers import PooledHead
+from variformer.layers import PooledHead, TokenHead
 from variformer.models.contracts import CONTRACTS, SpecialToken
 from variformer.models.tuned import Rereading, Tuned
 from variformer.portable.heads import KINDS, head_of
@@ -101,8 +102,8 @@ def test_every_matrix_between_input_and_output_is_hidden(system):
     """Muon updates those that a part names in `hidden_matrices()`. A matrix of scores has a row for each class."""
     model = small(system)
     hidden = {id(p) for group in decay_groups(model) if group["name"] == "hidden matrices" for p in group["params"]}
-    outputs = {1} | {scores.size(-1) for scores in scores_of(model(*inputs_of(model)))}
-    outputs |= {head.scores.out_features for head in model.modules() if isinstance(head, PooledHead)}
+    outputs = {scores.size(-1) for scores in scores_of(model(*inputs_of(model)))}
+    outputs |= {head.scores.out_features for head in model.modules() if isinstance(head, PooledHead | TokenHead)}
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):
             is_output = name.rpartition(".")[2] in ("scores", "head", "teacher_head") and module.out_features in outputs

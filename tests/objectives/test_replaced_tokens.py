@@ -29,6 +29,7 @@ class Fixed(nn.Module):
     def __init__(self, scores, answer=-2.0):
         super().__init__()
         self.scores, self.answer = scores, answer
+        self.generator = nn.Identity()  # its scores are `scores`
 
     def forward(self, tokens, mask, segments, predict, replace):
         scores = self.scores.expand(len(predict), -1)

@@ -101,13 +101,13 @@ def test_a_step(pair, same_step, name):
     made, batch = pair(name)
     data, inputs = batch(3, 9, "right")
     targets = torch.randint(VOCABULARY, data.tokens.shape).masked_fill(~data.mask, -100)
-    judged = torch.tensor([0, 1, 1])
+    pair_labels = torch.tensor([0, 1, 1])
     predicted = made.ours(*data)
     ours = F.cross_entropy(predicted.tokens.flatten(0, 1), targets.flatten())
     labels = dict(labels=targets)
     if predicted.pair is not None:
-        ours = ours + F.cross_entropy(predicted.pair, judged)
-        labels["sentence_order_label" if "albert" in name else "next_sentence_label"] = judged
+        ours = ours + F.cross_entropy(predicted.pair, pair_labels)
+        labels["sentence_order_label" if "albert" in name else "next_sentence_label"] = pair_labels
     turned = dict(zero=NOTHING) if name.startswith("roformer") else {}
     same_step(made, ours, made.theirs(**inputs, **labels).loss, **turned)
 

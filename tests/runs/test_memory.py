@@ -199,7 +199,7 @@ import resource, sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
 import variformer.config
-from variformer.cli.train import train
+from variformer.runs.train import train
 variformer.config.register_resolvers()
 with initialize_config_dir({conf!r}, version_base="1.3"):
     config = variformer.config.compose(compose("train", overrides=sys.argv[1:]))

@@ -197,7 +197,7 @@ def test_the_names_of_the_tensors_say_the_head_where_the_config_does_not(name, t
     assert type(load(tmp_path)) is expected and issubclass(expected, Tuned)
 
 
-def test_a_pooler_without_its_judge_is_kept(tmp_path):
+def test_a_pooler_without_its_scores_is_kept(tmp_path):
     """As in the hub's albert-base-v2."""
     THEIRS["AlbertForPreTraining"]().save_pretrained(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")

@@ -9,7 +9,7 @@ from torch import nn
 
 from variformer.layers import LearnedPositions
 from variformer.models import GPT, T5, Bart, Bert, DeiT, DistilBert, Roberta, SequenceClassifier, TokenClassifier, ViT
-from variformer.weights.transfer import fit, offset_of, resize_grid, resize_line, resize_patches
+from variformer.weights.transfer import initialise_from, offset_of, resize_grid, resize_line, resize_patches
 
 TEXT = dict(vocab_size=31, width=8, depth=2, heads=2, hidden=12, max_length=9)
 IMAGE = dict(image_size=12, patch_size=3, channels=1, classes=5, width=8, depth=2, heads=2, hidden=12)
@@ -29,7 +29,7 @@ def equal(ours, theirs) -> bool:
 @pytest.mark.parametrize("kind", [Bert, GPT, T5, Bart, Roberta, DistilBert], ids=lambda kind: kind.__name__)
 def test_the_same_model_takes_over_everything(kind):
     source, model = random(kind(**TEXT)), kind(**TEXT)
-    report = fit(model, source.state_dict())
+    report = initialise_from(model, source.state_dict())
     assert equal(model.state_dict(), source.state_dict())
     assert sorted(report.copied) == sorted(model.state_dict())
     assert not (report.resized or report.new or report.left_behind)
@@ -89,7 +89,7 @@ def test_a_grid_is_interpolated_as_in_timm(old, new):
 
 def test_longer_texts_and_what_comes_before_their_positions():
     source, model = random(Roberta(**TEXT)), Roberta(**(TEXT | {"max_length": 17}))
-    report = fit(model, source.state_dict())
+    report = initialise_from(model, source.state_dict())
     table, old = model.encoder.positions.table.weight, source.encoder.positions.table.weight
     assert torch.equal(table[:2], old[:2])
     torch.testing.assert_close(table[2::2], old[2:])
@@ -98,7 +98,7 @@ def test_longer_texts_and_what_comes_before_their_positions():
 
 def test_shorter_texts_keep_their_first_positions():
     source, model = random(Roberta(**TEXT)), Roberta(**(TEXT | {"max_length": 5}))
-    report = fit(model, source.state_dict(), offset_of(source))
+    report = initialise_from(model, source.state_dict(), offset_of(source))
     assert torch.equal(model.encoder.positions.table.weight, source.encoder.positions.table.weight[:7])
     line = "encoder.positions.table.weight (11, 8) -> (7, 8)"
     assert report.shortened == [line] and not report.resized and line in report.lines()[1]
@@ -108,7 +108,7 @@ def test_shorter_texts_keep_their_first_positions():
 
 def test_smaller_images_are_interpolated():
     source, model = random(ViT(**IMAGE)), ViT(**(IMAGE | {"image_size": 9}))
-    report = fit(model, source.state_dict(), offset_of(source))
+    report = initialise_from(model, source.state_dict(), offset_of(source))
     assert report.resized == ["encoder.positions.table.weight (17, 8) -> (10, 8)"] and not report.shortened
 
 
@@ -117,13 +117,13 @@ def test_positions_that_begin_elsewhere_are_refused():
     source, model = random(Bart(**TEXT)), Bart(**(TEXT | {"max_length": 11}), positions=LearnedPositions)
     assert source.state_dict().keys() == model.state_dict().keys() and (offset_of(source), offset_of(model)) == (2, 0)
     with pytest.raises(ValueError, match=r"begin at row 2 of their table, the model's at row 0 .*offset 2"):
-        fit(model, source.state_dict(), offset_of(source))
+        initialise_from(model, source.state_dict(), offset_of(source))
     assert offset_of(T5(**TEXT)) is None
 
 
 def test_other_images_patches_and_classes():
     source, model = random(ViT(**IMAGE)), ViT(**(IMAGE | {"image_size": 20, "patch_size": 4, "classes": 3}))
-    report = fit(model, source.state_dict())
+    report = initialise_from(model, source.state_dict())
     assert report.resized == [
         "encoder.positions.table.weight (17, 8) -> (26, 8)",
         "encoder.embedding.patches.weight (8, 1, 3, 3) -> (8, 1, 4, 4)",
@@ -137,13 +137,13 @@ def test_the_teachers_head_is_new():
     source, model = random(DeiT(**IMAGE)), random(DeiT(**IMAGE))
     before = model.teacher_head.weight.clone()
     tensors = {name: tensor for name, tensor in source.state_dict().items() if "teacher" not in name}
-    assert fit(model, tensors).new == ["teacher_head.weight", "teacher_head.bias"]
+    assert initialise_from(model, tensors).new == ["teacher_head.weight", "teacher_head.bias"]
     assert torch.equal(model.teacher_head.weight, before)
 
 
 def test_a_head_for_a_task_takes_the_place_of_the_pretrained_ones():
     source, model = random(Bert(**TEXT)), SequenceClassifier(Bert(**TEXT), classes=3)
-    report = fit(model, source.state_dict())
+    report = initialise_from(model, source.state_dict())
     assert report.new == ["head.scores.weight", "head.scores.bias"]
     assert {name.split(".")[1] for name in report.left_behind} == {"token_head", "pair_head"}
     assert torch.equal(model.head.pool.weight, source.pair_head.pool.weight)
@@ -153,7 +153,7 @@ def test_a_head_for_a_task_takes_the_place_of_the_pretrained_ones():
 
 def test_a_body_comes_out_from_under_its_head():
     source, model = random(SequenceClassifier(Bert(**TEXT), classes=3)), Bert(**TEXT)
-    report = fit(model, source.state_dict())
+    report = initialise_from(model, source.state_dict())
     assert {name.split(".")[0] for name in report.new} == {"token_head", "pair_head"} - set()
     assert all(name.startswith("tuned.head.") for name in report.left_behind)
     tokens = torch.randint(31, (2, 7))
@@ -162,7 +162,7 @@ def test_a_body_comes_out_from_under_its_head():
 
 def test_a_classifier_of_tokens_needs_no_decoder():
     source = random(Bart(**TEXT))
-    report = fit(TokenClassifier(Bart(**TEXT), classes=3), source.state_dict())
+    report = initialise_from(TokenClassifier(Bart(**TEXT), classes=3), source.state_dict())
     assert any(name.startswith("body.decoder.blocks.1.") for name in report.left_behind)
 
 
@@ -171,7 +171,7 @@ def test_everything_that_does_not_fit_is_named_and_nothing_is_copied():
     tensors, before = source.state_dict(), {name: t.clone() for name, t in model.state_dict().items()}
     del tensors["encoder.blocks.0.self_norm.bias"]
     with pytest.raises(ValueError) as caught:
-        fit(model, tensors)
+        initialise_from(model, tensors)
     lines = str(caught.value).splitlines()
     assert "  missing: encoder.blocks.0.self_norm.bias, which the model has" in lines
     assert "  left over: encoder.blocks.1.self_norm.bias, which the model does not have" in lines
@@ -183,22 +183,22 @@ def test_everything_that_does_not_fit_is_named_and_nothing_is_copied():
 def test_another_vocabulary_names_the_tokenizer():
     model = GPT(**(TEXT | {"vocab_size": 40}))
     with pytest.raises(ValueError, match=r"model\.vocab_size=31.*tokenizer=pretrained"):
-        fit(model, GPT(**TEXT).state_dict())
+        initialise_from(model, GPT(**TEXT).state_dict())
 
 
 def test_a_tied_model_refuses_two_different_tensors():
     source, model = random(T5(**TEXT, tied_head=False)), T5(**TEXT)
     with pytest.raises(ValueError, match=re.escape("not tied: head.scores.weight differs from encoder.embedding")):
-        fit(model, source.state_dict())
+        initialise_from(model, source.state_dict())
 
 
 def test_a_sentence_cannot_start_as_an_image():
     with pytest.raises(ValueError, match=r"missing: encoder.embedding.tokens.weight"):
-        fit(Bert(**TEXT), ViT(**IMAGE).state_dict())
+        initialise_from(Bert(**TEXT), ViT(**IMAGE).state_dict())
 
 
 def test_the_precision_is_the_models():
     source, model = random(GPT(**TEXT)), GPT(**TEXT)
-    fit(model, {name: tensor.bfloat16() for name, tensor in source.state_dict().items()})
+    initialise_from(model, {name: tensor.bfloat16() for name, tensor in source.state_dict().items()})
     assert model.head.scores.weight.dtype == torch.float32
     assert torch.equal(model.head.scores.weight, source.head.scores.weight.bfloat16().float())

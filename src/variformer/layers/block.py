@@ -74,8 +74,9 @@ class Block(nn.Module):
 
     def attend_memory(self, x: Tensor, context: Context, cache: BlockCache | None) -> Tensor:
         kv = cache.cross_attention if cache else None
-        y = self.cross_attention(x, context.memory, mask=context.memory_mask, cache=kv)  # type: ignore[misc]
-        return self.dropout(y)
+        if self.cross_attention is None:
+            raise TypeError("this block has no cross-attention, so it cannot read a memory")
+        return self.dropout(self.cross_attention(x, context.memory, mask=context.memory_mask, cache=kv))
 
     def feed(self, x: Tensor) -> Tensor:
         return self.dropout(self.feed_forward(x))

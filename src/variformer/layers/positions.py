@@ -28,7 +28,7 @@ class Sizes(NamedTuple):
 
 
 class Order(NamedTuple):
-    """Three ways to tell a transformer the order; a scheme uses one."""
+    """Ways to give a transformer the order of its input; a scheme uses one."""
 
     added: Tensor | None = None  # (T, E), or (B, T, E) where rows differ, added to the embeddings
     rotation: Tensor | None = None  # (2, T, R) cosines and sines that turn queries and keys, R <= W
@@ -67,7 +67,7 @@ class LearnedPositions(Positions):
 
 
 class CountedPositions(LearnedPositions):
-    """Learned positions, counted over real tokens alone: padding on the left moves nothing (RoBERTa's code, fairseq).
+    """Learned positions, counted only over real tokens: padding on the left moves nothing (RoBERTa's code, fairseq).
 
     Padding reads the last vector before the first real position, for which `offset` leaves room.
     """
@@ -106,8 +106,8 @@ class SinusoidalPositions(Positions):
 class RotaryPositions(Positions):
     """Queries and keys turned by an angle that grows with position (RoFormer, Su et al., 2021, section 3.2).
 
-    `share` is the part of each head that turns, counted from its start; the rest knows no order (GPT-NeoX-20B, Black et
-    al., 2022, section 2.1). Raises ValueError where that is no whole number of pairs.
+    `share` is the fraction of each head that turns, counted from its start; the rest has no order (GPT-NeoX-20B, Black
+    et al., 2022, section 2.1). Raises ValueError where that is no whole number of pairs.
     """
 
     def __init__(self, sizes: Sizes, *, base: Positive = 10000.0, share: PartOrAll = 1.0):

@@ -7,9 +7,9 @@ from ..ranges import BelowOne
 
 
 class StochasticDepth(nn.Module):
-    """A layer's output, left out for a share `rate` of the samples in training, and larger by as much for the others.
+    """In training, a fraction `rate` of the samples skips a layer, whose output is scaled up for the others.
 
-    Huang et al., 2016, "Deep Networks with Stochastic Depth"; a draw per sample, as in timm's and DeiT's code.
+    Huang et al., 2016, "Deep Networks with Stochastic Depth"; a random number per sample, as in timm's and DeiT's code.
     """
 
     rate: Tensor
@@ -17,7 +17,7 @@ class StochasticDepth(nn.Module):
     def __init__(self, rate: BelowOne):
         super().__init__()
         if not 0 <= rate < 1:
-            raise ValueError(f"stochastic depth leaves a share in [0, 1) out, not {rate}")
+            raise ValueError(f"the rate of stochastic depth lies in [0, 1), but is {rate}")
         # A tensor, because a compiler would specialise on a number, and compile every block anew.
         self.register_buffer("rate", torch.tensor(rate), persistent=False)
 

@@ -25,6 +25,7 @@ class Cache:
 class Transformer(nn.Module):
     """Embedding, positions, blocks.
 
+    `entry` stands between the embeddings and the first block: dropout, and a norm where the paper has one there.
     `depth` may exceed the number of blocks: each is then applied several times in a row (ALBERT).
     `final_norm` is left out after blocks whose output is already normalised.
     With `checkpointing`, training keeps only the blocks' inputs and computes the rest again in the backward pass
@@ -91,7 +92,7 @@ class Transformer(nn.Module):
 def attention_mask(
     allowed: Tensor | None, bias: Tensor | None, causal: bool, x: Tensor, keys: int
 ) -> tuple[Tensor | None, bool]:
-    """Padding, order and causality as one mask, or as none where a flash kernel can do without."""
+    """Padding, order and causality as one mask; None where a flash kernel needs no mask."""
     queries = x.size(1)
     causal = causal and bool(queries > 1)  # the newest token may see all the others; symbolic in torch.export
     if allowed is None and bias is None and queries == keys:

@@ -56,5 +56,5 @@ class ModernBert(Bert):
         return layers.matrices_of(self.transform)
 
     def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
-        """(B, T) tokens -> (B, T, width): what every head reads; segments are not told apart."""
+        """(B, T) tokens -> (B, T, width): the states that every head reads. `segments` are ignored."""
         return self.transform(super().states(tokens, mask, segments))

@@ -29,8 +29,8 @@ from .contracts import ImageClassifier, ImageScores
 class ViT(ImageClassifier):
     """The defaults are ViT-B/16 (86M). Of the `specials`, learned tokens before the patches, the first is the class.
 
-    `stochastic_depth` is the share of samples that skip the last block's layers; earlier blocks are skipped less often,
-    the first never (Huang et al., 2016, section 3; DeiT).
+    `stochastic_depth` is the fraction of samples that skip the last block's layers. Earlier blocks are skipped less
+    often, the first never (Huang et al., 2016, section 3; DeiT).
     """
 
     def __init__(

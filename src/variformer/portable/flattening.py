@@ -7,7 +7,7 @@ from ..config.classes.targets import OWN
 from .sources import RANGES, file_of, own_imports, places, top, tree
 
 WIDTH = 120
-Edit = tuple[ast.AST, str]  # a piece of source text, and what takes its place
+Edit = tuple[ast.stmt | ast.expr, str]  # a piece of source text, and what takes its place
 
 
 def file_names(modules: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
@@ -60,9 +60,10 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
     for line in lines:
         starts.append(starts[-1] + len(line))
     content = b"".join(lines)
-    for node, new in sorted(edits, key=lambda edit: edit[0].lineno, reverse=True):  # type: ignore[attr-defined]
-        begin = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
-        end = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+    for node, new in sorted(edits, key=lambda edit: edit[0].lineno, reverse=True):
+        assert node.end_lineno is not None and node.end_col_offset is not None, "parsed source text has both"
+        begin = starts[node.lineno - 1] + node.col_offset
+        end = starts[node.end_lineno - 1] + node.end_col_offset
         end += not new and content[end : end + 1] == b"\n"
         content = content[:begin] + new.encode() + content[end:]
     return content.decode()

@@ -15,7 +15,7 @@ from ..data import Tokenizer
 from ..exchange.loading import read_model, tokenizer_of
 from ..exchange.nodes import node_of, recorded
 from ..hub import locate
-from ..weights.transfer import Misfit, belongs, fit, offset_of
+from ..weights.transfer import Misfit, belongs, initialise_from, offset_of
 from .teacher import digest
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node:
         with recorded() as made:
             origin, anew = read_model(folder)
         tensors = {name: tensor for name, tensor in origin.state_dict().items() if not belongs(name, anew)}
-        report = fit(model, tensors, offset_of(origin))
+        report = initialise_from(model, tensors, offset_of(origin))
     except Misfit as error:
         raise ConfigError([explained(error, source, node, node_of(origin, made))]) from error
     except ValueError as error:

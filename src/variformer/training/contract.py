@@ -52,13 +52,15 @@ class TrainingModule(L.LightningModule):
         return self.validated_step == self.trainer.global_step
 
 
-class TextObjective(Protocol):
+class HasLength(Protocol):
+    """An objective for text, or a distillation of one."""
+
     length: int
 
 
 def length_of(objective: Objective) -> int:
     """How many tokens a model of this objective reads at once; only an objective for text has a length."""
-    return cast(TextObjective, objective).length
+    return cast(HasLength, objective).length
 
 
 def tokenizer_of(data: DataSet[Any]) -> TextCodec:

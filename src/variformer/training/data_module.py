@@ -14,10 +14,10 @@ from ..samples import View
 
 
 class DataModule(L.LightningDataModule):
-    """`data` gives the splits, `objective` reads and collates them.
+    """The loaders of a data set's splits, which the objective reads and collates.
 
-    The global batch is what all devices see in one optimizer step; a device takes `micro` samples at a time. Validation
-    takes `validation_samples`, chosen over the whole split: the same ones for any batches and devices.
+    The global batch is what all devices see in one optimizer step. A device takes `micro_batch` samples at a time.
+    A validation takes `validation_samples` from the whole split: the same ones for any batches and devices.
     """
 
     training_order = TrainingOrder
@@ -64,7 +64,7 @@ class DataModule(L.LightningDataModule):
 
     @cached_property
     def training_view(self) -> View[Any]:
-        """Built once: of a large corpus it takes time and memory."""
+        """The view of the training split. It is built once, because that takes time and memory for a large corpus."""
         return self.view("train")
 
     def view(self, split: Split) -> View[Any]:
@@ -104,7 +104,7 @@ class DataModule(L.LightningDataModule):
         self.start = state["samples_seen"]
 
     def identity(self) -> dict[str, Any]:
-        """What the order of samples depends on; how many there are follows from the length of a text's, too."""
+        """What the order of samples depends on. The number of samples also depends on the length of texts."""
         data = {"data": self.data.fingerprint, "samples": len(self.training_view)}
         return {"seed": self.seed, "global_batch": self.global_batch} | data
 

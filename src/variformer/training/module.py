@@ -1,7 +1,7 @@
 """The one LightningModule: any model, any objective."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -143,7 +143,7 @@ class Training(TrainingModule):
         epoch: int,
         batch_idx: int,
         optimizer: Optimizer | LightningOptimizer,
-        optimizer_closure: Callable[[], Any] | None = None,
+        optimizer_closure: Callable[[], object] | None = None,
     ) -> None:
         """Lightning's step. If a callback skips it, weights and the optimizer's state stay as they are."""
         try:

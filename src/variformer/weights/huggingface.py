@@ -101,7 +101,7 @@ def put(
     """
     ours, table = matched(model, format)
     family, shapes = format.family, their_shapes(ours, table)
-    taken = settle(tensors, model, format, shapes)
+    taken = without_copies(tensors, model, format, shapes)
     absent = absent_heads(family, table, taken, tensors) if starts_heads_anew else []
     table = [row for row in table if row not in absent]
     for name in [name for row in absent for name in row.theirs]:
@@ -199,7 +199,7 @@ def tidy(tensors: Mapping[str, Tensor], family: Family) -> dict[str, Tensor]:
     return tidied
 
 
-def settle(
+def without_copies(
     tensors: Mapping[str, Tensor], model: nn.Module, format: Format, shapes: Mapping[str, torch.Size]
 ) -> dict[str, Tensor]:
     """The same tensors with one name for a tied one.
@@ -207,17 +207,17 @@ def settle(
     What may be left over is left out. Raises ValueError where our model ties what differs in the file.
     """
     family = format.family
-    settled = {
+    found = {
         name: tensor
         for name, tensor in tensors.items()
         if name in shapes or not re.fullmatch(family.unused, format.original(name))
     }
     for copy, original in family.copies.items():
         copy, original = format.named(copy), format.named(original)
-        if family.fills_copies and copy in shapes and original in settled:
-            settled.setdefault(copy, settled[original])
-        elif copy in settled and copy not in shapes:
-            value = settled.pop(copy)
-            if not torch.equal(settled.setdefault(original, value), value):
+        if family.fills_copies and copy in shapes and original in found:
+            found.setdefault(copy, found[original])
+        elif copy in found and copy not in shapes:
+            value = found.pop(copy)
+            if not torch.equal(found.setdefault(original, value), value):
                 raise ValueError(f"{copy} differs from {original}, but our {type(model).__name__} ties them")
-    return settled
+    return found

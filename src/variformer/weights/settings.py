@@ -65,7 +65,7 @@ class Settings:
             raise ValueError(f"{name} is {heads}, which does not divide {width}={self.size(width)}")
         return heads
 
-    def share(self, name: str, default: float | None = None) -> float:
+    def fraction(self, name: str, default: float | None = None) -> float:
         """Between 0 and 1."""
         value = number(name, self.given(name, default))
         if not 0 <= value <= 1:

@@ -102,9 +102,14 @@ def expand(table: Sequence[Row], model: nn.Module) -> Iterator[Row]:
     """Rows without {}: one for each block of the transformer that a row speaks of."""
     for ours, theirs, edit in table:
         transformer, repeated, _ = next(iter(ours), "").partition(".blocks.{}.")
-        depth = len(model.get_submodule(f"{transformer}.blocks")) if repeated else 1  # type: ignore[arg-type]
-        for block in range(depth):
+        for block in range(count_blocks(model, transformer) if repeated else 1):
             yield Row(tuple(name.format(block) for name in ours), tuple(name.format(block) for name in theirs), edit)
+
+
+def count_blocks(model: nn.Module, transformer: str) -> int:
+    blocks = model.get_submodule(f"{transformer}.blocks")
+    assert isinstance(blocks, nn.ModuleList), "a transformer has a list of blocks"
+    return len(blocks)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class Report:
         return [f"{len(self.copied)} tensors copied", *listed]
 
 
-def fit(model: nn.Module, tensors: Mapping[str, Tensor], offset: int | None = None) -> Report:
+def initialise_from(model: nn.Module, tensors: Mapping[str, Tensor], offset: int | None = None) -> Report:
     """Copy `tensors`, named as in our models, into `model`, in the model's precision.
 
     Learned positions and patches of other sizes are interpolated, but a shorter text keeps the first positions as they
@@ -100,12 +100,12 @@ def fit(model: nn.Module, tensors: Mapping[str, Tensor], offset: int | None = No
 def aligned(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors by the names of `model`, where only one of the two stands under a head for a task.
 
-    The pooler of a judge of pairs then becomes that of the new head (Devlin et al., 2018, section 4.1).
+    The pooler of a pair head then becomes that of the new head (Devlin et al., 2018, section 4.1).
     """
-    tuned, wanted = any(name.startswith(BODY) for name in tensors), isinstance(model, Tuned)
-    if tuned == wanted:
+    has_head, wanted = any(name.startswith(BODY) for name in tensors), isinstance(model, Tuned)
+    if has_head == wanted:
         return dict(tensors)
-    if tuned:
+    if has_head:
         return {name.removeprefix(BODY) if name.startswith(BODY) else f"tuned.{name}": t for name, t in tensors.items()}
     pool = {f"pair_head.pool.{kind}": f"head.pool.{kind}" for kind in ("weight", "bias")}
     return {pool.get(name, f"{BODY}{name}"): tensor for name, tensor in tensors.items()}

@@ -6,5 +6,5 @@
 - `earlier_runs`: whether a command resumes or repeats a run, and the config that it then has.
 - `saved_configs`: the configs that earlier runs have saved.
 - `absolute_paths`: the paths of a config as absolute ones.
-- `run_folder`: whether the folder of a run can be made.
+- `run_folder`: whether the folder of a run can be made; `folder_check` asks so before Hydra makes it.
 """

@@ -2,30 +2,13 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
 
 from ...processes import leads
 
 LONGEST = 255  # bytes of a file's name, on the file systems in use
 HYDRAS_OWN = {".hydra", ".hydra_resumed", "train.log"}  # what Hydra writes
-
-
-class FolderCheck(Callback):
-    """Ends the process with code 2 and a line for the user where the folder cannot be made.
-
-    conf/train.yaml names this class among Hydra's own `callbacks`.
-    """
-
-    def on_run_start(self, config: DictConfig, **_: object) -> None:
-        problems = list(name_problems(config.get("name"))) or list(folder_problems(Path(config.hydra.run.dir)))
-        if problems:
-            print(*problems, sep="\n", file=sys.stderr)
-            raise SystemExit(2)
 
 
 def name_problems(name: object) -> Iterator[str]:
@@ -53,8 +36,9 @@ def discard(run_dir: Path) -> None:
     """Remove the folder of a run that never began, if only Hydra has written to it."""
     if leads() and run_dir.is_dir() and not contents(run_dir):
         shutil.rmtree(run_dir)
-        if not any(run_dir.parent.iterdir()):
-            run_dir.parent.rmdir()
+        parent = run_dir.absolute().parent
+        if not any(parent.iterdir()) and parent != Path.cwd():
+            parent.rmdir()
 
 
 def contents(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""ALBERT: `AlbertForPreTraining`, or `AlbertForMaskedLM` without the judge of order; and its heads for tasks."""
+"""ALBERT: `AlbertForPreTraining`, or `AlbertForMaskedLM` without its order head; and its heads for tasks."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -55,7 +55,7 @@ def build(config: Settings, tensors: Tensors) -> Albert:
         heads=config.heads("num_attention_heads", "hidden_size"),
         hidden=config.size("intermediate_size"),
         max_length=config.size("max_position_embeddings"),
-        dropout=config.share("hidden_dropout_prob", 0.0),
+        dropout=config.fraction("hidden_dropout_prob", 0.0),
         segments=config.size("type_vocab_size", 2),
         pair_classes=2 if "albert.pooler.weight" in tensors else 0,
         activation=config.choice("hidden_act", ACTIVATIONS, "gelu_new"),
@@ -118,6 +118,6 @@ ALBERT = Family(
     },
     # A buffer (0, 1, 2, ...), and a pooler that the model may do without.
     unused=r"albert\.(embeddings\.position_ids|pooler\.(weight|bias))",
-    zeros=r"sop_classifier\.classifier\.(weight|bias)",  # a pooler without its judge gets an undecided one
+    zeros=r"sop_classifier\.classifier\.(weight|bias)",  # a pooler without scores gets scores of zero
     heads=("token_head", "pair_head.scores"),
 )

@@ -67,7 +67,7 @@ def build(config: Settings, tensors: Tensors) -> Bart:
         heads=heads,
         hidden=hidden,
         max_length=config.size("max_position_embeddings"),
-        dropout=config.share("dropout", 0.1),
+        dropout=config.fraction("dropout", 0.1),
         activation=config.choice("activation_function", ACTIVATIONS, "gelu"),
         positions=partial(LearnedPositions, offset=UNUSED_POSITIONS),
         norm=partial(nn.LayerNorm, eps=EPS),

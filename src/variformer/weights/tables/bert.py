@@ -1,4 +1,4 @@
-"""BERT: `BertForPreTraining`, or `BertForMaskedLM` without the judge of pairs; and its heads for tasks."""
+"""BERT: `BertForPreTraining`, or `BertForMaskedLM` without its next-sentence head; and its heads for tasks."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -55,7 +55,7 @@ def build(config: Settings, tensors: Tensors) -> Bert:
         heads=config.heads("num_attention_heads", "hidden_size"),
         hidden=config.size("intermediate_size"),
         max_length=config.size("max_position_embeddings"),
-        dropout=config.share("hidden_dropout_prob", 0.1),
+        dropout=config.fraction("hidden_dropout_prob", 0.1),
         segments=config.size("type_vocab_size", 2),
         pair_classes=2 if "bert.pooler.dense.weight" in tensors else 0,
         activation=config.choice("hidden_act", ACTIVATIONS, "gelu"),
@@ -113,6 +113,6 @@ BERT = Family(
     },
     # A buffer (0, 1, 2, ...), and a pooler that the model may do without.
     unused=r"bert\.(embeddings\.position_ids|pooler\.dense\.(weight|bias))",
-    zeros=r"cls\.seq_relationship\.(weight|bias)",  # a pooler without its judge gets an undecided one
+    zeros=r"cls\.seq_relationship\.(weight|bias)",  # a pooler without scores gets scores of zero
     heads=("token_head", "pair_head.scores"),
 )

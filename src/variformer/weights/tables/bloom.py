@@ -62,7 +62,7 @@ def build(config: Settings, tensors: Tensors) -> GPT:
         heads=config.heads("n_head", "hidden_size"),
         hidden=4 * width,
         max_length=config.size("seq_length", 2048),
-        dropout=config.share("hidden_dropout", 0.0),
+        dropout=config.fraction("hidden_dropout", 0.0),
         tied_head=config.flag("tie_word_embeddings", True),
         embedding_norm=True,
         activation="gelu_tanh",

@@ -37,7 +37,7 @@ def rotary(
     for name in ("rope_type", "type"):
         if found.find(name) not in (None, "default"):
             raise ValueError(f"{said}.{name}={found.find(name)!r} is not supported, only 'default'")
-    part = found.share("partial_rotary_factor", config.share(share or "partial_rotary_factor", default))
+    part = found.fraction("partial_rotary_factor", config.fraction(share or "partial_rotary_factor", default))
     if share is None and part != 1:
         raise ValueError(f"partial_rotary_factor={part} is not supported, only 1")
     if (turned := int(head_width * part)) % 2 or not turned:

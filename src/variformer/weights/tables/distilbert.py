@@ -49,7 +49,7 @@ def build(config: Settings, tensors: Tensors) -> DistilBert:
         heads=config.heads("n_heads", "dim"),
         hidden=config.size("hidden_dim"),
         max_length=config.size("max_position_embeddings"),
-        dropout=config.share("dropout", 0.1),
+        dropout=config.fraction("dropout", 0.1),
         activation=config.choice("activation", ACTIVATIONS, "gelu"),
         norm=partial(nn.LayerNorm, eps=EPS),
     )

@@ -67,7 +67,7 @@ def build(config: Settings, tensors: Tensors) -> GPT:
         heads=config.heads("n_head", "n_embd"),
         hidden=config.size("n_inner", 4 * config.size("n_embd")),
         max_length=config.size("n_positions"),
-        dropout=config.share("resid_pdrop", 0.1),
+        dropout=config.fraction("resid_pdrop", 0.1),
         tied_head=config.flag("tie_word_embeddings", True),
         activation=config.choice("activation_function", ACTIVATIONS, "gelu_new"),
         norm=partial(nn.LayerNorm, eps=config.positive("layer_norm_epsilon", 1e-5)),

@@ -61,7 +61,7 @@ def build(config: Settings, tensors: Tensors) -> GPT:
         heads=heads,
         hidden=config.size("intermediate_size"),
         max_length=config.size("max_position_embeddings", 2048),
-        dropout=config.share("hidden_dropout", 0.0),
+        dropout=config.fraction("hidden_dropout", 0.0),
         tied_head=config.flag("tie_word_embeddings", False),
         activation=config.choice("hidden_act", ACTIVATIONS, "gelu"),
         positions=rotary(config, width // heads, base="rotary_emb_base", share="rotary_pct", default=0.25),

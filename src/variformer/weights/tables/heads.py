@@ -103,4 +103,4 @@ def reread_question_answering(theirs: str, start: int) -> Task:
 def head_dropout(config: Settings, name: str) -> float:
     """Where theirs says nothing, it is that of the hidden states, or what their class has by default."""
     default = DROPOUT.get(config.values["model_type"], 0.1)
-    return config.share(name, config.share("hidden_dropout_prob", default))
+    return config.fraction(name, config.fraction("hidden_dropout_prob", default))

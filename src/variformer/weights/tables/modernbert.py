@@ -79,7 +79,7 @@ def build(config: Settings, tensors: Tensors) -> ModernBert:
         heads=config.heads("num_attention_heads", "hidden_size"),
         hidden=config.size("intermediate_size"),
         max_length=config.size("max_position_embeddings", 8192),
-        dropout=config.share("attention_dropout", 0.0),
+        dropout=config.fraction("attention_dropout", 0.0),
         global_every=period(config),
         activation=activation,
         positions=partial(LocalRotaryPositions, base=base(config, GLOBAL), local_base=base(config, LOCAL)),
@@ -166,7 +166,7 @@ def config(model: ModernBert) -> Config:
 
 def first_token_classifier(body: TextModel, config: Settings, classes: int) -> FirstTokenClassifier:
     config.require(classifier_pooling="cls")
-    return FirstTokenClassifier(body, classes, config.share("classifier_dropout", 0.0))
+    return FirstTokenClassifier(body, classes, config.fraction("classifier_dropout", 0.0))
 
 
 def span_finder(body: TextModel, config: Settings, classes: int) -> SpanFinder:

@@ -59,7 +59,7 @@ def build(config: Settings, tensors: Tensors) -> GPT:
         heads=config.heads("n_heads", "d_model"),
         hidden=4 * width,
         max_length=config.size("max_seq_len", 2048),
-        dropout=config.share("resid_pdrop", 0.0),
+        dropout=config.fraction("resid_pdrop", 0.0),
         tied_head=config.flag("tie_word_embeddings", True),
         activation="gelu",
         positions=LinearBiasPositions,

@@ -40,7 +40,7 @@ def build(config: Settings, tensors: Tensors) -> Roberta:
         heads=config.heads("num_attention_heads", "hidden_size"),
         hidden=config.size("intermediate_size"),
         max_length=config.size("max_position_embeddings") - offset,
-        dropout=config.share("hidden_dropout_prob", 0.1),
+        dropout=config.fraction("hidden_dropout_prob", 0.1),
         segments=config.size("type_vocab_size", 2),
         activation=config.choice("hidden_act", ACTIVATIONS, "gelu"),
         positions=partial(CountedPositions, offset=offset),

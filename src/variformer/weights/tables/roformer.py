@@ -63,7 +63,7 @@ def build(config: Settings, tensors: Tensors) -> Bert:
         heads=config.heads("num_attention_heads", "hidden_size"),
         hidden=config.size("intermediate_size"),
         max_length=config.size("max_position_embeddings", 1536),
-        dropout=config.share("hidden_dropout_prob", 0.1),
+        dropout=config.fraction("hidden_dropout_prob", 0.1),
         segments=config.size("type_vocab_size", 2),
         pair_classes=0,
         activation=config.choice("hidden_act", ACTIVATIONS, "gelu"),
@@ -77,8 +77,8 @@ PARTS = Parts(positions=RotaryPositions, norm=nn.LayerNorm, block=(PostNormBlock
 
 def differences(model: Bert) -> Iterator[Difference]:
     yield from PARTS.differences(model.encoder)
-    if (judge := getattr(model, "pair_head", None)) is not None:
-        yield Difference("pair_classes", str(judge.scores.out_features), "none")
+    if (pair_head := getattr(model, "pair_head", None)) is not None:
+        yield Difference("pair_classes", str(pair_head.scores.out_features), "none")
     positions: Any = model.encoder.positions
     if type(positions) is RotaryPositions and (positions.base, positions.share) != (BASE, 1.0):
         yield Difference("positions", f"base={positions.base}, share={positions.share}", f"base={BASE}, share=1.0")
@@ -106,7 +106,7 @@ def config(model: Bert) -> Config:
 def sequence_classifier(body: TextModel, config: Settings, classes: int) -> SequenceClassifier:
     """Their hidden layer has the activation of the blocks."""
     activation = OUR_ACTIVATIONS[config.choice("hidden_act", ACTIVATIONS, "gelu")]
-    return SequenceClassifier(body, classes, config.share("hidden_dropout_prob", 0.1), activation)
+    return SequenceClassifier(body, classes, config.fraction("hidden_dropout_prob", 0.1), activation)
 
 
 def differences_of_classifier(model: Any) -> Iterator[Difference]:

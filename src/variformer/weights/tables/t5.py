@@ -75,7 +75,7 @@ def build(config: Settings, tensors: Tensors) -> models.T5:
         heads=config.size("num_heads"),
         head_width=config.size("d_kv"),
         hidden=config.size("d_ff"),
-        dropout=config.share("dropout_rate", 0.1),
+        dropout=config.fraction("dropout_rate", 0.1),
         activation=function,
         tied_head=config.flag("scale_decoder_outputs", config.flag("tie_word_embeddings", True)),
         positions=partial(

@@ -52,7 +52,7 @@ def numbers(config: Settings, tensors: Tensors, scores: str) -> dict[str, Any]:
         depth=config.size("num_hidden_layers"),
         heads=config.heads("num_attention_heads", "hidden_size"),
         hidden=config.size("intermediate_size"),
-        dropout=config.share("hidden_dropout_prob", 0.0),
+        dropout=config.fraction("hidden_dropout_prob", 0.0),
         activation=config.choice("hidden_act", ACTIVATIONS, "gelu"),
         norm=partial(nn.LayerNorm, eps=config.positive("layer_norm_eps", 1e-12)),
     )
