@@ -41,9 +41,9 @@ def test_every_source_is_read_in_the_same_way(kind):
     assert not {"given", "documents"} & set(dir(kind))
 
 
-@pytest.mark.parametrize("source", [PythonDocs(), Digits(), Glyphs()], ids=repr)
-def test_a_source_gives_splits_by_name(source):
-    splits = source.read()
+@pytest.mark.parametrize("kind", [PythonDocs, Digits, Glyphs])
+def test_a_source_gives_splits_by_name(kind):
+    splits = kind().read()
     assert "train" in splits and set(splits) <= set(SPLITS) == set(get_args(Split))
 
 

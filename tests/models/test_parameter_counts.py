@@ -15,12 +15,12 @@ from omegaconf import OmegaConf
 from systems import CAUSAL, composed
 
 from variformer.config import instantiate
+from variformer.config.checking.defaults import with_defaults
 from variformer.weights.huggingface import config_of
 from variformer.weights.tables import FAMILIES
 
 CONF = Path(__file__).parents[2] / "conf"
 
-LENGTHS = {"gpt": 1024, "bart": 1024}  # all others: 512
 
 COUNT = re.compile(r"([\w./]+) ([\d,]{7,})")
 
@@ -53,9 +53,14 @@ def built(model: str, size: str, **changes: Any) -> torch.nn.Module:
     if patch_size:
         node["patch_size"] = int(patch_size)
     else:
-        node["max_length"] = 2048 if size.startswith("gpt3") else LENGTHS.get(model, 512)
+        node["max_length"] = 2048 if size.startswith("gpt3") else published_length(node)
     with torch.device("meta"):
         return instantiate(node)
+
+
+def published_length(node: dict[str, Any]) -> int:
+    """That of the base model, which the class has by default."""
+    return with_defaults({"_target_": node["_target_"]})["max_length"]
 
 
 def count(model: str, size: str, **changes: Any) -> int:

@@ -149,6 +149,8 @@ def test_the_loss_of_a_small_model_is_finite_and_has_gradients(built):
     gradients = [each.grad for each in model.parameters() if each.grad is not None]
     assert gradients and all(each.isfinite().all() for each in gradients)
     assert any(each.any() for each in gradients)
+    untrained = [each for each, parameter in model.named_parameters() if parameter.grad is None]
+    assert [each for each in untrained if "pair_head" not in each] == []  # which has an objective of its own
     assert scores.targets is None or scores.targets > 0
 
 

@@ -19,7 +19,7 @@ STAMP = "1.2.3 (commit abc)"
 LAYERS = {
     "by_layer",
     *("attention", "block", "embedding", "feed_forward", "initialise", "positions", "ranges"),
-    *("stochastic_depth", "transformer", "heads", "hidden", "contracts"),
+    *("stochastic_depth", "transformer", "heads", "hidden", "by_layer", "contracts"),
 }
 OWN = {
     "vit": {"vit", "classification"},
