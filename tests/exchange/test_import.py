@@ -460,7 +460,7 @@ def test_a_published_generator_is_evaluated_as_a_bert(words, tmp_path):
     )
     shutil.copytree(words, tmp_path / "source", dirs_exist_ok=True)
     run = import_model(str(tmp_path / "source"), tmp_path / "run")
-    assert OmegaConf.load(run.config).objective._target_ == "variformer.objectives.MaskedTokens"
+    assert OmegaConf.load(run.config).objective._target_ == "variformer.objectives.masked_tokens.MaskedTokens"
     assert np.isfinite(evaluate_run(str(run.path))["loss"])
     before, after = tensors(tmp_path / "source"), tensors(export(run.path, tmp_path / "model"))
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)

@@ -17,6 +17,7 @@ from .conftest import SYSTEMS, built, part
 
 STAMP = "1.2.3 (commit abc)"
 LAYERS = {
+    "by_layer",
     *("attention", "block", "embedding", "feed_forward", "initialise", "positions", "ranges"),
     *("stochastic_depth", "transformer", "heads", "hidden", "by_layer", "contracts"),
 }
