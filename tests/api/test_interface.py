@@ -113,7 +113,7 @@ def test_a_config_without_defaults_is_completed(config, tmp_path):
     plain = {name: config[name] for name in needed} | {"run_dir": str(tmp_path / "run")}
     assert ready(plain).keys() >= config.keys() - {"samples"}
     assert "allow" not in ready(plain)  # which no run may keep
-    with pytest.raises(variformer.ConfigError, match="allow: is for compose alone"):
+    with pytest.raises(variformer.ConfigError, match="allow: only compose takes it"):
         ready(plain | {"allow": ["mine"]})
     with pytest.raises(variformer.ConfigError, match="data: missing"):
         ready({name: value for name, value in plain.items() if name != "data"})

@@ -49,6 +49,7 @@ def new_run(documents):
             "data": data,
             "objective": {"_target_": f"variformer.objectives.{objective}", "_partial_": True},
             "model": {"vocab_size": 4096},
+            "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True},
             "length": 32,
         }
         run.mkdir()

@@ -108,6 +108,7 @@ def test_a_run_is_compared_on_its_own_pairs(objective, tmp_path, capsys):
         "data": data,
         "objective": {"_target_": f"variformer.objectives.{objective}", "_partial_": True},
         "model": {"vocab_size": 4096},
+        "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True},
         "length": 32,
     }
     run = tmp_path / "run"

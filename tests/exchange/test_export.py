@@ -103,6 +103,8 @@ def scores(ours, theirs, reader):
     elif hasattr(ours, "token_head"):
         said, expected = ours(tokens), theirs(input_ids=tokens)
         yield said.tokens, expected["prediction_logits" if "prediction_logits" in expected else "logits"]
+    elif hasattr(ours, "replaced_head"):
+        yield ours(tokens).replaced, theirs(input_ids=tokens).logits
     else:
         yield ours(tokens), theirs(input_ids=tokens).logits
 
@@ -257,7 +259,7 @@ def test_sizes(size, expected):
 
 @pytest.mark.parametrize("size", ["", "5TB", "-1GB", "0", "large"])
 def test_what_is_no_size(size):
-    with pytest.raises(ValueError, match="no size such as 500MB"):
+    with pytest.raises(ValueError, match="is not a size; give one such as 500MB"):
         bytes_of(size)
 
 

@@ -217,7 +217,7 @@ def test_a_runs_config_cannot_read_the_environment(run, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", SECRETS["HF_TOKEN"])
     run.config.write_text(run.config.read_text().replace("name: bert", 'name: "\\x24{oc.env:HF_TOKEN}"'))
     assert "${" not in run.config.read_text() and "oc.env" in run.config.read_text()
-    with pytest.raises(ConfigError, match="plain values alone"):
+    with pytest.raises(ConfigError, match="only plain values"):
         evaluate_run(str(run.path))
 
 

@@ -116,7 +116,7 @@ def test_numbers_stay_numbers_in_the_file(tmp_path):
 def test_a_key_whose_name_wandb_refuses_is_named():
     with pytest.raises(ConfigError, match=r"\+model\.extra: W&B does not accept such a name"):
         parameters({"+model.extra": FloatDistribution(0, 1)})
-    with pytest.raises(ConfigError, match="nothing is searched"):
+    with pytest.raises(ConfigError, match="the search has no keys"):
         parameters({})
 
 

@@ -340,7 +340,7 @@ def test_models_without_a_table():
     [
         (
             dict(model_type="mamba"),
-            "model_type 'mamba'; known are albert, bart, bert, deit, ",
+            "model_type 'mamba'; known are albert, bart, bert, bloom, deit, ",
         ),
         (
             dict(scale_attn_by_inverse_layer_idx=True),

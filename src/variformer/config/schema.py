@@ -71,7 +71,7 @@ class Experiment:
 
 def experiment(config: Mapping[str, Any]) -> Experiment:
     """A checked config as a dataclass. A key that an earlier version did not write has its default."""
-    return Experiment(**{**config, "trainer": TrainerSettings(**config["trainer"])})
+    return Experiment(**{**config, "trainer": TrainerSettings(**config.get("trainer", {}))})
 
 
 @dataclass

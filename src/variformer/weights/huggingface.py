@@ -56,7 +56,7 @@ def read(folder: str | Path) -> Checkpoint:
     values = read_json(path)
     family = FAMILIES.get(str(values.get("model_type")))
     if family is None:
-        known = ", ".join(FAMILIES)
+        known = ", ".join(sorted(FAMILIES))
         raise ValueError(f"{path} has the model_type {values.get('model_type')!r}; known are {known}")
     tensors = tidy(read_tensors(folder), family)
     try:
