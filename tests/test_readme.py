@@ -123,7 +123,7 @@ def test_every_system_has_an_objective_of_its_own():
     assert [name for name in counts() if not objectives_of(name)] == []
 
 
-def test_every_fault_in_the_readme_is_shown_by_a_test_that_exists():
+def test_each_fault_in_the_readme_has_its_test():
     named = re.findall(r"(slow: )?\[(test_\w+)\]\((tests/\S+\.py)\)", README.read_text(encoding="utf-8"))
     assert len(named) > 20
     for slow, name, path in named:

@@ -59,7 +59,7 @@ def test_probabilities_sum_to_one_behind_every_context(order):
     assert probabilities.sum(1) == pytest.approx(np.ones(len(probabilities)), abs=1e-12)
 
 
-def test_every_token_but_the_first_is_predicted_from_those_before_it():
+def test_each_token_but_the_first_is_predicted_from_the_past():
     model = KneserNey(some_stream(), 3, 9)
     stream = np.array([4, 2, 6, 1])
     grams = np.array([[4, 4, 2], [4, 2, 6], [2, 6, 1]])

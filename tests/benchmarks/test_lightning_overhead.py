@@ -45,7 +45,7 @@ def test_another_loss_is_no_comparison():
         lightning_overhead.require_equal({"Lightning": 3.0, "bare loop": 3.001})
 
 
-def test_the_clock_runs_from_the_end_of_one_step_to_the_end_of_another():
+def test_the_clock_runs_from_one_steps_end_to_anothers():
     clock = Clock(2, 4)
     for step in range(1, 6):
         time.sleep(0.02)

@@ -50,7 +50,7 @@ def test_wandb_gets_the_nested_config_and_what_ran(run):
     assert about.display_name == "gpt" and about.run_id == record["wandb"]["id"]
 
 
-def test_wandb_gets_every_curve_with_steps_tokens_and_flops_as_axes(run):
+def test_wandb_gets_each_curve_with_steps_tokens_and_flops(run):
     rows = run.session.rows
     logged = {(row["trainer/global_step"], name): row[name] for row in rows for name in row if is_curve(name)}
     assert logged == {(step, name): value for step, name, value in read_curves(run.path / "metrics.csv")}

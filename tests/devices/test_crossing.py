@@ -65,7 +65,7 @@ def test_a_run_goes_on_where_it_was(before, after, composed, on_ranks, checkpoin
 
 
 @pytest.mark.slow
-def test_a_sharded_run_that_ended_before_its_last_validation_is_validated_by_its_average(composed, on_ranks):
+def test_a_sharded_run_without_its_last_validation_gets_it(composed, on_ranks):
     """The loop has no step left, so that only the validation asks for the average."""
     config = composed(*COMMON, *KINDS["fsdp"][0], "trainer.validate_every=3")
     on_ranks(train, config)

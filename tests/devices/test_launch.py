@@ -78,7 +78,7 @@ def test_other_jobs_have_other_directories(started, other):
     assert processes.stamp() != first
 
 
-def test_commands_typed_into_one_slurm_shell_have_directories_of_their_own(started):
+def test_commands_of_one_slurm_shell_have_own_directories(started):
     started(SLURM_JOB_ID="7", SLURM_JOB_NAME="interactive")
     assert processes.stamp() != processes.stamp()
     started(SLURM_JOB_ID="7", SLURM_JOB_NAME="interactive", SLURM_STEP_ID="3", SLURM_STEP_NUM_TASKS="2")
@@ -104,7 +104,7 @@ def test_the_other_processes_run_the_same_command(started, monkeypatch, tmp_path
     assert sys.argv == [str(program), "seed=1"]
 
 
-def test_two_launches_without_an_id_have_directories_of_their_own():
+def test_two_launches_without_an_id_have_own_directories():
     """torchrun's static rendezvous names every run "none": the process that started the ranks tells them apart."""
     code = "import sys; from variformer import processes; print(processes.stamp())"
     agent = f"import subprocess, sys; [subprocess.run([sys.executable, '-c', {code!r}]) for _ in range(2)]"

@@ -43,7 +43,7 @@ def outcome(config: dict[str, Any]) -> str:
         return str(stopped)
 
 
-def test_both_devices_stop_where_one_has_a_loss_that_is_not_finite(composed, on_ranks, monkeypatch):
+def test_both_devices_stop_where_one_loss_is_not_finite(composed, on_ranks, monkeypatch):
     config, culprit = composed(*IMAGES), of_second_device(step=3)
     spoil(monkeypatch, culprit)
     first, second = on_ranks(outcome, config)

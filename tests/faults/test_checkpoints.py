@@ -88,7 +88,7 @@ def damages(content: bytes, random: random.Random):
     yield "longer", content + b"\0"
 
 
-def test_every_flipped_bit_truncation_and_foreign_file_is_noticed(run):
+def test_flipped_bits_truncation_and_foreign_files_are_noticed(run):
     """300 flips and 54 others of the newest: each time the previous one is taken, and the damaged one is not loaded."""
     content, sums = step(run, 6).read_bytes(), checksum_of(step(run, 6)).read_text()
     noticed = 0
@@ -121,7 +121,7 @@ def test_a_foreign_file_with_a_sum_of_its_own_is_noticed(run, foreign):
     assert newest(run) == step(run, 4)
 
 
-def test_a_broken_checkpoint_is_named_set_aside_and_the_run_ends_as_if_it_had_been_whole(trained, run, caplog):
+def test_a_broken_checkpoint_is_set_aside_and_changes_no_result(trained, run, caplog):
     step(run, 6).write_bytes(step(run, 6).read_bytes()[:-1])
     with caplog.at_level(logging.WARNING):
         train(trained | {"run_dir": str(run.path), "resume": True})
@@ -159,7 +159,7 @@ def test_with_only_broken_checkpoints_a_run_does_not_start_over(trained, run, da
     assert run.curves.read_bytes() == before
 
 
-def test_what_killed_saves_left_is_removed_and_what_others_write_is_not(run):
+def test_only_the_leftovers_of_killed_saves_are_removed(run):
     gone = multiprocessing.get_context("fork").Process(target=lambda: None)
     gone.start()
     gone.join()
@@ -210,7 +210,7 @@ def test_a_full_disk_costs_one_checkpoint_and_not_the_run(composed, monkeypatch,
     assert status(config["run_dir"])["status"] == "done"
 
 
-def test_a_best_checkpoint_that_was_not_saved_is_not_taken_for_one(trained, tmp_path, monkeypatch):
+def test_a_best_checkpoint_that_was_not_saved_does_not_count(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("variformer.training.resuming.checkpoints.require_finite", lambda trainer, tensors: None)
     files = WholeCheckpointIO()
     strategy = SimpleNamespace(checkpoint_io=files, broadcast=lambda decided: decided)
@@ -225,7 +225,7 @@ def test_a_best_checkpoint_that_was_not_saved_is_not_taken_for_one(trained, tmp_
     assert len(saves) == 3
 
 
-def test_samples_and_dashboards_do_without_where_the_disk_is_full(composed, monkeypatch, caplog, capfd):
+def test_a_full_disk_stops_neither_samples_nor_dashboards(composed, monkeypatch, caplog, capfd):
     config = composed(*QUICK, "samples=continuations", "logger=tensorboard")
 
     def full(*_: object, **__: object) -> None:
@@ -241,7 +241,7 @@ def test_samples_and_dashboards_do_without_where_the_disk_is_full(composed, monk
 
 
 @pytest.mark.parametrize("during", [{3, 4, 5}, {6}], ids=["three in a row", "the last"])
-def test_saves_that_fail_end_the_run_with_the_previous_checkpoint_intact(trained, composed, monkeypatch, during):
+def test_failed_saves_leave_the_previous_checkpoint_intact(trained, composed, monkeypatch, during):
     """And once there is space, the run goes on and ends as one that always had some."""
     config = composed(*PLAIN, "trainer.save_every=1")
     with monkeypatch.context() as patch:
@@ -270,7 +270,7 @@ def save_for_ever(run_dir: Path) -> None:
 
 
 @pytest.mark.slow
-def test_kills_while_saving_leave_no_checkpoint_that_cannot_be_loaded(tmp_path, monkeypatch):
+def test_kills_while_saving_leave_only_loadable_checkpoints(tmp_path, monkeypatch):
     """60 of them, with the folder for temporary files on another filesystem."""
     monkeypatch.setenv("TMPDIR", "/dev/shm")
     monkeypatch.setattr("variformer.training.resuming.checkpoints.require_finite", lambda trainer, tensors: None)

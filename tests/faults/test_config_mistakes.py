@@ -90,7 +90,7 @@ def test_there_are_thirty_mistakes(answers):
 
 
 @pytest.mark.parametrize("key", MISTAKES)
-def test_a_mistake_in_an_experiment_file_is_refused_in_a_moment_with_its_cure(answers, key):
+def test_a_mistake_in_an_experiment_is_refused_with_its_cure(answers, key):
     answer, seconds, opened = answers[key]
     assert MISTAKES[key][1] in answer
     assert key.partition(".")[0] in answer

@@ -125,7 +125,7 @@ def record_of(config) -> dict:
     return json.loads((Path(config["run_dir"]) / "run.json").read_text())
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(composed, monkeypatch):
+def test_a_non_finite_loss_stops_the_run_and_keeps_the_batch(composed, monkeypatch):
     config = composed(*IMAGES)
     wrong = drawn(step=3, micro=2)
     spoil(monkeypatch, wrong[:1])
@@ -186,7 +186,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run(composed, monkeypatch):
     assert "stopped being finite" in message and "blocks.0.feed_forward_norm" in message
 
 
-def test_a_skipped_step_leaves_weights_and_optimizer_as_they_were(composed, monkeypatch):
+def test_a_skipped_step_changes_no_weight_and_no_optimizer(composed, monkeypatch):
     every = ["trainer.save_every=1", "callbacks.checkpoints.keep=9", "on_non_finite=skip"]
     config = composed(*IMAGES, *every)
     spoil(monkeypatch, drawn(step=3, micro=1))

@@ -139,7 +139,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_checkpoint(alone, faults, tmp_path,
     )
 
 
-def test_a_second_ctrl_c_does_not_wait_after_another_signal_either():
+def test_a_second_ctrl_c_ends_at_once_after_another_signal():
     with pytest.raises(Preempted), Signals() as signals:
         signals.deferred = True
         signal.raise_signal(signal.SIGTERM)

@@ -68,7 +68,7 @@ def when(folder: Path, pattern: str, process: subprocess.Popen) -> Path:
     return found[0]
 
 
-def test_a_ctrl_c_that_also_ends_the_reader_of_the_output_stops_in_good_order(faults, tmp_path):
+def test_a_ctrl_c_that_also_ends_the_reader_stops_in_order(faults, tmp_path):
     """As in `python train.py 2>&1 | tee log`."""
     reads, writes = os.pipe()
     long = ["max_steps=1000000", "trainer.validate_every=null", "trainer.save_every=2"]
@@ -149,7 +149,7 @@ except ImportError:
 
 
 @pytest.mark.slow
-def test_the_first_of_several_processes_that_fail_has_the_time_that_it_needs(faults, tmp_path):
+def test_the_first_failing_process_has_the_time_that_it_needs(faults, tmp_path):
     """Lightning kills it some seconds after a child has failed: a dashboard may not be closed by then."""
     (tmp_path / "sitecustomize.py").write_text(SLOW_TO_LEAVE)
     arguments = [*faults.overrides("vit"), *faults.DEVICES, "run_dir=run"]

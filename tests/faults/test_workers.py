@@ -107,7 +107,7 @@ def test_an_error_is_reported_at_once_though_they_hang(composed, faults, tmp_pat
     assert "RuntimeError: an error" in faults.log_of(config)
 
 
-def test_one_that_hangs_does_not_keep_the_connections_of_a_killed_rank(composed, faults, tmp_path):
+def test_a_hanging_worker_keeps_no_connection_of_a_killed_rank(composed, faults, tmp_path):
     """The other ranks would wait in vain for an answer."""
     config = composed(*faults.overrides("gpt", *DEVICES, "trainer.workers=1")) | {"run_dir": str(tmp_path / "run")}
     killed = faults.at("training", 1, lambda: faults.die(0.5))

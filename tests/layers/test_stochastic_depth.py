@@ -11,7 +11,7 @@ def vit(rate: float, kind: type[ViT] = ViT) -> ViT:
     return kind(stochastic_depth=rate, classes=4, **sizes)
 
 
-def test_a_sample_is_kept_whole_or_left_out_whole_and_the_mean_stays():
+def test_a_sample_is_kept_or_left_out_as_a_whole_mean_unchanged():
     torch.manual_seed(0)
     x = torch.ones(4000, 3, 5)
     y = StochasticDepth(0.3).train()(x)

@@ -88,7 +88,7 @@ def test_the_last_real_token_is_read(tiny, side):
     torch.testing.assert_close(model(tokens, mask), model.head(expected))
 
 
-def test_the_decoder_reads_the_text_behind_a_start_token_up_to_its_end(tiny):
+def test_the_decoder_reads_a_start_token_and_then_the_text(tiny):
     model = EndTokenClassifier(tiny("t5"), 3, start=START, end=END).eval()
     tokens = torch.tensor([[5, END, 7, END, 9], [5, 6, 7, 8, END]])
     again = torch.tensor([[START, 5, END, 7, END], [START, 5, 6, 7, 8]])

@@ -91,7 +91,7 @@ def test_a_generator_of_one_width_is_a_bert(twins, padded, close):
     assert config_of(made.ours, model_type="electra")["architectures"] == ["ElectraForMaskedLM"]
 
 
-def test_their_generator_has_gelu_in_its_head_whatever_the_config(tmp_path):
+def test_their_generators_head_has_gelu_for_every_config(tmp_path):
     hf.ElectraForMaskedLM(hf.ElectraConfig(**SIZES, embedding_size=7, hidden_act="relu")).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"hidden_act='relu' is not supported, only 'gelu'"):
         load(tmp_path)

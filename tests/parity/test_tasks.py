@@ -150,7 +150,7 @@ def test_a_step(pair, same_step, family, task, side):
     same_step(made, ours, made.theirs(**inputs, **labels).loss, zero, padding=not reads_padding)
 
 
-def test_their_classifier_of_gpt2_knows_padding_by_its_id_and_ours_by_the_mask(pair, close):
+def test_gpt2s_classifier_there_reads_ids_and_ours_the_mask(pair, close):
     made, batch = pair("GPT2", "SequenceClassification")
     data, inputs = batch(3, 9, "right")
     assert close(made.ours(data.tokens[:1]), made.theirs(inputs["input_ids"][:1]).logits)

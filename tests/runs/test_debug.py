@@ -51,7 +51,7 @@ def test_without_the_preset_as_many_steps_do_not(composed):
     assert losses(config)[-1] > 1
 
 
-def test_one_batch_is_the_first_one_on_every_device_and_after_a_resume():
+def test_one_batch_is_the_same_on_each_device_and_after_a_resume():
     settings = {"seed": 3, "batch": 8, "steps": 4}
     for rank in (0, 1):
         part = BatchPart(2, rank, 2)

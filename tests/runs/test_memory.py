@@ -62,7 +62,7 @@ def curves(config: dict) -> list:
     return [row for row in rows if not row[1].startswith("speed/")]
 
 
-def test_the_largest_micro_batch_that_fits_trains_as_if_set_by_hand(composed, limit, unmeasured):
+def test_the_largest_micro_batch_trains_as_if_set_by_hand(composed, limit, unmeasured):
     by_hand, wrong = (composed(*SMALL, *DROPOUT, *SHARE, f"micro_batch={size}") for size in (2, 4))
     for config in (by_hand, wrong):
         train(config)
@@ -76,7 +76,7 @@ def test_the_largest_micro_batch_that_fits_trains_as_if_set_by_hand(composed, li
 
 
 @pytest.mark.slow
-def test_the_micro_batch_that_was_found_is_written_down_and_kept_on_resume(composed, limit, monkeypatch, unmeasured):
+def test_the_micro_batch_that_was_found_is_kept_on_resume(composed, limit, monkeypatch, unmeasured):
     config = composed(*SMALL, *SHARE, "trainer.auto_micro_batch=true")
     limit(3)
     train(config)
@@ -95,7 +95,7 @@ def test_the_micro_batch_that_was_found_is_written_down_and_kept_on_resume(compo
 
 
 @pytest.mark.slow
-def test_a_micro_batch_that_is_looked_for_on_resume_is_written_down_too(composed, limit, unmeasured):
+def test_a_micro_batch_that_is_found_on_resume_is_kept_too(composed, limit, unmeasured):
     config = composed(*SMALL, *SHARE)
     train(config)
     limit(3)
@@ -125,7 +125,7 @@ def test_all_devices_take_the_smallest_answer(composed, monkeypatch, unmeasured)
 
 
 @pytest.mark.slow
-def test_where_not_even_one_sample_fits_the_run_says_what_else_to_change(composed, limit, unmeasured):
+def test_where_no_sample_fits_the_run_says_what_else_to_change(composed, limit, unmeasured):
     config = composed(*SMALL, *SHARE, "trainer.auto_micro_batch=true")
     limit(0)
     with pytest.raises(OutOfMemory, match="out of memory on cpu with micro_batch=1, "):
@@ -137,7 +137,7 @@ def test_devices_that_share_a_model_cannot_search(composed):
         composed(*SMALL, "trainer=fsdp", "trainer.devices=2", "trainer.auto_micro_batch=true")
 
 
-def test_out_of_memory_names_the_largest_levers_with_their_next_values(composed, limit):
+def test_out_of_memory_names_the_largest_savings(composed, limit):
     sizes = ["model.width=32", "model.heads=2", "model.hidden=128", "global_batch=32", "length=64"]
     config = composed(*SMALL, *SHARE, *sizes)
     limit(3)
@@ -165,7 +165,7 @@ def in_bytes(figure: str) -> float:
     return float(number) * 1024 ** ["B", "KiB", "MiB", "GiB"].index(unit)
 
 
-def test_levers_are_named_without_figures_where_a_step_cannot_be_rehearsed(composed, limit, monkeypatch):
+def test_savings_have_no_figures_where_no_step_can_be_estimated(composed, limit, monkeypatch):
     def fails(*_, **__):
         monkeypatch.setattr("torch.cuda.device_count", lambda: 2)  # now, for until here nobody may look for them
         raise NotImplementedError("no stand-in")

@@ -51,7 +51,7 @@ def test_every_family_can_be_planned(composed, family, nothing_trains):
     assert sum(told.parts.values()) == told.parameters
 
 
-def test_what_a_run_began_with_is_not_asked_for_when_its_going_on_is_planned(composed, tmp_path):
+def test_the_plan_of_a_resumed_run_needs_no_init_from(composed, tmp_path):
     """Its tokenizer is the run's own, and its first weights may be gone."""
     config = composed("experiment=gpt", *COMMON, "tokenizer=bytes")
     train(config)

@@ -141,7 +141,7 @@ def test_a_record_with_validation_batches_is_repeated(vit, repeated, tmp_path):
     assert config["trainer"]["validation_samples"] == 2 * (config["eval_batch"] or config["micro_batch"])
 
 
-def test_a_record_that_somebody_sent_can_neither_run_code_nor_read_the_environment(vit, repeated, tmp_path):
+def test_a_sent_record_runs_no_code_and_reads_no_environment(vit, repeated, tmp_path):
     def run_code(told):
         told["config"]["schedule"] = {"_target_": "os.system", "command": "true"}
 
@@ -206,7 +206,7 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_difference_from_the_commit_is_kept_and_can_be_applied(tmp_path, monkeypatch):
+def test_the_difference_to_the_commit_is_kept_and_applies(tmp_path, monkeypatch):
     code, run = tmp_path / "code", RunDirectory(tmp_path / "run")
     (code / "src").mkdir(parents=True)
     run.path.mkdir()

@@ -62,7 +62,7 @@ def test_a_checkpoint_holds_the_student_alone(student):
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
 
 
-def test_a_new_student_starts_as_every_second_layer_of_its_teacher(student, bert):
+def test_a_student_starts_as_every_second_layer_of_its_teacher(student, bert):
     task = build_task(experiment(student))
     bring_teacher(find_teacher(student), student, task)
     model, teacher = build_module(experiment(student), task).model, load_run(bert, "best")
@@ -76,7 +76,7 @@ def test_a_new_student_starts_as_every_second_layer_of_its_teacher(student, bert
     assert torch.equal(model.token_head.scores.weight, teacher.token_head.scores.weight)
 
 
-def test_without_copied_layers_a_student_starts_as_it_would_alone(student):
+def test_without_copied_layers_a_student_starts_as_usual(student):
     alone = {**student["objective"], "copied_layers": None}
     models = []
     for with_teacher in (True, False):

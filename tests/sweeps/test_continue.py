@@ -10,7 +10,7 @@ from .conftest import TRAIN, Sweeping, ended_by, kill_alone, starts, until
 SLOW_STEPS = ["max_steps=12", "eval_batch=2"]  # 2.4 s a trial
 
 
-def test_a_sweep_that_is_killed_keeps_what_is_done_and_resumes_what_was_running(sweeping):
+def test_a_killed_sweep_keeps_finished_trials_and_resumes_others(sweeping):
     command = ["seed=1,2,3", "clip=1", *SLOW_STEPS]
     process = sweeping.start(*command)
     sweeping.wait_for(1, steps=3)

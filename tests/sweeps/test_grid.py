@@ -198,7 +198,7 @@ def test_a_folder_is_not_shared_by_two_different_sweeps(tmp_path):
         ("model/positions", "base: VALUE", ["model/positions=learned,file"], "model.positions.base"),
     ],
 )
-def test_trials_of_a_config_that_was_changed_are_not_mixed_with_others(sweeping, name, content, swept, changed):
+def test_trials_of_a_changed_config_are_not_mixed_with_others(sweeping, name, content, swept, changed):
     """The command line is the same; a file of conf says something else."""
     file = sweeping.folder / "mine" / name / "file.yaml"
     file.parent.mkdir(parents=True)

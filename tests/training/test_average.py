@@ -7,7 +7,7 @@ from variformer.training.callbacks import MovingAverage
 from variformer.training.validation.average import evaluation_weights
 
 
-def test_the_average_follows_the_formula_and_is_swapped_for_evaluation():
+def test_the_average_follows_its_formula_and_is_evaluated():
     module = SimpleNamespace(model=nn.Linear(2, 2, bias=False))
     callback, trainer = MovingAverage(decay=0.9), SimpleNamespace(global_step=0)
     callback.on_train_start(trainer, module)

@@ -63,7 +63,7 @@ def files_no_larger_than(size: int):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_on_a_full_disk_rows_wait_and_none_is_lost_or_half_written(tmp_path, caplog):
+def test_on_a_full_disk_no_row_is_lost_or_half_written(tmp_path, caplog):
     path = tmp_path / "m.csv"
     log = CSV(path)
     log.log_metrics({"a": 1.0}, step=1)

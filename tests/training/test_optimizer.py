@@ -13,7 +13,7 @@ def small():
     return GPT(vocab_size=50, width=16, depth=2, heads=2, hidden=32, max_length=16, dropout=0.0)
 
 
-def test_every_parameter_is_in_one_group_and_vectors_do_not_decay():
+def test_each_parameter_is_in_one_group_and_no_vector_decays():
     model = small()
     groups = decay_groups(model)
     grouped = [p for group in groups for p in group["params"]]

@@ -188,7 +188,7 @@ def test_theirs_reads_what_ours_wrote_and_computes_the_same(name, tmp_path):
 @pytest.mark.parametrize(
     "name", ["BertForTokenClassification", "GPT2ForSequenceClassification", "T5ForQuestionAnswering"]
 )
-def test_the_names_of_the_tensors_say_the_head_where_the_config_does_not(name, tmp_path):
+def test_tensor_names_give_the_head_where_the_config_does_not(name, tmp_path):
     THEIRS[name]().save_pretrained(tmp_path)
     expected = type(load(tmp_path))
     config = json.loads((tmp_path / "config.json").read_text())
@@ -223,7 +223,7 @@ def test_a_tuned_model_takes_over_the_pooler(tmp_path):
     assert all(torch.equal(ours[name], expected[name]) for name in expected if not name.startswith("cls."))
 
 
-def test_files_may_lack_barts_bias_and_hold_poolers_that_nothing_reads(tmp_path):
+def test_files_may_lack_barts_bias_and_hold_unused_poolers(tmp_path):
     """As the hub's bart-base and roberta-base do."""
     THEIRS["BartForConditionalGeneration"]().save_pretrained(tmp_path / "bart")
     tensors = load_file(tmp_path / "bart" / "model.safetensors")
@@ -292,7 +292,7 @@ def test_a_tied_tensor_must_not_differ(gpt):
         fill(model, tensors | {"lm_head.weight": tensors["transformer.wte.weight"] + 1})
 
 
-def test_every_tensor_that_does_not_fit_is_named_and_none_is_copied(gpt):
+def test_each_tensor_that_does_not_fit_is_named_and_none_copied(gpt):
     model, _ = gpt
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     tensors = {name: tensor + 1 for name, tensor in to_huggingface(model).items()}

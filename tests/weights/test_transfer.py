@@ -141,7 +141,7 @@ def test_the_teachers_head_is_new():
     assert torch.equal(model.teacher_head.weight, before)
 
 
-def test_a_head_for_a_task_takes_the_place_of_the_pretrained_ones():
+def test_a_head_for_a_task_replaces_the_pretrained_heads():
     source, model = random(Bert(**TEXT)), SequenceClassifier(Bert(**TEXT), classes=3)
     report = initialise_from(model, source.state_dict())
     assert report.new == ["head.scores.weight", "head.scores.bias"]
@@ -166,7 +166,7 @@ def test_a_classifier_of_tokens_needs_no_decoder():
     assert any(name.startswith("body.decoder.blocks.1.") for name in report.left_behind)
 
 
-def test_everything_that_does_not_fit_is_named_and_nothing_is_copied():
+def test_all_that_does_not_fit_is_named_and_nothing_is_copied():
     source, model = random(Bert(**TEXT)), random(Bert(**(TEXT | {"depth": 1, "hidden": 10})))
     tensors, before = source.state_dict(), {name: t.clone() for name, t in model.state_dict().items()}
     del tensors["encoder.blocks.0.self_norm.bias"]
