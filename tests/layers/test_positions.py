@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from systems import schemes
 from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
 from transformers.models.t5.modeling_t5 import T5Attention
 
@@ -31,18 +32,7 @@ def sizes(width=12, heads=2, head_width=6, max_length=50, causal=False, embeddin
     return Sizes(width, heads, head_width, max_length, causal, embedding_std)
 
 
-SCHEMES = [
-    Positions,
-    LearnedPositions,
-    partial(LearnedPositions, offset=2),
-    CountedPositions,
-    SinusoidalPositions,
-    RotaryPositions,
-    LocalRotaryPositions,
-    partial(RotaryPositions, share=0.34),
-    RelativePositions,
-    LinearBiasPositions,
-]
+SCHEMES = [*schemes(), partial(LearnedPositions, offset=2), partial(RotaryPositions, share=0.34)]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -123,7 +123,7 @@ def test_the_example_of_the_docstring_is_an_objective(vocabulary):
 
 def test_every_exported_objective_has_a_config():
     exported = {each for each in vars(objectives).values() if inspect.isclass(each) and issubclass(each, Objective)}
-    assert {instantiate(node_of(name), "objective").func for name in NAMES} == exported - BASES
+    assert exported - BASES <= {instantiate(node_of(name), "objective").func for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)

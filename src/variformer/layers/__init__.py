@@ -1,4 +1,10 @@
-"""The parts that every model is made of."""
+"""The parts that every model is made of.
+
+attention.py, feed_forward.py, block.py, stochastic_depth.py: a block.
+by_layer.py: parts that differ from block to block.
+positions.py, embedding.py: the input. transformer.py: embedding, positions and blocks together, with the cache.
+heads.py: what reads the states. initialise.py: first weights. hidden.py: which matrices are hidden, for Muon.
+"""
 
 from . import initialise
 from .attention import Attention, KeyValues, UnturnedAttention, record_attention
