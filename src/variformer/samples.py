@@ -134,6 +134,6 @@ def required(vocabulary: Vocabulary, name: str, reader: object) -> int:
     if token is None:
         raise ValueError(
             f"{type(reader).__name__} needs a tokenizer with a `{name}` token; "
-            "choose another with tokenizer=word_piece, roberta_bpe or unigram"
+            "choose tokenizer=word_piece or roberta_bpe, which have all of them"
         )
     return token
