@@ -33,7 +33,7 @@ def test_both_do_the_same_work_step_by_step(overrides, tmp_path):
     """Bit for bit the same loss after 26 steps with clipping, warm-up and decay."""
     config = lightning_overhead.composed([*lightning_overhead.GPT, *overrides])
     contest = lightning_overhead.Contest(config, 5, tmp_path)
-    assert contest.config["max_steps"] == WARM_UP + 6
+    assert contest.config.max_steps == WARM_UP + 6
     contest.bare()
     contest.lightning()
     assert contest.losses["Lightning"] == contest.losses["bare loop"]
