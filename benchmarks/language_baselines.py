@@ -208,8 +208,8 @@ def run_metric(run: Path, split: str, name: str) -> float:
     """From metrics.json, or what evaluate.py left of the last weights; NaN where there is neither."""
     for file, key in (("metrics.json", f"{split}/{name}"), (f"metrics_{split}_last.json", name)):
         path = run / file
-        if path.is_file() and key in (told := json.loads(path.read_text())):
-            return told[key]
+        if path.is_file() and key in (kept := json.loads(path.read_text())):
+            return kept[key]
     return math.nan
 
 

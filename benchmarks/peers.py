@@ -29,9 +29,9 @@ class Peer:
 def of_transformers(kind: Any, folder: Path, inputs: Translate, **flags: Any) -> Peer:
     """A class of transformers, read from a checkpoint; its name says which attention it ended up with."""
     model = kind.from_pretrained(folder, **flags).train()
-    told = tuple(f"{name}={value}" for name, value in flags.items())
+    labels = tuple(f"{name}={value}" for name, value in flags.items())
     name = f"transformers ({model.config._attn_implementation})"
-    return Peer(name, told, model, inputs, lambda m, arguments: m(**arguments).loss)
+    return Peer(name, labels, model, inputs, lambda m, arguments: m(**arguments).loss)
 
 
 def of_timm(ours: nn.Module, config: Any, inputs: Translate) -> Peer:

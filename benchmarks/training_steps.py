@@ -152,8 +152,8 @@ def contest(title: str, entrants: list[Contender], windows: int) -> str:
     ours = [name for name in rates if name.startswith("variformer")]
     rows = []
     for name, values in rates.items():
-        told = [f"{statistics.median(values):,.0f}", f"{spread(values):.0%}", f"{first[name]:.1f}"]
-        rows.append([name, *told, *(f"{ratio(rates[each], values):.2f}" for each in ours)])
+        figures = [f"{statistics.median(values):,.0f}", f"{spread(values):.0%}", f"{first[name]:.1f}"]
+        rows.append([name, *figures, *(f"{ratio(rates[each], values):.2f}" for each in ours)])
     header = [title, "useful per s", "spread", "first pass, s", *(f"{each} is x as fast" for each in ours)]
     return markdown(header, rows) + "\n"
 
@@ -162,8 +162,8 @@ def require_equal(losses: dict[str, float]) -> None:
     """Raises ValueError unless every loss equals the first, which is ours."""
     expected = next(iter(losses.values()))
     if any(not math.isclose(loss, expected, rel_tol=TOLERANCE) for loss in losses.values()):
-        told = ", ".join(f"{name} {loss:.7f}" for name, loss in losses.items())
-        raise ValueError(f"the first batch's losses differ by more than {TOLERANCE}, so nothing is timed: {told}")
+        listed = ", ".join(f"{name} {loss:.7f}" for name, loss in losses.items())
+        raise ValueError(f"the first batch's losses differ by more than {TOLERANCE}, so nothing is timed: {listed}")
 
 
 if __name__ == "__main__":

@@ -127,8 +127,8 @@ def test_a_sweep_starts_its_trials(programs, folder):
 
 
 def test_a_search_becomes_a_file_for_wandb(programs, tmp_path):
-    told = well(programs / "variformer", "wandb-sweep", "bert_masking", folder=tmp_path)
-    assert (tmp_path / told.split()[-1]).read_text() == (ROOT / "conf/sweep/wandb/bert_masking.yaml").read_text()
+    printed = well(programs / "variformer", "wandb-sweep", "bert_masking", folder=tmp_path)
+    assert (tmp_path / printed.split()[-1]).read_text() == (ROOT / "conf/sweep/wandb/bert_masking.yaml").read_text()
 
 
 def test_a_script_trains_what_lies_beside_it(programs, tmp_path):

@@ -126,7 +126,7 @@ def test_values_may_be_changed_and_are_checked_again(config):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (["experiment=gtp"], "experiment: no such option `gtp`; did you mean `gpt`?"),
         (["golbal_batch=3"], "golbal_batch: no such key; did you mean `global_batch`?"),
@@ -137,18 +137,18 @@ def test_values_may_be_changed_and_are_checked_again(config):
         (["resume=true"], "resume: needs run_dir="),
     ],
 )
-def test_a_mistake_is_the_line_of_the_command(folder, overrides, told):
+def test_a_mistake_is_the_line_of_the_command(folder, overrides, message):
     before = sorted(folder.rglob("*"))
     with pytest.raises(variformer.ConfigError) as caught:
         variformer.compose(*overrides)
-    assert told in str(caught.value) and len(caught.value.problems) == 1
+    assert message in str(caught.value) and len(caught.value.problems) == 1
     assert sorted(folder.rglob("*")) == before
 
 
 def test_what_training_refuses_is_a_config_error(folder):
     before = sorted(folder.rglob("*"))
-    for overrides, told in ((["init_from=nowhere"], "init_from=nowhere"), (["validate_only=true"], "validate_only")):
-        with pytest.raises(variformer.ConfigError, match=told):
+    for overrides, message in ((["init_from=nowhere"], "init_from=nowhere"), (["validate_only=true"], "validate_only")):
+        with pytest.raises(variformer.ConfigError, match=message):
             variformer.train(variformer.compose(*SMALL, *overrides))
     with pytest.raises(variformer.ConfigError, match="run_dir=nowhere is not a run"):
         variformer.evaluate("nowhere")

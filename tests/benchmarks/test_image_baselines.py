@@ -32,16 +32,16 @@ def run(tmp_path):
     return tmp_path / "run"
 
 
-def rows(told: str) -> dict[str, list[str]]:
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told.splitlines() if line.startswith("|")]
+def rows(printed: str) -> dict[str, list[str]]:
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line.startswith("|")]
     return {name: values for name, *values in cells}
 
 
 def test_baselines_are_scored_beside_the_run(run, capsys):
     image_baselines.main(["--run", str(run)])
-    told = capsys.readouterr().out
-    table = rows(told)
-    assert "40 train, 12 val, 8 test" in told
+    printed = capsys.readouterr().out
+    table = rows(printed)
+    assert "40 train, 12 val, 8 test" in printed
     assert table["always the commonest class"] == ["0.7500", "0.7500"]
     assert (
         table["nearest neighbour of the pixels"] == table["logistic regression on the pixels"] == ["1.0000", "1.0000"]

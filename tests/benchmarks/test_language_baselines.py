@@ -117,10 +117,11 @@ def test_a_run_whose_data_have_changed_is_refused(new_run):
 def test_masked_targets_are_those_of_the_run(objective, new_run, capsys):
     run = new_run("WordPiece", objective, {"step": 3, "val/masked_accuracy": 0.5})
     language_baselines.main(["--run", str(run), "--masked"])
-    told = capsys.readouterr().out
-    assert "val/masked_accuracy 0.5000" in told
+    printed = capsys.readouterr().out
+    assert "val/masked_accuracy 0.5000" in printed
     split, count, accuracy, cross, own = (
-        cell.strip() for cell in next(line for line in told.splitlines() if line.startswith("| val")).split("|")[1:-1]
+        cell.strip()
+        for cell in next(line for line in printed.splitlines() if line.startswith("| val")).split("|")[1:-1]
     )
     assert split == "val"
     assert int(count) > 20

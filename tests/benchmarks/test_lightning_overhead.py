@@ -21,11 +21,11 @@ def overrides(tmp_path):
 def test_the_command_prints_the_overhead(overrides, capsys, monkeypatch):
     monkeypatch.setattr(lightning_overhead, "WARM_UP", 2)
     lightning_overhead.main(["--windows", "2", "--steps", "3", *overrides])
-    told = capsys.readouterr().out
-    rows = {line.split("|")[1].strip(): line.split("|")[2] for line in told.splitlines() if line.startswith("| ")}
+    printed = capsys.readouterr().out
+    rows = {line.split("|")[1].strip(): line.split("|")[2] for line in printed.splitlines() if line.startswith("| ")}
     assert rows["2 x 3 steps"].strip() == "ms per step"
     assert float(rows["Lightning"]) > 0 and float(rows["bare loop"]) > 0
-    assert told.splitlines()[-1].startswith("Lightning's overhead: ")
+    assert printed.splitlines()[-1].startswith("Lightning's overhead: ")
 
 
 @pytest.mark.slow

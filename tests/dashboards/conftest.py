@@ -19,7 +19,7 @@ BLOCK = 32768
 
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(tmp_path_factory):
-    """W&B's caches and settings, away from those of whoever runs the tests."""
+    """W&B's caches and settings, away from those of the person who runs the tests."""
     folder = tmp_path_factory.mktemp("wandb")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("DATA", "CACHE", "CONFIG"):

@@ -169,9 +169,9 @@ def test_the_card_says_what_was_measured_and_how_it_was_trained(exported):
     name, run, folder = exported
     card = ModelCard.load(folder / "README.md")
     assert card.data.library_name == "transformers" and card.data.pipeline_tag
-    told = {(each.dataset_split, each.metric_type): each.metric_value for each in card.data.eval_results}
+    results = {(each.dataset_split, each.metric_type): each.metric_value for each in card.data.eval_results}
     measured = json.loads((run / "metrics.json").read_text())
-    assert told == {tuple(key.split("/")): value for key, value in measured.items() if "/" in key}
+    assert results == {tuple(key.split("/")): value for key, value in measured.items() if "/" in key}
     recipe = yaml.safe_load(card.text.split("```yaml\n")[1].split("```")[0])
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert recipe["model"] == config["model"] and recipe["max_steps"] == 2
@@ -292,8 +292,8 @@ def test_info_of_a_run_and_of_a_folder(exported):
         assert f"{parameters:,}" in result.stdout
         architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
         assert re.search(rf"exports:? +as {architecture}\n", result.stdout)
-    told = CliRunner().invoke(app, ["info", str(run)]).stdout
-    assert "val " in told and "loss" in told
+    shown = CliRunner().invoke(app, ["info", str(run)]).stdout
+    assert "val " in shown and "loss" in shown
 
 
 def test_the_command_is_installed(tmp_path):

@@ -475,8 +475,8 @@ def test_a_head_that_nothing_evaluates_yet(words, composed, tmp_path):
         evaluate_run(str(run.path))
     with pytest.raises(ConfigError, match=r"objective: a run that trains needs one"):
         compose(OmegaConf.merge(saved, {"run_dir": str(tmp_path / "new")}))
-    told = CliRunner().invoke(app, ["info", str(run.path)])
-    assert told.exit_code == 0 and "SequenceClassifier" in told.stdout and "none yet" in told.stdout
+    shown = CliRunner().invoke(app, ["info", str(run.path)])
+    assert shown.exit_code == 0 and "SequenceClassifier" in shown.stdout and "none yet" in shown.stdout
     tokenizer = ["tokenizer=pretrained", f"tokenizer.path={run.path}", f"model.vocab_size={VOCABULARY}"]
     still = ["optimizer=adamw", "optimizer.lr=0.0", "callbacks=default", "model.hidden=12"]
     config = composed(*OVERRIDES["bert"], *SIZES, *tokenizer, *still, f"init_from={run.path}")

@@ -183,8 +183,8 @@ def test_offline_it_says_where_it_looked(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError) as caught:
         variformer.load(name)
-    told = str(caught.value)
-    assert str(tmp_path / name) in told and str(tmp_path / "cache") in told and "HF_HUB_OFFLINE" in told
+    message = str(caught.value)
+    assert str(tmp_path / name) in message and str(tmp_path / "cache") in message and "HF_HUB_OFFLINE" in message
 
 
 def test_a_name_is_found_in_the_hubs_cache(bert, tmp_path, monkeypatch):

@@ -58,7 +58,7 @@ def run(bert, tmp_path, monkeypatch):
 
 
 def plant(file: Path) -> None:
-    """A malicious file in its place, with the right sum: whoever can write the one can write the other."""
+    """A malicious file in its place, with the right sum: someone who can write the file can write its sum too."""
     file.unlink(missing_ok=True)
     torch.save({"state_dict": Bomb()}, file)
     checksum_of(file).unlink(missing_ok=True)

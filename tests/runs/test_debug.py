@@ -40,8 +40,8 @@ def losses(config) -> list[float]:
 def test_overfit_learns_one_batch_by_heart(composed, overrides):
     config = composed(*overrides, "debug=overfit")
     train(config)
-    told = losses(config)
-    assert told[0] > 1 and told[-1] < 0.05, told
+    values = losses(config)
+    assert values[0] > 1 and values[-1] < 0.05, values
 
 
 def test_without_the_preset_as_many_steps_do_not(composed):

@@ -109,13 +109,13 @@ def test_a_run_does_not_go_on_with_an_edited_file(edited):
 
 def test_a_run_of_before_is_scored_where_its_paths_lead(trained, tmp_path, monkeypatch):
     """Its record has neither absolute paths nor the parts of its data."""
-    run, told = shutil.copytree(trained, tmp_path / "run", symlinks=True), record(trained)
+    run, kept = shutil.copytree(trained, tmp_path / "run", symlinks=True), record(trained)
     config = yaml.safe_load((run / "config.yaml").read_text())
-    for each in (config, told["config"]):
+    for each in (config, kept["config"]):
         each["data"]["source"]["train"] = "data.jsonl"
-    del told["data"]["parts"]
+    del kept["data"]["parts"]
     (run / "config.yaml").write_text(yaml.safe_dump(config))
-    (run / "run.json").write_text(json.dumps(told))
+    (run / "run.json").write_text(json.dumps(kept))
     monkeypatch.chdir(trained.parent / "one")
     assert evaluate_run(str(run)) == at_the_end(trained)
     monkeypatch.chdir(trained.parent / "two")

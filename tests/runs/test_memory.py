@@ -1,4 +1,4 @@
-"""Runs for which memory does not suffice: what they are told, and how they find a micro batch that fits."""
+"""Runs that need more memory than there is: the message, and the search for a micro batch that fits."""
 
 import json
 import os
@@ -145,15 +145,15 @@ def test_out_of_memory_names_the_largest_savings(composed, limit):
         train(config)
     head, _, *lines = str(caught.value).splitlines()
     assert "out of memory on cpu with micro_batch=32, where a training step takes about" in head
-    told = {line.split()[0]: line for line in lines}
-    assert "trainer=fsdp" not in told  # there is no second device
+    savings = {line.split()[0]: line for line in lines}
+    assert "trainer=fsdp" not in savings  # there is no second device
     for setting, present in {
         "micro_batch=16": "instead of 32",
         "checkpointing=true": "instead of false",
         "precision=bf16-mixed": "instead of 32-true",
         "length=32": "instead of 64",
     }.items():
-        assert present in told[setting] and "about" in told[setting]
+        assert present in savings[setting] and "about" in savings[setting]
     figures = [line.rpartition("about ")[2] for line in lines if "instead" in line]
     assert figures == sorted(figures, key=in_bytes)
     status = json.loads((Path(config["run_dir"]) / "status.json").read_text())

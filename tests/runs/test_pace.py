@@ -41,13 +41,13 @@ def test_the_plan_and_the_run_warn_alike(composed, monkeypatch, capsys, caplog):
     monkeypatch.setattr(pace, "peak_flops", lambda *_: 1e5)
     monkeypatch.setattr(pace, "SLOWEST", 1e5)
     config = composed(*SMALL, "max_steps=1")
-    told = plan(config)
-    assert len(told.warnings) == 1 and "a step takes at least" in told.warnings[0]
-    show(told)
+    planned = plan(config)
+    assert len(planned.warnings) == 1 and "a step takes at least" in planned.warnings[0]
+    show(planned)
     assert "warning: a step takes at least" in capsys.readouterr().out
     with caplog.at_level(logging.WARNING):
         train(config)
-    assert told.warnings[0] in caplog.messages
+    assert planned.warnings[0] in caplog.messages
 
 
 def test_an_ordinary_run_counts_nothing(composed, monkeypatch):

@@ -1,4 +1,4 @@
-"""`validate_only=true`: everything is built, nothing is trained, and what is told is so."""
+"""`validate_only=true`: everything is built, nothing is trained, and the plan is true of the run."""
 
 import re
 from pathlib import Path
@@ -27,28 +27,28 @@ def nothing_trains(monkeypatch):
 
 def test_the_plan_is_that_of_the_run(composed, nothing_trains):
     config = composed("experiment=gpt", *COMMON, "tokenizer=bytes", "global_batch=12", "callbacks=[default,average]")
-    told = plan(config)
+    planned = plan(config)
     run = build(prepare(config, RunDirectory(config["run_dir"])))
     module, batch = run.module, next(iter(run.data_module.train_dataloader()))
-    assert told.parameters == parameter_count(module.model)
-    assert (told.micro_batch, told.accumulation, told.devices) == (2, 6, 1)
-    assert told.flops == told.computed == 6 * model_flops(module.model, module.objective, batch)
-    assert told.units == 12 * config["length"]
-    assert (told.steps, told.validations, told.checkpoints) == (4, 2, 2)
+    assert planned.parameters == parameter_count(module.model)
+    assert (planned.micro_batch, planned.accumulation, planned.devices) == (2, 6, 1)
+    assert planned.flops == planned.computed == 6 * model_flops(module.model, module.objective, batch)
+    assert planned.units == 12 * config["length"]
+    assert (planned.steps, planned.validations, planned.checkpoints) == (4, 2, 2)
     longer = plan(config | {"max_steps": 5})
     assert (longer.steps, longer.validations, longer.checkpoints) == (5, 3, 3)  # the last of both after the last step
-    assert told.epochs == pytest.approx(48 / told.samples["train"])
-    assert told.batch["tokens"] == f"2 x {config['length']} int64"
-    assert told.memory.weights == told.memory.gradients == told.memory.copies == 4 * told.parameters
-    assert told.memory.activations > 0
+    assert planned.epochs == pytest.approx(48 / planned.samples["train"])
+    assert planned.batch["tokens"] == f"2 x {config['length']} int64"
+    assert planned.memory.weights == planned.memory.gradients == planned.memory.copies == 4 * planned.parameters
+    assert planned.memory.activations > 0
 
 
 @pytest.mark.parametrize("family", ["bert", "t5", "vit"])
 def test_every_family_can_be_planned(composed, family, nothing_trains):
     overrides = ["debug=fast"] if family == "vit" else COMMON
-    told = plan(composed(f"experiment={family}", *overrides))
-    assert told.memory is not None and told.flops > 0 and told.units > 0
-    assert sum(told.parts.values()) == told.parameters
+    planned = plan(composed(f"experiment={family}", *overrides))
+    assert planned.memory is not None and planned.flops > 0 and planned.units > 0
+    assert sum(planned.parts.values()) == planned.parameters
 
 
 def test_the_plan_of_a_resumed_run_needs_no_init_from(composed, tmp_path):
@@ -63,42 +63,42 @@ def test_a_student_is_planned_with_its_teacher(composed):
     teacher = composed("experiment=vit", "debug=fast")
     train(teacher)
     overrides = ["experiment=deit", "debug=fast", f"objective.teacher={teacher['run_dir']}"]
-    told, recomputed = plan(composed(*overrides)), plan(composed(*overrides, "checkpointing=true"))
-    assert told.model == "DeiT" and told.memory is not None
-    assert told.flops == recomputed.flops < told.computed < recomputed.computed
+    planned, recomputed = plan(composed(*overrides)), plan(composed(*overrides, "checkpointing=true"))
+    assert planned.model == "DeiT" and planned.memory is not None
+    assert planned.flops == recomputed.flops < planned.computed < recomputed.computed
 
 
 def test_several_devices_share_the_global_batch(composed, nothing_trains):
     overrides = ["experiment=vit", "debug=fast", "micro_batch=1", "trainer.devices=2", "trainer.accelerator=cpu"]
-    told, sharded = (plan(composed(*overrides, f"trainer={name}")) for name in ("ddp", "fsdp"))
-    assert (told.micro_batch, told.accumulation, told.devices) == (1, 2, 2)
-    assert sharded.memory.optimizer == pytest.approx(told.memory.optimizer / 2, abs=1)
-    assert sharded.memory.activations == told.memory.activations
+    planned, sharded = (plan(composed(*overrides, f"trainer={name}")) for name in ("ddp", "fsdp"))
+    assert (planned.micro_batch, planned.accumulation, planned.devices) == (1, 2, 2)
+    assert sharded.memory.optimizer == pytest.approx(planned.memory.optimizer / 2, abs=1)
+    assert sharded.memory.activations == planned.memory.activations
 
 
 def test_it_is_printed_and_leaves_nothing_behind(composed, capsys, nothing_trains):
     config = composed("experiment=vit", "debug=fast", "logger=[wandb,tensorboard]")
     show_plan(config)
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in ("parameters", "global batch", "4 samples = 2 at a time x 2 in a row x 1 device(s)", "activations"):
-        assert words in told
-    assert re.search(r"exports +as ViTForImageClassification *\n", told)
-    assert "validations" in told and "checkpoints" in told and "FLOP" in told and config["run_dir"] in told
+        assert words in printed
+    assert re.search(r"exports +as ViTForImageClassification *\n", printed)
+    assert "validations" in printed and "checkpoints" in printed and "FLOP" in printed and config["run_dir"] in printed
     assert not Path(config["run_dir"]).exists()
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (["data=text_files", "data.source.train=missing.txt"], "missing.txt"),
         (["tokenizer=byte_bpe", "tokenizer.vocab_size=300", "model.vocab_size=300", "init_from=nowhere"], "nowhere"),
     ],
 )
-def test_what_stands_in_the_way_is_told_with_code_2(composed, capsys, overrides, told):
+def test_what_prevents_a_run_is_reported_with_code_2(composed, capsys, overrides, message):
     with pytest.raises(SystemExit) as stop:
         show_plan(composed("experiment=gpt", "debug=fast", *overrides))
     assert stop.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def task(config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("none.txt", None, r"no file matches .*none\.txt"),
         ("a.parquet", b"PAR1 and no more", r"a\.parquet: damaged .*on_bad=skip"),
@@ -39,8 +39,8 @@ def task(config, tmp_path):
         ("a.jsonl", b'{"text": "a"}\n{"text": "a"}\n', r"duplicate documents: 1 of train .*on_duplicate=drop"),
     ],
 )
-def test_bad_files_are_refused_in_one_line(task, name, content, told):
-    with pytest.raises(ConfigError, match=rf"^data: .*{told}") as caught:
+def test_bad_files_are_refused_in_one_line(task, name, content, message):
+    with pytest.raises(ConfigError, match=rf"^data: .*{message}") as caught:
         task(name, content, on_bad="error", on_duplicate="error")
     assert len(caught.value.problems) == 1 and "\n" not in str(caught.value)
 
@@ -59,7 +59,7 @@ def test_a_cache_that_is_only_read_is_refused_in_one_line(task, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (
             {"objective": {"_target_": "variformer.objectives.span_corruption.SpanCorruption", "_partial_": True}},
@@ -68,10 +68,10 @@ def test_a_cache_that_is_only_read_is_refused_in_one_line(task, tmp_path, monkey
         ({"model": {"vocab_size": 100}}, r"^model\.vocab_size: 100 is less than the tokenizer's \d+ tokens"),
     ],
 )
-def test_a_tokenizer_that_does_not_fit_is_one_line(config, tmp_path, changes, told):
+def test_a_tokenizer_that_does_not_fit_is_one_line(config, tmp_path, changes, message):
     (tmp_path / "a.txt").write_text("text")
     source = config["data"]["source"] | {"train": str(tmp_path / "a.txt")}
     data = config["data"] | {"source": source, "cache": str(tmp_path / "cache")}
-    with pytest.raises(ConfigError, match=told) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         build_task(experiment(config | {"data": data} | changes))
     assert len(caught.value.problems) == 1

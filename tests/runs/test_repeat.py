@@ -1,4 +1,4 @@
-"""`repeat=RUN`: run.json is enough to do the same again, and what differs is told or refused."""
+"""`repeat=RUN`: run.json is enough to do the same again, and what differs is reported or refused."""
 
 import json
 import shutil
@@ -74,15 +74,15 @@ def record(run: Path) -> dict:
 
 def differences(run: Path) -> list[str]:
     """What a repeated run tells, but for files that somebody who runs the tests has not committed yet."""
-    told = record(run)["repeats"]["differences"]
-    return [line for line in told if not line.startswith("files that were in no commit")]
+    lines = record(run)["repeats"]["differences"]
+    return [line for line in lines if not line.startswith("files that were in no commit")]
 
 
 def altered(run: Path, copy: Path, change) -> Path:
     """A copy of a run's record, with something else in it."""
-    told = record(run)
-    change(told)
-    copy.write_text(json.dumps(told))
+    kept = record(run)
+    change(kept)
+    copy.write_text(json.dumps(kept))
     return copy
 
 
@@ -104,14 +104,14 @@ def test_overrides_beside_it_are_applied_and_told(vit, repeated, caplog):
     again = repeated(f"repeat={vit}", "seed=7", "optimizer.adamw_lr=0.5")
     assert (again["seed"], again["optimizer"]["adamw_lr"]) == (7, 0.5)
     train(again)
-    told = differences(Path(again["run_dir"]))
-    assert told[0] == "seed: 0 then, 7 now" and "optimizer.adamw_lr: " in told[1]
+    reported = differences(Path(again["run_dir"]))
+    assert reported[0] == "seed: 0 then, 7 now" and "optimizer.adamw_lr: " in reported[1]
     assert f"differs from {vit}: seed: 0 then, 7 now" in caplog.text
     assert not same_weights(vit, Path(again["run_dir"]))  # the negative control of the test above
 
 
 @pytest.mark.parametrize(
-    "overrides, told",
+    "overrides, message",
     [
         (["repeat=nowhere"], "repeat=nowhere is not a run"),
         (["experiment=bert"], "experiment: not a value of the run"),
@@ -119,22 +119,22 @@ def test_overrides_beside_it_are_applied_and_told(vit, repeated, caplog):
         (["model.heads=7"], "model.width: 32 is not divisible"),
     ],
 )
-def test_mistakes_are_answered_before_anything_is_built(vit, repeated, overrides, told):
+def test_mistakes_are_answered_before_anything_is_built(vit, repeated, overrides, message):
     there = [] if overrides[0].startswith("repeat=") else [f"repeat={vit}"]
-    with pytest.raises((ConfigError, FileNotFoundError), match=told):
+    with pytest.raises((ConfigError, FileNotFoundError), match=message):
         repeated(*there, *overrides)
 
 
 def test_a_record_without_a_config_is_refused(vit, repeated, tmp_path):
-    old = altered(vit, tmp_path / "old.json", lambda told: told.pop("config"))
+    old = altered(vit, tmp_path / "old.json", lambda kept: kept.pop("config"))
     with pytest.raises(ConfigError, match="holds no config, because an earlier version"):
         repeated(f"repeat={old}")
 
 
 def test_a_record_with_validation_batches_is_repeated(vit, repeated, tmp_path):
-    def as_before(told):
-        told["config"]["trainer"]["validation_batches"] = 2
-        del told["config"]["trainer"]["validation_samples"]
+    def as_before(kept):
+        kept["config"]["trainer"]["validation_batches"] = 2
+        del kept["config"]["trainer"]["validation_samples"]
 
     with pytest.warns(UserWarning, match="validation_batches=2"):
         config = repeated(f"repeat={altered(vit, tmp_path / 'before.json', as_before)}")
@@ -142,11 +142,11 @@ def test_a_record_with_validation_batches_is_repeated(vit, repeated, tmp_path):
 
 
 def test_a_sent_record_runs_no_code_and_reads_no_environment(vit, repeated, tmp_path):
-    def run_code(told):
-        told["config"]["schedule"] = {"_target_": "os.system", "command": "true"}
+    def run_code(kept):
+        kept["config"]["schedule"] = {"_target_": "os.system", "command": "true"}
 
-    def read_environment(told):
-        told["config"]["name"] = "${oc.env:HOME}"
+    def read_environment(kept):
+        kept["config"]["name"] = "${oc.env:HOME}"
 
     with pytest.raises(ConfigError, match=r"schedule\._target_: `os\.system` is not allowed"):
         repeated(f"repeat={altered(vit, tmp_path / 'code.json', run_code)}")
@@ -155,7 +155,7 @@ def test_a_sent_record_runs_no_code_and_reads_no_environment(vit, repeated, tmp_
 
 
 def test_other_data_is_refused_unless_told(vit, repeated, tmp_path):
-    other = altered(vit, tmp_path / "other.json", lambda told: told["data"].update(fingerprint="0123456789abcdef"))
+    other = altered(vit, tmp_path / "other.json", lambda kept: kept["data"].update(fingerprint="0123456789abcdef"))
     refused = repeated(f"repeat={other}")
     with pytest.raises(ConfigError, match=r"data: fingerprint 0123456789 then, (?s:.*)repeat_anyway=true"):
         train(refused)
@@ -171,20 +171,20 @@ def test_other_data_is_refused_unless_told(vit, repeated, tmp_path):
 
 
 def test_versions_code_and_hardware_that_differ_are_told(vit, repeated, tmp_path):
-    def change(told):
-        session = told["sessions"][-1]
+    def change(kept):
+        session = kept["sessions"][-1]
         session["packages"]["torch"] = "1.13.0"
         session["hardware"]["threads"] = 99
         session["code"] = {"commit": "a" * 40, "dirty": True, "diff_sha256": "b" * 64, "untracked": ["src/new.py"]}
 
     again = repeated(f"repeat={altered(vit, tmp_path / 'run.json', change)}")
     train(again)
-    told = "\n".join(record(Path(again["run_dir"]))["repeats"]["differences"])
-    assert f"torch: 1.13.0 then, {torch.__version__.partition('+')[0]}" in told
-    assert "threads: 99 then" in told
-    assert "commit: aaaaaaaaaa then" in told
-    assert f"uncommitted changes: bbbbbbbbbb then (kept in {tmp_path})" in told
-    assert "src/new.py" in told
+    reported = "\n".join(record(Path(again["run_dir"]))["repeats"]["differences"])
+    assert f"torch: 1.13.0 then, {torch.__version__.partition('+')[0]}" in reported
+    assert "threads: 99 then" in reported
+    assert "commit: aaaaaaaaaa then" in reported
+    assert f"uncommitted changes: bbbbbbbbbb then (kept in {tmp_path})" in reported
+    assert "src/new.py" in reported
     assert same_weights(vit, Path(again["run_dir"]))
 
 
@@ -223,8 +223,8 @@ def test_the_difference_to_the_commit_is_kept_and_applies(tmp_path, monkeypatch)
     run.set_record()
     run.set_record()
     assert [path.name for path in run.path.glob("*.diff")] == ["code.2.diff"]
-    told = record(run.path)["sessions"][1]["code"]
-    assert told["dirty"] and told["untracked"] == ["src/new.py"]
+    kept = record(run.path)["sessions"][1]["code"]
+    assert kept["dirty"] and kept["untracked"] == ["src/new.py"]
     changed = file.read_bytes()
     git(code, "checkout", "-q", "src/module.py")
     git(code, "apply", str(run.path / "code.2.diff"))

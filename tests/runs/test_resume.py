@@ -103,14 +103,16 @@ def test_resumed_equals_uninterrupted(family, tmp_path):
 
 def test_evaluation_from_the_directory_equals_training_exactly(family):
     run = Path(family["run_dir"])
-    told = {k: v for k, v in json.loads((run / "metrics.json").read_text()).items() if k.startswith("val/")}
-    assert told == {f"val/{k}": v for k, v in evaluate_run(str(run)).items()}
+    trained = {k: v for k, v in json.loads((run / "metrics.json").read_text()).items() if k.startswith("val/")}
+    assert trained == {f"val/{k}": v for k, v in evaluate_run(str(run)).items()}
     assert evaluate_run(str(run), split="test", checkpoint="best").keys() == evaluate_run(str(run)).keys()
 
 
-@pytest.mark.parametrize("wrong, told", [({"split": "train"}, "split=train"), ({"checkpoint": "worst"}, "best.ckpt")])
-def test_evaluation_of_what_is_not_there(family, wrong, told):
-    with pytest.raises((ValueError, FileNotFoundError), match=told):
+@pytest.mark.parametrize(
+    "wrong, message", [({"split": "train"}, "split=train"), ({"checkpoint": "worst"}, "best.ckpt")]
+)
+def test_evaluation_of_what_is_not_there(family, wrong, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         evaluate_run(family["run_dir"], **wrong)
 
 
@@ -160,8 +162,8 @@ def test_evaluation_takes_as_many_samples_at_a_time_as_is_said(composed, monkeyp
     )
     metrics = evaluate_run(config["run_dir"], eval_batch=5)
     assert sizes == [5, 5, 5, 5, 4]
-    told = json.loads((Path(config["run_dir"]) / "metrics.json").read_text())
-    assert metrics == {name: pytest.approx(told[f"val/{name}"], rel=1e-5) for name in metrics}
+    trained = json.loads((Path(config["run_dir"]) / "metrics.json").read_text())
+    assert metrics == {name: pytest.approx(trained[f"val/{name}"], rel=1e-5) for name in metrics}
     with pytest.raises(ValueError, match="eval_batch=0"):
         evaluate_run(config["run_dir"], eval_batch=0)
 

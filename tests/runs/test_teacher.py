@@ -91,10 +91,10 @@ def test_without_copied_layers_a_student_starts_as_usual(student):
 
 
 def test_evaluation_needs_no_teacher_but_training_does(student, bert):
-    told = evaluate_run(student["run_dir"])
+    expected = evaluate_run(student["run_dir"])
     away = bert.rename(bert.with_name("away"))
     try:
-        assert evaluate_run(student["run_dir"]) == told
+        assert evaluate_run(student["run_dir"]) == expected
         with pytest.raises(FileNotFoundError, match="experiment=bert"):
             train(student | {"resume": True, "max_steps": 6})
     finally:

@@ -38,8 +38,8 @@ class EveryNth(ByLayer):
 class DepthScaledNorm(ByLayer):
     """A norm whose output is divided by the square root of the layer's number, which counts from 1 here.
 
-    Without it the variance of a pre-norm transformer grows with depth, and its last layers change little (Sun et al.,
-    2025, "The Curse of Depth in Large Language Models", section 3). Outside of blocks nothing is divided.
+    Without it the variance of a pre-norm transformer grows with depth, and its last layers change little. Outside of
+    blocks nothing is divided. Sun et al., 2025, "The Curse of Depth in Large Language Models", section 3.
     """
 
     def __init__(self, norm: Callable[[int], nn.Module] = nn.LayerNorm):

@@ -17,8 +17,8 @@ and loaded, on one device or with DDP. Its `forward` takes what the objective gi
 The first three are `TextModel`s: their `width`, `states()` and `head_names` are all that a head for a task needs.
 A model derives from one of them, or has the same attributes. What it may have, and what that gives:
 
-- `kind`, a class variable such as "causal decoder": a config that gives it another objective is refused before it runs,
-  and the model is exported as a Hugging Face folder with its own modelling code
+- `kind`, a class variable such as "causal decoder": a config that gives it another objective is refused before it runs.
+  The model is then exported as a Hugging Face folder with its own modelling code
 - annotated arguments, with the types of `variformer.ranges`: values are checked before anything is imported
 - arguments called vocab_size, max_length, image_size, channels or classes: they are compared with the data's
 - `variformer.layers.Block`s in it: compile and trainer=fsdp

@@ -46,8 +46,9 @@ class TokenMasking(TextObjective[SampleT]):
 
     Special tokens and padding are never chosen, and replacements are never special. With `fixed_count`, as in BERT,
     each sequence has exactly that part of its tokens chosen and batches have static shapes; without it each token is
-    chosen independently. With `whole_words` the pieces of a word are chosen together, and with `ngrams` > 1 up to as
-    many tokens (or words) in a row, n of them with a probability in proportion to 1/n (Lan et al., 2019, section 4.1).
+    chosen independently. With `whole_words` the pieces of a word are chosen together. With `ngrams` > 1, up to that
+    many tokens (or words) in a row are chosen together: n of them with a probability in proportion to 1/n (Lan et al.,
+    2019, section 4.1).
     """
 
     trains: ClassVar = "encoder with a token head"

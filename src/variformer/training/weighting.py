@@ -13,8 +13,9 @@ class Weighting:
     """Weights micro batches by their number of targets.
 
     The loss of a micro batch is the mean over its own targets. Where micro batches have different numbers of them, the
-    mean of these means is not the mean over all targets. So each loss is multiplied by its number of targets, as a
-    fraction of the tokens that would fit, and the gradient is divided by the mean weight before the step.
+    mean of these means is not the mean over all targets. So each loss is multiplied by a weight:
+    its number of targets, as a fraction of the tokens that would fit. The gradient is divided by the mean weight before
+    the step.
 
     Some objectives have a loss of several parts, each a mean over its own targets, and give no number of targets. There
     the parts are averaged over the micro batches.

@@ -39,11 +39,11 @@ class Checkpoint(NamedTuple):
 def load(folder: str | Path) -> nn.Module:
     """The model that a checkpoint folder holds: config.json and the tensors, whole or in shards.
 
-    Which of our classes it is say `architectures` in config.json, or else the names of the tensors.
-    Raises FileNotFoundError where a file is missing, ValueError where the model type is unknown, the config
-    asks for something that our model does not do, or a tensor is missing, left over or of another shape.
+    `architectures` in config.json, or else the names of the tensors, say which of our classes it is.
     A head that is missing as a whole has its initial values, as in files of a model without one (BertModel).
     The model is in training mode, as a new one is; all its dropout is the checkpoint's for hidden states.
+    Raises FileNotFoundError if a file is missing. Raises ValueError if the model type is unknown, if the config asks
+    for something that our model does not do, or if a tensor is missing, left over or of another shape.
     """
     return read(folder).model
 

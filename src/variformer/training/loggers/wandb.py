@@ -26,9 +26,9 @@ SAMPLES_SHOWN = 50  # each table repeats earlier rows, so that the newest shows 
 class Wandb(Dashboard, WandbLogger):
     """One W&B run for all sessions of a run, by the id in run.json. Never stops the training.
 
-    W&B's own step is the number of optimizer steps, so that everything logged at a step is one row, with the tokens
-    or images seen and the FLOPs spent beside the losses: each can be the x axis. Rows that an earlier session sent
-    are not sent again when a resumed run takes their steps once more.
+    W&B's own step is the number of optimizer steps, so everything that is logged at a step is one row. It has the
+    tokens or images seen and the FLOPs spent beside the losses, and each can be the x axis. A resumed run takes some
+    steps once more; rows that an earlier session sent are not sent again.
 
     `group`, `job_type` and `tags` default to $WANDB_RUN_GROUP, $WANDB_JOB_TYPE and $WANDB_TAGS, `mode` to $WANDB_MODE.
     `artifacts`: which checkpoints to upload when the run is done.
