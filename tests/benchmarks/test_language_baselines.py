@@ -120,8 +120,7 @@ def test_masked_targets_are_those_of_the_run(objective, new_run, capsys):
     printed = capsys.readouterr().out
     assert "val/masked_accuracy 0.5000" in printed
     split, count, accuracy, cross, own = (
-        cell.strip()
-        for cell in next(line for line in printed.splitlines() if line.startswith("| val")).split("|")[1:-1]
+        cell.strip() for cell in next(row for row in printed.splitlines() if row.startswith("| val")).split("|")[1:-1]
     )
     assert split == "val"
     assert int(count) > 20

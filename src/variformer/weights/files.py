@@ -47,8 +47,8 @@ def remove_weights(folder: Path) -> None:
 def read_tensors(folder: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint folder: of model.safetensors, its shards, or else of pytorch_model.bin or its shards.
 
-    Raises FileNotFoundError if a file is missing. Raises ValueError if a file is damaged, if the shards do not hold what
-    their index says, or if a pickled file holds anything but tensors, which could run code.
+    Raises FileNotFoundError if a file is missing. Raises ValueError if a file is damaged, if the shards do not hold
+    what their index says, or if a pickled file holds anything but tensors, which could run code.
     """
     folder = Path(folder)
     readers: dict[str, Callable[[Path], dict[str, Tensor]]] = {WHOLE: unpack, PICKLED: unpickle}
