@@ -7,6 +7,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 
 import atexit
+import pickle
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,26 @@ atexit.register(shutil.rmtree, os.environ["HF_MODULES_CACHE"], ignore_errors=Tru
 
 settings.register_profile("variformer", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("variformer")
+
+
+def pytest_configure():
+    """Hydra parses a file of conf/ once and not for each of a thousand configs, which takes half of their time."""
+    from hydra._internal.config_repository import ConfigRepository
+    from hydra.core.object_type import ObjectType
+
+    load, parsed = ConfigRepository.load_config, {}
+
+    def load_config(self, config_path):
+        source = self._find_object_source(config_path, ObjectType.CONFIG)
+        if source is None or source.scheme() != "file":
+            return load(self, config_path)
+        file = Path(source.path, source._normalize_file_name(config_path))
+        key = (source.provider, file, file.stat().st_mtime_ns, file.stat().st_size)
+        if key not in parsed:
+            parsed[key] = pickle.dumps(load(self, config_path))
+        return pickle.loads(parsed[key])  # what Hydra takes apart is a copy
+
+    ConfigRepository.load_config = load_config
 
 
 def pytest_collection_modifyitems(items):
