@@ -101,6 +101,18 @@ def composed(tmp_path_factory):
     return compose_overrides
 
 
+@pytest.fixture(scope="session")
+def trained_before(composed):
+    """This process has trained, so that those forked from it need not import and prepare the same again and again."""
+    from variformer.runs.train import train
+
+    small = ["model.width=32", "model.hidden=64", "max_steps=1", "trainer.accelerator=cpu", "trainer.progress=false"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("variformer.runs.train.draw_curves", lambda rows, path: path)
+        train(composed("experiment=vit", "debug=fast", *small))
+        train(composed("experiment=gpt", "debug=fast", *small, "tokenizer=bytes", "length=32", "samples=none"))
+
+
 @pytest.fixture
 def nothing_allowed(tmp_path, monkeypatch):
     """An empty working directory, and as in a new process no package allowed; what was imported is forgotten."""

@@ -23,6 +23,7 @@ from variformer.api.undisturbed import undisturbed
 from variformer.training.signals import Preempted
 
 SMALL = ["experiment=vit", "debug=fast", "trainer.progress=false", "max_steps=2"]
+SMALL += ["model.width=32", "model.hidden=64", "callbacks.throughput=null"]
 
 
 def surroundings() -> dict:

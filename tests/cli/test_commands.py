@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ..processes import ROOT, command
+from ..processes import ROOT, command, forked_command
 
 FAMILIES = ["gpt", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bert", "t5", "vit"))]
 
@@ -23,7 +23,8 @@ def folder(tmp_path_factory) -> Path:
 
 
 def train(name: str, folder: Path) -> Path:
-    done = command("train.py", f"experiment={name}", "debug=fast", folder=folder)
+    small = ["model.width=32", "model.hidden=64"]
+    done = command("train.py", f"experiment={name}", "debug=fast", *small, folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = (folder / "runs" / name).iterdir()
     assert f"run directory: runs/{name}/{run.name}" in done.stdout
@@ -111,9 +112,8 @@ def test_evaluation_of_what_is_not_there(tmp_path):
 
 
 def test_a_failed_run_says_so(tmp_path):
-    done = command(
-        "train.py", "experiment=gpt", "debug=fast", "data=text_files", "data.source.train=missing.txt", folder=tmp_path
-    )
+    missing = ["data=text_files", "data.source.train=missing.txt"]
+    done = forked_command("train.py", "experiment=gpt", "debug=fast", *missing, folder=tmp_path)
     assert done.returncode != 0
     (run,) = (tmp_path / "runs" / "gpt").iterdir()
     status = metrics(run, "status.json")

@@ -20,6 +20,7 @@ from variformer.training.callbacks import Curves
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["experiment=gpt", "debug=fast", "tokenizer=bytes", "model.vocab_size=300", "trainer.progress=false"]
+SMALL += ["model.width=32", "model.hidden=64"]
 BOTH = [*SMALL, "logger=[wandb,tensorboard]"]
 ABOUT = ["logger.wandb.group=a group", "logger.wandb.job_type=a type", "logger.wandb.tags=[one,two]"]
 SECRETS = {"WANDB_API_KEY": "0123456789" * 4, "HF_TOKEN": "hf_planted", "AWS_SECRET_ACCESS_KEY": "aws_planted"}
@@ -29,6 +30,7 @@ SECRETS = {"WANDB_API_KEY": "0123456789" * 4, "HF_TOKEN": "hf_planted", "AWS_SEC
 def run(composed, sessions):
     """A run to its end, with validations at other steps than the logged ones."""
     more = ["max_steps=5", "trainer.log_every=3", "trainer.validate_every=2", "logger.wandb.artifacts=best"]
+    more.append("callbacks.samples.writer.count=8")
     config, printed = composed(*BOTH, *ABOUT, *more), StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
         for name, value in SECRETS.items():

@@ -18,7 +18,7 @@ PATIENCE = 280  # seconds
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick(no_picture_of_the_curves):
+def quick(no_picture_of_the_curves, trained_before):
     """The ranks are forked, and inherit it."""
 
 

@@ -13,7 +13,7 @@ from variformer.runs.train import train
 COMMON = [
     *("experiment=vit", "debug=fast", "trainer.accelerator=cpu", "trainer.progress=false", "callbacks.throughput=null"),
     *("model.dropout=0", "optimizer=adamw", "optimizer.eps=0.1", "max_steps=4", "trainer.validate_every=null"),
-    *("callbacks=[default,average]",),
+    *("callbacks=[default,average]", "model.width=32", "model.hidden=64"),
 ]
 KINDS = {
     "one": (["trainer.devices=1"], 1),

@@ -8,7 +8,15 @@ from variformer.runs.train import train
 from variformer.training.module import Training
 from variformer.training.ratios import RatioMetric
 
-COMMON = ["experiment=vit", "debug=fast", "max_steps=1", "trainer.accelerator=cpu", "trainer.progress=false"]
+COMMON = [
+    "experiment=vit",
+    "debug=fast",
+    "model.width=32",
+    "model.hidden=64",
+    "max_steps=1",
+    "trainer.accelerator=cpu",
+    "trainer.progress=false",
+]
 LEAN = [
     "callbacks.throughput=null",
     "trainer.save_every=null",

@@ -42,7 +42,7 @@ Arrange = Callable[[pytest.MonkeyPatch], None]
 
 
 @pytest.fixture(scope="session")
-def faults() -> Any:
+def faults(trained_before) -> Any:
     """The functions below: test modules are imported by path here, and cannot import each other."""
     return sys.modules[__name__]
 

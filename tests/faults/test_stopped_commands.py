@@ -14,6 +14,8 @@ from variformer.run_directory.directory import RunDirectory
 from variformer.runs.stopping import reported
 from variformer.training.signals import Preempted
 
+from ..processes import fork_command
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -72,12 +74,17 @@ def test_a_ctrl_c_that_also_ends_the_reader_stops_in_order(faults, tmp_path):
     """As in `python train.py 2>&1 | tee log`."""
     reads, writes = os.pipe()
     long = ["max_steps=1000000", "trainer.validate_every=null", "trainer.save_every=2"]
-    process = command(*faults.overrides("vit"), *long, "run_dir=run", folder=tmp_path, stdout=writes)
+    given = [*faults.overrides("vit"), *long, "run_dir=run"]
+    process = fork_command("train.py", *given, folder=tmp_path, out=writes, errors=writes, closed=(reads,))
     os.close(writes)
-    when(tmp_path, "run/checkpoints/last.ckpt", process)
+    end = time.monotonic() + 250
+    while not (tmp_path / "run/checkpoints/last.ckpt").exists():
+        assert process.is_alive() and time.monotonic() < end
+        time.sleep(0.05)
     os.close(reads)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(100) == 130
+    os.kill(process.pid, signal.SIGINT)
+    process.join(100)
+    assert process.exitcode == 130
     assert faults.status(tmp_path / "run")["status"] == "preempted"
 
 

@@ -33,7 +33,7 @@ def losses(config) -> list[float]:
             ["experiment=bert", "model.vocab_size=600", "length=32", *SMALL, "optimizer=adamw", "optimizer.lr=5e-3"],
             marks=pytest.mark.slow,
         ),
-        [*IMAGES, "objective.label_smoothing=0", "optimizer=adamw", "optimizer.lr=5e-3"],
+        [*IMAGES, "objective.label_smoothing=0", "optimizer=adamw", "optimizer.lr=5e-3", "max_steps=100"],
     ],
     ids=["gpt", "bert", "vit"],
 )

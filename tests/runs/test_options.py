@@ -69,7 +69,7 @@ def test_speed_rates_and_losses_are_recorded(composed):
 def test_early_stopping_stops(composed):
     config = composed(
         "experiment=vit",
-        "debug=fast",
+        *TINY,
         "callbacks=[default,early_stopping]",
         "callbacks.early_stopping.patience=1",
         "callbacks.early_stopping.min_delta=1",

@@ -79,6 +79,7 @@ max_steps: 2
 trainer: {accelerator: cpu, progress: false, validation_samples: 4}
 schedule: {warmup: 0}
 """
+SMALL = ["model.width=32", "model.heads=2", "model.hidden=64"]
 QUICK = [
     *("experiment=gpt", "debug=fast", "tokenizer=bytes", "length=32", "samples=none", "trainer.progress=false"),
     *("max_steps=2", "optimizer=adamw", "trainer.accelerator=cpu"),
@@ -138,7 +139,7 @@ def test_metrics_of_torchmetrics_are_curves(study):
     named = "torchmetrics.classification.MulticlassAccuracy"
     node = f"{{_target_: {named}, num_classes: 26, average: micro}}"
     vit = ["experiment=vit", "debug=fast", "trainer.progress=false", "trainer.accelerator=cpu", "max_steps=2"]
-    run = variformer.train(variformer.compose(*vit, f"+metrics.exact={node}"))
+    run = variformer.train(variformer.compose(*vit, *SMALL, f"+metrics.exact={node}"))
     assert run.metrics["val/exact"] == pytest.approx(run.metrics["val/top1"])
     assert list(run.curves["val/exact"]) == [2]
     assert "exact" not in variformer.evaluate(run)  # which builds none of what a sent run may name
@@ -148,7 +149,7 @@ def test_metrics_of_torchmetrics_are_curves(study):
 
 def test_evaluation_builds_no_optimizer_callback_or_logger(study, monkeypatch):
     """A sent run names those that would write where they please; it is scored all the same."""
-    run = variformer.train(variformer.compose(*QUICK, "model.width=32", "model.heads=2", "model.hidden=64"))
+    run = variformer.train(variformer.compose(*QUICK, *SMALL))
     config = yaml.safe_load((run.path / "config.yaml").read_text())
     config["optimizer"] |= {"_partial_": True, "lr": 0.0}
     config["callbacks"]["x"] = {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint", "dirpath": "planted"}

@@ -12,6 +12,7 @@ from variformer.runs.train import train
 
 DOCUMENTS = {"train": {"documents": 950, "tokens": 556_023}, "skipped": {}}
 SMALL = ["experiment=gpt", "debug=fast", "tokenizer=bytes", "model.vocab_size=300", "samples=none"]
+SMALL += ["length=32", "model.width=32", "model.hidden=64"]
 
 
 def test_samples_far_longer_than_documents_are_named():

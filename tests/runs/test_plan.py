@@ -53,16 +53,18 @@ def test_every_family_can_be_planned(composed, family, nothing_trains):
 
 def test_the_plan_of_a_resumed_run_needs_no_init_from(composed, tmp_path):
     """Its tokenizer is the run's own, and its first weights may be gone."""
-    config = composed("experiment=gpt", *COMMON, "tokenizer=bytes")
+    small = ["model.width=32", "model.hidden=64", "samples=none", "callbacks.throughput=null"]
+    config = composed("experiment=gpt", *COMMON, *small, "tokenizer=bytes")
     train(config)
     resumed = config | {"resume": True, "max_steps": 6, "init_from": str(tmp_path / "gone")}
     assert plan(resumed).steps == 6
 
 
 def test_a_student_is_planned_with_its_teacher(composed):
-    teacher = composed("experiment=vit", "debug=fast")
+    small = ["debug=fast", "model.width=32", "model.hidden=64", "optimizer=adamw"]
+    teacher = composed("experiment=vit", *small, "callbacks.throughput=null")
     train(teacher)
-    overrides = ["experiment=deit", "debug=fast", f"objective.teacher={teacher['run_dir']}"]
+    overrides = ["experiment=deit", *small, f"objective.teacher={teacher['run_dir']}"]
     planned, recomputed = plan(composed(*overrides)), plan(composed(*overrides, "checkpointing=true"))
     assert planned.model == "DeiT" and planned.memory is not None
     assert planned.flops == recomputed.flops < planned.computed < recomputed.computed

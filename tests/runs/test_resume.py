@@ -1,5 +1,6 @@
 """A run that goes on from a checkpoint ends bit for bit where an uninterrupted one does."""
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -15,15 +16,20 @@ from variformer.training.module import Training
 from variformer.training.optimizer import decay_groups_of_before
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
+SMALL = ["model.width=32", "model.hidden=64", "model.dropout=0.1"]
+TEXT = [*SMALL, "length=64"]
 FAMILIES = {
-    "gpt": ["model.dropout=0.1", "tokenizer=bytes"],
-    "bert": ["model.dropout=0.1", "model.vocab_size=600", "optimizer=muon"],
-    "t5": ["model.dropout=0.1", "model.vocab_size=600", "trainer.workers=2"],
-    "vit": ["model.dropout=0.1", "callbacks=[default,average]"],
-    "distilbert": ["model.dropout=0.1", "model.vocab_size=600"],
-    "deit": ["model.dropout=0.1"],
+    "gpt": [*TEXT, "tokenizer=bytes", "callbacks.samples.writer.count=8"],
+    "bert": [*TEXT, "model.vocab_size=600", "optimizer=muon"],
+    "t5": [*TEXT, "model.vocab_size=600", "trainer.workers=2", "callbacks.samples.writer.count=8"],
+    "vit": [*SMALL, "callbacks=[default,average]"],
+    "distilbert": [*TEXT, "model.vocab_size=600"],
+    "deit": SMALL,
 }
-TEACHERS = {"distilbert": ["experiment=bert", "model.vocab_size=600"], "deit": ["experiment=vit"]}
+TEACHERS = {
+    "distilbert": ["experiment=bert", "model.vocab_size=600", "model.width=32", "model.hidden=64", "length=64"],
+    "deit": ["experiment=vit", "model.width=32", "model.hidden=64"],
+}
 COMMON = ["debug=fast", "max_steps=6", "trainer.validate_every=2", "trainer.save_every=3", "seed=0"]
 
 
@@ -41,7 +47,8 @@ def interrupted(run: Path, at: int, copy: Path) -> Path:
 
 
 def test_what_is_spent_does_not_depend_on_the_micro_batch(composed):
-    config = composed("experiment=gpt", *COMMON, "tokenizer=bytes", "max_steps=2", "global_batch=4", "micro_batch=2")
+    sizes = ["max_steps=2", "global_batch=4", "micro_batch=2"]
+    config = composed("experiment=gpt", *TEXT, "tokenizer=bytes", *COMMON, *sizes, "samples=none")
     train(config)
     train(config | {"resume": True, "max_steps": 4, "micro_batch": 4})
     rows = read_curves(Path(config["run_dir"]) / "metrics.csv")
@@ -63,19 +70,35 @@ def equal(a, b) -> bool:
     return a == b
 
 
+@pytest.fixture(scope="module")
+def finished(composed):
+    """A family's name -> the config of its run, which is trained once and must not be changed."""
+
+    @functools.cache
+    def config_of(name: str) -> dict:
+        overrides = [f"experiment={name}", *FAMILIES[name], *COMMON]
+        if name in TEACHERS:
+            teacher = composed(*TEACHERS[name], *COMMON)
+            train(teacher)
+            overrides.append(f"objective.teacher={teacher['run_dir']}")
+        config = composed(*overrides)
+        train(config)
+        return config
+
+    return config_of
+
+
 @pytest.fixture(
     scope="module",
     params=[pytest.param(each, marks=pytest.mark.slow) if each in TEACHERS else each for each in FAMILIES],
 )
-def family(request, composed):
-    overrides = [f"experiment={request.param}", *FAMILIES[request.param], *COMMON]
-    if request.param in TEACHERS:
-        teacher = composed(*TEACHERS[request.param], *COMMON)
-        train(teacher)
-        overrides.append(f"objective.teacher={teacher['run_dir']}")
-    config = composed(*overrides)
-    train(config)
-    return config
+def family(request, finished):
+    return finished(request.param)
+
+
+def copied(config: dict, folder: Path) -> dict:
+    """The config of a copy of that run."""
+    return config | {"run_dir": str(shutil.copytree(config["run_dir"], folder / "run", symlinks=True))}
 
 
 def test_resumed_equals_uninterrupted(family, tmp_path):
@@ -117,10 +140,9 @@ def test_evaluation_of_what_is_not_there(family, wrong, message):
 
 
 @pytest.mark.parametrize("forget", [pytest.param("random_states", marks=pytest.mark.slow), "samples_seen"])
-def test_without_the_state_it_does_not(composed, tmp_path, forget):
+def test_without_the_state_it_does_not(finished, tmp_path, forget):
     """The negative control: the equality above is the state's doing."""
-    config = composed("experiment=gpt", *FAMILIES["gpt"], *COMMON)
-    train(config)
+    config = finished("gpt")
     copy = interrupted(Path(config["run_dir"]), 3, tmp_path / "copy")
     checkpoint = contents(copy)
     if forget == "random_states":
@@ -134,7 +156,8 @@ def test_without_the_state_it_does_not(composed, tmp_path, forget):
 
 def test_a_run_from_when_every_matrix_decayed_goes_on_so(composed, tmp_path, monkeypatch):
     """Its optimizer's state fits, and it ends where it would have ended."""
-    config = composed("experiment=vit", *COMMON, "max_steps=4", "trainer.save_every=2", "optimizer.weight_decay=0.5")
+    decayed = ["max_steps=4", "trainer.save_every=2", "optimizer.weight_decay=0.5"]
+    config = composed("experiment=vit", *COMMON, "model.width=32", "model.hidden=64", *decayed)
     with monkeypatch.context() as before:
         before.setattr("variformer.runs.run.decay_groups", decay_groups_of_before)
         train(config)
@@ -144,17 +167,18 @@ def test_a_run_from_when_every_matrix_decayed_goes_on_so(composed, tmp_path, mon
     assert all(equal(whole[part], resumed[part]) for part in ("state_dict", "optimizer_states", "lr_schedulers"))
 
 
-def test_another_number_of_samples_is_refused(composed):
+def test_another_number_of_samples_is_refused(finished, tmp_path):
     """As many as a text is cut into depend on the length."""
-    config = composed("experiment=gpt", *FAMILIES["gpt"], *COMMON, "max_steps=2")
-    train(config)
+    config = copied(finished("gpt"), tmp_path)
     with pytest.raises(ValueError, match=r"samples=\d+, and this run has"):
-        train(config | {"length": config["length"] // 2, "resume": True, "max_steps": 4})
+        train(config | {"length": config["length"] // 2, "resume": True, "max_steps": 8})
 
 
 def test_evaluation_takes_as_many_samples_at_a_time_as_is_said(composed, monkeypatch):
     """And the numbers are those of the run."""
-    config = composed("experiment=vit", "debug=fast", "max_steps=2", "trainer.validation_samples=24", "eval_batch=8")
+    config = composed(
+        "experiment=vit", "debug=fast", *SMALL, "max_steps=2", "trainer.validation_samples=24", "eval_batch=8"
+    )
     train(config)
     sizes, step = [], Training.validation_step
     monkeypatch.setattr(
@@ -169,7 +193,7 @@ def test_evaluation_takes_as_many_samples_at_a_time_as_is_said(composed, monkeyp
 
 
 def test_an_evaluation_that_runs_out_of_memory_says_what_to_set(composed, monkeypatch):
-    config = composed("experiment=vit", "debug=fast", "max_steps=2", "eval_batch=8")
+    config = composed("experiment=vit", "debug=fast", *SMALL, "max_steps=2", "eval_batch=8")
     train(config)
     monkeypatch.setattr(Training, "validation_step", lambda *_: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(OutOfMemory, match="set eval_batch=4"):
@@ -177,9 +201,8 @@ def test_an_evaluation_that_runs_out_of_memory_says_what_to_set(composed, monkey
 
 
 @pytest.mark.parametrize("change", ["seed=1", "global_batch=8"])
-def test_another_order_of_samples_is_refused(composed, tmp_path, change):
-    config = composed("experiment=vit", *FAMILIES["vit"], *COMMON)
-    train(config)
+def test_another_order_of_samples_is_refused(finished, tmp_path, change):
+    config = copied(finished("vit"), tmp_path)
     name, value = change.split("=")
     kept = [Path(config["run_dir"]) / file for file in ("config.yaml", "run.json")]
     before = [file.read_text() for file in kept]

@@ -19,9 +19,10 @@ from variformer.runs.train import train
 from variformer.training.loggers import read_curves
 from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 
-SHORT = ["debug=fast", "callbacks.throughput=null"]
-BERT = ["experiment=bert", "model.vocab_size=600", "model.depth=4", *SHORT]
-STUDENT = ["experiment=distilbert", "model.vocab_size=600", "objective.copied_layers=[0,2]", *SHORT]
+SHORT = ["debug=fast", "callbacks.throughput=null", "model.width=32", "model.hidden=64"]
+TEXT = ["model.vocab_size=600", "length=64", *SHORT]
+BERT = ["experiment=bert", "model.depth=4", *TEXT]
+STUDENT = ["experiment=distilbert", "objective.copied_layers=[0,2]", *TEXT]
 
 
 def digests(run: Path) -> dict[Path, str]:

@@ -22,6 +22,8 @@ from variformer.sweeps.planning import Plan, plan
 from variformer.sweeps.sweeping import Sweep
 from variformer.sweeps.trials import Trial, read_trials
 
+from ..processes import forked_command
+
 CONF = Path(__file__).parents[2] / "conf"
 STAND_IN = Path(__file__).with_name("stand_in.py")
 TRAIN = Path(__file__).parents[2] / "train.py"
@@ -44,7 +46,12 @@ class Sweeping:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, script: Path = STAND_IN, **environment: str) -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: str, script: Path = STAND_IN, new: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess:
+        """Forked, unless `new` or a launcher needs a new interpreter: its imports take longer than the sweep."""
+        if script == STAND_IN and not new and not any(each.startswith("launch=") for each in arguments):
+            return forked_command(script, "-m", *arguments, folder=self.folder, OMP_NUM_THREADS="1", **environment)
         process = self.start(*arguments, script=script, **environment)
         out, errors = process.communicate(timeout=550)
         return subprocess.CompletedProcess(process.args, process.returncode, out, errors)

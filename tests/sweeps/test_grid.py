@@ -41,7 +41,7 @@ def test_a_grid_runs_every_combination_in_a_folder_of_its_own(sweeping):
 
 def test_the_process_of_a_sweep_imports_no_torch(sweeping):
     """Which alone takes longer to import than everything that a sweep does before its first trial."""
-    imported = sweeping.run_well("clip=1", "max_steps=1", PYTHONPROFILEIMPORTTIME="1").stderr
+    imported = sweeping.run_well("clip=1", "max_steps=1", new=True, PYTHONPROFILEIMPORTTIME="1").stderr
     names = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
     assert "variformer.sweeps.sweeping" in names
     assert not names & {"torch", "lightning", "matplotlib", "wandb"}

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -114,8 +114,12 @@ def meta_pass(meta_model: nn.Module, objective: Objective, batch: Batch) -> nn.M
     return meta_model
 
 
+@cache
 def peak_flops(device: torch.device, dtype: torch.dtype, size: int | None = None, seconds: float = 0.3) -> float:
-    """FLOP/s of a square matrix product, the best of as many as fit into `seconds` (at least two)."""
+    """FLOP/s of a square matrix product, the best of as many as fit into `seconds` (at least two).
+
+    A process times it once: the machine does not change between its runs.
+    """
     size = size or (8192 if device.type == "cuda" else 1024)
     a = torch.ones(size, size, device=device, dtype=dtype)
     best, deadline, runs = float("inf"), time.perf_counter() + seconds, 0

@@ -14,7 +14,7 @@ from ..run_directory.directory import RunDirectory, code_state, write_json
 from ..run_directory.newest import newest
 from ..searching import Pruned
 from ..training.callback import add_callback
-from ..training.loggers import show_figures
+from ..training.loggers import CSV, show_figures
 from ..training.non_finite.finite import require_finite_value
 from ..training.resuming.checkpoint_io import require_saved
 from ..training.resuming.resumption import OnAccepted
@@ -77,8 +77,10 @@ def record(run: Run) -> None:
         announce(run, parameters)
         for warning in warnings_of(run):
             log.warning(warning)
-    for logger in run.trainer.loggers:
-        logger.log_hyperparams(run.kept | {"parameters": parameters, "code": code_state()})
+    if dashboards := [logger for logger in run.trainer.loggers if not isinstance(logger, CSV)]:
+        facts = run.kept | {"parameters": parameters, "code": code_state()}  # asks git, which takes a while
+        for logger in dashboards:
+            logger.log_hyperparams(facts)
 
 
 def execute(run: Run, began: float, exported: str) -> float:

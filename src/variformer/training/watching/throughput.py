@@ -22,8 +22,8 @@ class Throughput(RunCallback):
 
     FLOPs are the model's own in one forward and backward pass (`analysis.cost.model_flops`): neither checkpointing nor
     a teacher adds to them. They are counted on the run's first batch. The peak is that of one large matrix product,
-    timed on this device when training starts. What was seen and spent is logged with every loss, also of a validation,
-    so that a loss can be plotted over it.
+    timed when a process first trains on this device. What was seen and spent is logged with every loss, also of a
+    validation, so that a loss can be plotted over it.
     """
 
     order: ClassVar[Order] = Order.MEASURE
