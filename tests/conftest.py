@@ -116,10 +116,10 @@ def trained_before(composed):
 @pytest.fixture
 def nothing_allowed(tmp_path, monkeypatch):
     """An empty working directory, and as in a new process no package allowed; what was imported is forgotten."""
-    from variformer.config.classes import allowed_packages, entry_points, modules, targets
+    from variformer.config.classes import allowed_packages, annotations, entry_points, modules, signatures, targets
 
     cached = (allowed_packages.found, entry_points.installed, entry_points.objections, modules.source_file)
-    cached += (targets.bindings, targets.stars, targets.statements)
+    cached += (targets.bindings, targets.stars, targets.statements, signatures.signature, annotations.adapted)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(allowed_packages.VARIABLE, raising=False)
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -23,6 +23,7 @@ from variformer.exchange.model_card import Card
 from variformer.runs.train import train
 
 COMMON = ["debug=fast", "max_steps=2", "trainer.validate_every=null", "trainer.save_every=null"]
+COMMON += ["samples=none", "callbacks.throughput=null"]
 SMALL = ["model.vocab_size=600", "length=48"]
 PUBLISHED = ["~model/positions", "~model/block"]  # the paper's parts, in place of what short runs learn sooner with
 RUNS = {

@@ -44,7 +44,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def folder(composed, tmp_path_factory) -> Path:
     sizes = ["model.width=32", "model.hidden=64", "model.vocab_size=600", "tokenizer.vocab_size=600", "length=48"]
-    config = composed("experiment=variants/gpt_llama", "debug=fast", "max_steps=2", "compile=none", *sizes)
+    config = composed("experiment=variants/gpt_llama", "debug=fast", "max_steps=2", "samples=none", *sizes)
     train(config)
     return export(config["run_dir"], tmp_path_factory.mktemp("llama") / "model")
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 import variformer
 from variformer.cli.main import app
 from variformer.config import ConfigError, compose
-from variformer.data import ByteLevelBPE, PythonDocs, RobertaBPE, Unigram, WordPiece
+from variformer.data import ByteLevelBPE, PythonDocs, RobertaBPE, Tokenizer, Unigram, WordPiece
 from variformer.exchange.exporting import export
 from variformer.exchange.importing import import_model
 from variformer.runs.evaluate import evaluate_run
@@ -35,22 +36,27 @@ def documents():
     return (document.text for _, document in zip(range(40), PythonDocs().read()["train"], strict=False))
 
 
+@cache
+def trained(recipe: type) -> Tokenizer:
+    return recipe(VOCABULARY).train(documents())
+
+
 def bert(folder):
     hf.BertForPreTraining(hf.BertConfig(**BERT, max_position_embeddings=33)).save_pretrained(folder)
-    WordPiece(VOCABULARY).train(documents()).save(folder)
+    trained(WordPiece).save(folder)
 
 
 def gpt2(folder):
     config = hf.GPT2Config(n_embd=8, n_layer=2, n_head=2, n_positions=33, vocab_size=VOCABULARY)
     hf.GPT2LMHeadModel(config).save_pretrained(folder, max_shard_size="5KB")
-    ByteLevelBPE(VOCABULARY).train(documents()).save(folder)
+    trained(ByteLevelBPE).save(folder)
 
 
 def t5(folder):
     model = hf.T5ForConditionalGeneration(hf.T5Config(**T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False))
     model.lm_head.weight = nn.Parameter(torch.randn(VOCABULARY + 8, 8))
     model.save_pretrained(folder)
-    Unigram(VOCABULARY).train(documents()).save(folder)
+    trained(Unigram).save(folder)
 
 
 def vit(folder):
@@ -66,7 +72,7 @@ def modernbert(folder):
     tokens = dict(pad_token_id=0, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3)
     config = hf.ModernBertConfig(**BERT, **tokens, max_position_embeddings=33, local_attention=4)
     hf.ModernBertForMaskedLM(config).save_pretrained(folder)
-    WordPiece(VOCABULARY).train(documents()).save(folder)
+    trained(WordPiece).save(folder)
 
 
 def causal(family: str, **sizes):
@@ -75,7 +81,7 @@ def causal(family: str, **sizes):
     def write(folder):
         config = getattr(hf, f"{family}Config")(vocab_size=VOCABULARY, bos_token_id=0, eos_token_id=0, **sizes)
         getattr(hf, f"{family}ForCausalLM")(config).save_pretrained(folder)
-        ByteLevelBPE(VOCABULARY).train(documents()).save(folder)
+        trained(ByteLevelBPE).save(folder)
 
     return write
 
@@ -188,7 +194,9 @@ SIZES = [
     "compile=none",
     "max_steps=2",
     "trainer.validate_every=null",
+    "samples=none",
 ]
+WATCHED_BY_FEW = ["callbacks=default", "callbacks.throughput=null"]
 
 
 def test_a_decoder_is_evaluated_on_the_next_token(imported, tmp_path):
@@ -221,7 +229,7 @@ def test_training_starts_from_it(imported, composed, origin):
     text = [] if name == "vit" else ["tokenizer=pretrained", f"tokenizer.path={place}"]
     vocabulary = [] if name == "vit" else [f"model.vocab_size={VOCABULARY + 8 if name == 't5' else VOCABULARY}"]
     # The rate is zero, so that what training ends with is what it started from.
-    still = ["optimizer=adamw", "optimizer.lr=0.0", "callbacks=default"]
+    still = ["optimizer=adamw", "optimizer.lr=0.0", *WATCHED_BY_FEW]
     config = composed(
         *OVERRIDES[name], *SIZES, *still, *text, *vocabulary, f"model.hidden={hidden}", f"init_from={place}"
     )
@@ -251,7 +259,7 @@ def test_a_missing_source_is_noticed_before_the_data(composed):
 
 def test_a_resumed_run_does_not_start_again(composed, tmp_path):
     vit(tmp_path / "source")
-    overrides = [*OVERRIDES["vit"], *SIZES, "model.hidden=12", "callbacks=default"]
+    overrides = [*OVERRIDES["vit"], *SIZES, "model.hidden=12", *WATCHED_BY_FEW]
     config = composed(*overrides, f"init_from={tmp_path / 'source'}")
     train(config)
     (tmp_path / "source").rename(tmp_path / "gone")
@@ -298,7 +306,7 @@ def test_a_model_of_texts_needs_a_tokenizer(tmp_path):
 def test_half_precision_comes_back_as_it_was(tmp_path):
     config = hf.GPT2Config(n_embd=8, n_layer=2, n_head=2, n_positions=33, vocab_size=VOCABULARY)
     hf.GPT2LMHeadModel(config).to(torch.bfloat16).save_pretrained(tmp_path / "source")
-    RobertaBPE(VOCABULARY).train(documents()).save(tmp_path / "source")
+    trained(RobertaBPE).save(tmp_path / "source")
     export(import_model(str(tmp_path / "source"), tmp_path / "run").path, tmp_path / "model")
     before, after = tensors(tmp_path / "source"), tensors(tmp_path / "model")
     assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}
@@ -352,7 +360,7 @@ def test_data_of_ones_own(tmp_path, monkeypatch):
 def words(tmp_path_factory):
     """A folder with a tokenizer."""
     folder = tmp_path_factory.mktemp("words")
-    WordPiece(VOCABULARY).train(documents()).save(folder)
+    trained(WordPiece).save(folder)
     return folder
 
 
@@ -478,7 +486,7 @@ def test_a_head_that_nothing_evaluates_yet(words, composed, tmp_path):
     shown = CliRunner().invoke(app, ["info", str(run.path)])
     assert shown.exit_code == 0 and "SequenceClassifier" in shown.stdout and "none yet" in shown.stdout
     tokenizer = ["tokenizer=pretrained", f"tokenizer.path={run.path}", f"model.vocab_size={VOCABULARY}"]
-    still = ["optimizer=adamw", "optimizer.lr=0.0", "callbacks=default", "model.hidden=12"]
+    still = ["optimizer=adamw", "optimizer.lr=0.0", *WATCHED_BY_FEW, "model.hidden=12"]
     config = composed(*OVERRIDES["bert"], *SIZES, *tokenizer, *still, f"init_from={run.path}")
     train(config)
     ours, body = variformer.load(config["run_dir"])[0].state_dict(), variformer.load(run.path)[0].body.state_dict()

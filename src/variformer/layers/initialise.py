@@ -15,6 +15,11 @@ Draw = Callable[[Tensor], Tensor]
 STD = 0.02  # of BERT's, GPT-2's and BART's embeddings and matrices
 
 
+def normal_(tensor: Tensor, std: float) -> Tensor:
+    """Normal around zero. On the meta device, where it would only take time, it does nothing."""
+    return tensor if tensor.is_meta else nn.init.normal_(tensor, std=std)
+
+
 def draw_all(model: nn.Module, draw: Draw) -> None:
     """Every matrix, embedding and convolution from one distribution, every bias zero."""
     for module in model.modules():
@@ -36,7 +41,7 @@ def draw_scores(model: nn.Module) -> None:
     """The scores of relative positions, as their own paper's code draws them (T5, Raffel et al., 2019)."""
     for module in model.modules():
         if isinstance(module, RelativePositions):
-            nn.init.normal_(module.scores.weight, std=module.std)
+            normal_(module.scores.weight, std=module.std)
 
 
 def bert(model: nn.Module, std: float = STD) -> None:
@@ -47,14 +52,14 @@ def bert(model: nn.Module, std: float = STD) -> None:
 
 def bart(model: nn.Module, std: float = STD) -> None:
     """Normal (Lewis et al., 2019; their `init_std`)."""
-    draw_all(model, partial(nn.init.normal_, std=std))
+    draw_all(model, partial(normal_, std=std))
     draw_scores(model)
 
 
 def gpt2(model: nn.Module, depth: int, std: float = STD) -> None:
     """Normal, and smaller where 2 * depth layers add up in the residual stream (Radford et al., 2019, section 2.3)."""
-    draw_all(model, partial(nn.init.normal_, std=std))
-    draw_outputs(model, partial(nn.init.normal_, std=std / (2 * depth) ** 0.5))
+    draw_all(model, partial(normal_, std=std))
+    draw_outputs(model, partial(normal_, std=std / (2 * depth) ** 0.5))
     draw_scores(model)
 
 
@@ -78,21 +83,21 @@ def t5(model: nn.Module, width: int, embedding_std: float = 1.0) -> None:
     scaled after all, queries are larger by as much, so that the model starts as the same function. Norms of
     queries and keys would undo that: there the queries' gain makes the first products' variance one.
     """
-    draw_all(model, partial(nn.init.normal_, std=embedding_std))
+    draw_all(model, partial(normal_, std=embedding_std))
     for module in model.modules():
         if isinstance(module, Attention):
             inner = module.query.out_features
-            nn.init.normal_(module.query.weight, std=(width * inner / module.heads) ** -0.5 / module.scale)
-            nn.init.normal_(module.key.weight, std=width**-0.5)
-            nn.init.normal_(module.value.weight, std=width**-0.5)
-            nn.init.normal_(module.output.weight, std=inner**-0.5)
+            normal_(module.query.weight, std=(width * inner / module.heads) ** -0.5 / module.scale)
+            normal_(module.key.weight, std=width**-0.5)
+            normal_(module.value.weight, std=width**-0.5)
+            normal_(module.output.weight, std=inner**-0.5)
             if isinstance(gain := getattr(module.query_norm, "weight", None), Tensor):
                 nn.init.constant_(gain, (inner / module.heads) ** -0.5 / module.scale)
         elif isinstance(module, FeedForward):
-            nn.init.normal_(module.widen.weight, std=width**-0.5)
-            nn.init.normal_(module.narrow.weight, std=module.narrow.in_features**-0.5)
+            normal_(module.widen.weight, std=width**-0.5)
+            normal_(module.narrow.weight, std=module.narrow.in_features**-0.5)
             if isinstance(module, GatedFeedForward):
-                nn.init.normal_(module.gate.weight, std=width**-0.5)
+                normal_(module.gate.weight, std=width**-0.5)
         elif isinstance(module, RelativePositions):
             draw_scores(module)
 
@@ -112,7 +117,7 @@ def deit(model: nn.Module, std: float = STD) -> None:
 
 def vit(model: nn.Module) -> None:
     """Glorot for the blocks, LeCun for the patches, positions normal 0.02 (Dosovitskiy et al., 2020; their code)."""
-    draw_all(model, partial(nn.init.normal_, std=0.02))
+    draw_all(model, partial(normal_, std=0.02))
     for module in model.modules():
         if isinstance(module, Block):
             draw_all(module, nn.init.xavier_uniform_)

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Sequence
+from functools import cache
 from types import GenericAlias
 from typing import Annotated, Any, Literal, TypeAlias, Union
 
@@ -54,9 +55,9 @@ def misfit(value: Value, key: str, parameter: Parameter) -> Iterator[str]:
     annotation = parameter.annotation
     if annotation is None or (value is None and parameter.default is None):
         return
-    type_ = type_of(annotation, parameter.module)
+    type_, adapter = adapted(annotation, parameter.module)
     try:
-        TypeAdapter(type_).validate_python(value, strict=True)
+        adapter.validate_python(value, strict=True)
     except ValidationError as error:
         culprit, where = innermost(value, key, error.errors()[0]["loc"])
         shown = repr(culprit) if len(repr(culprit)) < 80 else repr(culprit)[:77] + "..."
@@ -65,6 +66,13 @@ def misfit(value: Value, key: str, parameter: Parameter) -> Iterator[str]:
         relation = "is not" if where == key else "does not fit in"
         expected = "a part (a dict with `_target_`)" if type_ is Node else described(annotation, parameter.module)
         yield f"{where}: {shown} {relation} {expected}{meant}"
+
+
+@cache
+def adapted(annotation: ast.expr, module: str) -> tuple[Any, TypeAdapter[Any]]:
+    """The type that an annotation stands for, and what compares values with it. To make that takes long."""
+    type_ = type_of(annotation, module)
+    return type_, TypeAdapter(type_)
 
 
 def innermost(value: Value, key: str, location: Sequence[int | str]) -> tuple[Value, str]:

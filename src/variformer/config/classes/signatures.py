@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from .targets import Definition, is_foreign, resolve_expression
@@ -26,8 +27,12 @@ class Signature:
     is_open: bool = False
 
 
+@cache
 def signature(definition: Definition) -> Signature:
-    """The arguments of a function, the fields of a dataclass, or the first `__init__` among a class and its bases."""
+    """The arguments of a function, the fields of a dataclass, or the first `__init__` among a class and its bases.
+
+    Callers share it, so they must not change it.
+    """
     node = definition.node
     if isinstance(node, ast.FunctionDef):
         return of_function(definition.module, node)

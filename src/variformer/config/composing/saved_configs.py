@@ -6,6 +6,7 @@ They are read with today's keys and class names, whichever version of the code w
 import json
 import warnings
 from collections.abc import Container, MutableMapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -43,15 +44,25 @@ def saved_config(run_dir: Path) -> "DictConfig":
 def read_yaml(path: Path) -> "DictConfig":
     """Raises ConfigError, in one line, if the file is no YAML or holds no keys."""
     import yaml
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import DictConfig
 
     try:
-        saved = OmegaConf.load(path)
+        saved = parsed(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError([f"{path} is damaged ({' '.join(str(error).split())}): copy it again"]) from None
     if not isinstance(saved, DictConfig):
         raise ConfigError([f"{path} holds no keys, but the config of a run does: copy it again"])
     return saved
+
+
+@lru_cache(maxsize=16)
+def parsed(text: str) -> Any:
+    """A plain copy of what a YAML file holds. One export reads the config of its run several times."""
+    from io import StringIO
+
+    from omegaconf import OmegaConf
+
+    return OmegaConf.load(StringIO(text))
 
 
 def recorded_config(source: Path) -> dict[str, Any]:
