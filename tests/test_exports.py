@@ -57,6 +57,7 @@ PARTS = [
 ]
 
 
+@cache
 def model_node(*overrides: str) -> dict[str, Any]:
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):

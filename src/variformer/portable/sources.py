@@ -6,6 +6,7 @@ Nothing is imported: a module that must not go along is refused before it could 
 import ast
 import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,7 +63,7 @@ def collect(names: Iterable[str]) -> list[str]:
 
 def own_imports(module: str) -> Iterator[ast.ImportFrom]:
     """The statements of a module that import from modules that go along. Raises ValueError for what cannot."""
-    for statement in ast.walk(tree(module)) if module != RANGES else ():
+    for statement in import_statements(file_of(module).read_bytes()) if module != RANGES else ():
         if isinstance(statement, ast.ImportFrom):
             origin = absolute(module, statement)
             if is_installed(origin):
@@ -72,11 +73,17 @@ def own_imports(module: str) -> Iterator[ast.ImportFrom]:
             if any(alias.name == "*" for alias in statement.names):
                 refuse(module, statement, f"everything of {origin}", "name what it imports")
             yield statement
-        elif isinstance(statement, ast.Import):
+        else:
             for alias in statement.names:
                 if not is_installed(alias.name):
                     require_portable(module, alias.name, statement)
                     refuse(module, statement, alias.name, f"write `from {alias.name} import ...`")
+
+
+@lru_cache(maxsize=256)
+def import_statements(text: bytes) -> list[ast.Import | ast.ImportFrom]:
+    """All of a source text, at any depth. The text of a part is asked for in each export."""
+    return [each for each in ast.walk(ast.parse(text)) if isinstance(each, ast.Import | ast.ImportFrom)]
 
 
 def origins(origin: str, statement: ast.ImportFrom) -> list[str]:
