@@ -18,7 +18,7 @@ MARKED = re.compile(r"(<!-- measured: (?!end)(\w+) -->\n).*?(\n<!-- measured: en
 COST = re.compile(r"^# Cost: .*\n(?:# \S.*\n)*", re.MULTILINE)
 WIDTH = 120
 AFTER = {"distilbert": "bert", "deit": "vit"}  # a student and the experiment that makes its teacher
-ORDER = ("gpt", "bert", "t5", "roberta", "albert", "distilbert", "bart", "vit", "deit")
+ORDER = ["gpt", "bert", "modern_bert", "roberta", "albert", "distilbert", "electra", "t5", "ul2", "bart", "vit", "deit"]
 
 
 def write() -> list[Path]:
