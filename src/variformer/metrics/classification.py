@@ -76,7 +76,7 @@ def pairs(labels: np.ndarray, guesses: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def share(values: np.ndarray) -> float:
     """The mean; NaN of no values."""
-    return float(values.mean()) if len(values) else float("nan")
+    return float(values.mean(dtype=np.float64)) if len(values) else float("nan")
 
 
 def constant(values: np.ndarray) -> bool:
