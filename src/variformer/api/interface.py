@@ -103,6 +103,7 @@ def evaluate(
     other_model: str | Path | None = None,
     data: Mapping[str, Any] | None = None,
     data_anyway: bool = False,
+    bootstrap: int | None = None,
     allow: Sequence[str] = (),
 ) -> dict[str, float]:
     """Metrics of one split, as `variformer evaluate` computes and keeps them.
@@ -112,6 +113,7 @@ def evaluate(
     `eval_batch` is a number of samples.
     `other_model`, a run directory, a folder or a name, is scored in place of the run's own model.
     `data` holds values that replace those in the run's config; `data_anyway` allows data that are not the run's.
+    `bootstrap` draws samples so many times, for the interval of each metric: see `intervals` of what is returned.
     `allow` lists packages whose classes the run may name.
     Raises ConfigError.
     """
@@ -125,6 +127,7 @@ def evaluate(
         "other_model": other_model if other_model is None else str(other_model),
         "data": dict(data or {}),
         "data_anyway": data_anyway,
+        "bootstrap": bootstrap,
         "allow": list(allow),
     }
     try:
