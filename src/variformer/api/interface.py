@@ -14,6 +14,8 @@ from .composing import Config, as_config_error, compose, ready
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..runs.evaluate import Metrics
+
 __all__ = ["Config", "ConfigError", "Run", "__version__", "compose", "evaluate", "load", "train"]
 __version__ = version("variformer")
 
@@ -105,7 +107,7 @@ def evaluate(
     data_anyway: bool = False,
     bootstrap: int | None = None,
     allow: Sequence[str] = (),
-) -> dict[str, float]:
+) -> "Metrics":
     """Metrics of one split, as `variformer evaluate` computes and keeps them.
 
     `run` is a run or its directory.
