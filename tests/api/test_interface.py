@@ -74,7 +74,7 @@ def test_a_run_says_what_became_of_it(trained, folder):
     run = trained[0]
     assert run.path.parent == folder / "runs" / "vit"
     assert run.status == "done"
-    names = ("loss", "top1", "top5", "f1", "matthews", "calibration_error")
+    names = ("loss", "top1", "top5", "macro_f1", "matthews", "calibration_error")
     assert run.metrics.keys() == {f"val/{name}" for name in names} and run.metrics["val/loss"] > 0
     assert run.curves["val/loss"][2] == pytest.approx(run.metrics["val/loss"])
     assert run.config["max_steps"] == 2

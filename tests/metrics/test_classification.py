@@ -39,6 +39,15 @@ def test_accuracy_and_f1_equal_counts(pairs):
     assert ours.macro_f1(labels, guesses) == sklearn.f1_score(labels, guesses, average="macro", zero_division=0.0)
 
 
+@given(LABELS, st.sampled_from([1, 100_000]))
+def test_each_pair_of_label_and_guess_is_counted_once(pairs, spread):
+    """Of few classes by a table, of many by sorting."""
+    labels, guesses, counts = ours.pairs(*(column * spread for column in columns(pairs)))
+    found = dict(zip(zip(labels.tolist(), guesses.tolist(), strict=True), counts.tolist(), strict=True))
+    assert len(found) == len(counts)
+    assert found == {(a * spread, b * spread): pairs.count((a, b)) for a, b in pairs}
+
+
 @given(LABELS)
 def test_matthews_equals_gorodkins_definition(pairs):
     labels, guesses = columns(pairs)

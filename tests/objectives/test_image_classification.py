@@ -246,5 +246,7 @@ def test_another_metric_may_choose_the_best_model():
     assert (objective().monitor, objective().mode) == ("top1", "max")
     chosen = objective(monitor="calibration_error")
     assert (chosen.monitor, chosen.mode) == ("calibration_error", "min")
-    with pytest.raises(ValueError, match=r"objective\.monitor=recall: .* compares models by: loss, top1, top5, f1"):
+    with pytest.raises(
+        ValueError, match=r"objective\.monitor=recall: .* compares models by: loss, top1, top5, macro_f1"
+    ):
         objective(monitor="recall")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
+from variformer.cli.commands import evaluate_one
 from variformer.cli.main import app
 from variformer.exchange.measured import measured
 from variformer.run_directory.directory import RunDirectory
@@ -66,12 +68,20 @@ def test_rows_do_not_depend_on_the_batch(two, tmp_path):
 def test_each_metric_lies_in_its_interval(two):
     run = RunDirectory(two[0])
     kept = json.loads(run.evaluation("test", "last").read_text())
-    assert kept["intervals"].keys() == {"loss", "top1", "top5", "f1", "matthews", "calibration_error"}
+    assert kept["intervals"].keys() == {"loss", "top1", "top5", "macro_f1", "matthews", "calibration_error"}
     for name in ("loss", "top1", "top5"):
         low, high = kept["intervals"][name]
         assert low <= kept[name] <= high and low < high
     assert "intervals" not in json.loads(RunDirectory(two[1]).evaluation("test", "last").read_text())
     assert "intervals" not in measured(run, "last")["test"]
+
+
+def test_the_command_shows_intervals(copied, capsys):
+    given = {"run_dir": str(copied), "split": "test", "checkpoint": None, "other_model": None, "bootstrap": 20}
+    evaluate_one(OmegaConf.create(given))
+    kept = json.loads(RunDirectory(copied).evaluation("test", "last").read_text())
+    low, high = kept["intervals"]["top1"]
+    assert f"test/top1: {kept['top1']:.6g} ({low:.6g} to {high:.6g})" in capsys.readouterr().out.splitlines()
 
 
 def test_a_run_does_not_differ_from_itself(two):
@@ -101,7 +111,7 @@ def refused(*words: str) -> str:
 
 def test_what_cannot_be_compared_is_one_line(two, copied):
     ours, theirs = str(copied), str(two[1])
-    assert refused(ours, theirs, "--metric", "recall").startswith("metric=recall: choose loss, top1, top5, f1")
+    assert refused(ours, theirs, "--metric", "recall").startswith("metric=recall: choose loss, top1, top5, macro_f1")
     assert f"first variformer evaluate run_dir={ours} split=val checkpoint=last" in refused(ours, theirs, "--split=val")
     assert "nowhere" in refused(ours, "nowhere")
     file = copied / "evaluations" / "test_last" / "rows.npz"

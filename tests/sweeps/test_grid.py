@@ -95,7 +95,7 @@ def test_the_points_of_a_grid_that_grows_are_counted_on(sweeping):
         (["experiment=gpt,vit"], "experiment=gpt has val/loss (min), experiment=vit has val/top1 (max)"),
         (["experiment=choice(gpt,vit)", "clip=interval(0, 1)"], "experiment=vit has val/top1 (max)"),
         (["objective=next_token,image_classification"], "cannot be compared"),
-        (["experiment=vit", "objective.monitor=loss,f1"], "objective.monitor=f1 has val/f1 (max)"),
+        (["experiment=vit", "objective.monitor=loss,macro_f1"], "objective.monitor=macro_f1 has val/macro_f1 (max)"),
     ],
 )
 def test_trials_that_watch_different_things_are_not_compared(arguments, message):

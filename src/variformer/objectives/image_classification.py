@@ -40,7 +40,7 @@ class ImageClassification(ImageObjective):
         "loss": "min",
         "top1": "max",
         "top5": "max",
-        "f1": "max",
+        "macro_f1": "max",
         "matthews": "max",
         "calibration_error": "min",
     }
@@ -142,7 +142,7 @@ class ImageClassification(ImageObjective):
             "loss": share(rows["nats"]),
             "top1": accuracy(labels, guesses),
             **({"top5": share(rows["top5"])} if "top5" in rows else {}),
-            "f1": macro_f1(labels, guesses),
+            "macro_f1": macro_f1(labels, guesses),
             "matthews": matthews(labels, guesses),
             "calibration_error": calibration_error(labels == guesses, rows["confidence"]),
         }
