@@ -75,7 +75,8 @@ def test_a_run_says_what_became_of_it(trained, folder):
     run = trained[0]
     assert run.path.parent == folder / "runs" / "vit"
     assert run.status == "done"
-    assert run.metrics.keys() == {"val/loss", "val/top1", "val/top5"} and run.metrics["val/loss"] > 0
+    names = ("loss", "top1", "top5", "macro_f1", "matthews", "calibration_error")
+    assert run.metrics.keys() == {f"val/{name}" for name in names} and run.metrics["val/loss"] > 0
     assert run.curves["val/loss"][2] == pytest.approx(run.metrics["val/loss"])
     assert run.config["max_steps"] == 2
     assert f"Run('{run.path}', status='done', val/loss=" in repr(run)

@@ -77,6 +77,7 @@ def complaints(*overrides: str) -> list[str]:
         (["experiment=bert", "model=distilbert"], ["model.pair_classes: MaskedTokensAndPairs", "model.pair_classes=2"]),
         (["experiment=bert", "model=modern_bert"], ["model: ModernBert has no pair_classes, which MaskedTokensAndP"]),
         (["experiment=gpt", "length=null"], ["length: text needs a number"]),
+        (["experiment=vit", "objective.monitor=top2"], ["objective.monitor: 'top2' is no metric of", "`top5`"]),
         (["experiment=gpt", "tokenizer=none"], ["tokenizer: text needs a tokenizer"]),
         (["experiment=vit", "tokenizer=bytes"], ["tokenizer: images need no tokenizer"]),
     ],

@@ -30,6 +30,7 @@ def test_by_default_the_last_weights_on_the_validation_split(command):
         "other_model": None,
         "data": {},
         "data_anyway": False,
+        "bootstrap": None,
     }
 
 
@@ -49,6 +50,8 @@ def test_what_a_command_gives_is_passed_on(command, tmp_path):
         (["run_dir=teacher"], "run_dir=teacher is not a run"),
         (["run_dir=run", "split=vla"], "split: 'vla' is not a choice.*`val`"),
         (["run_dir=run", "checkpoint=5"], "checkpoint: 5 is not str"),
+        (["run_dir=run", "bootstrap=many"], "bootstrap: 'many' is not a whole number"),
+        (["run_dir=run", "bootstrap=0"], "bootstrap: 0 is not a whole number of 1 or more"),
         (["run_dir=run", "eval_batch=many"], "eval_batch: 'many' is not int"),
         (["run_dir=run", "data_anyway=perhaps"], "data_anyway: 'perhaps' is not bool"),
         (["run_dir=run", "++dta.source.train=a.txt"], "dta: unknown key.*`data`"),

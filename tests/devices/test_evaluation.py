@@ -26,10 +26,13 @@ LEAN = [
 ]
 
 
-def counted(config: dict[str, Any]) -> tuple[list[int], dict[str, float]]:
-    """Which samples this process counted in the last validation, and the metrics that it got."""
+def counted(config: dict[str, Any]) -> tuple[list[int], dict[str, float], list[int], list[int]]:
+    """Which samples this process counted in the last validation, the metrics that it got, and of which samples and
+    labels the rows are that it measured.
+    """
     seen: list[int] = []
     metrics: dict[str, float] = {}
+    rows: list[list[int]] = []
     step, finish, update = Training.validation_step, Training.finish, RatioMetric.update
     updates: list[int] = []
 
@@ -42,6 +45,7 @@ def counted(config: dict[str, Any]) -> tuple[list[int], dict[str, float]]:
     def remember(self, split):
         finish(self, split)
         metrics.update(self.results[split])
+        rows[:] = self.tables[split].indices.tolist(), self.tables[split].columns["label"].tolist()
 
     def note(self, total, count):
         updates.append(1)
@@ -52,7 +56,7 @@ def counted(config: dict[str, Any]) -> tuple[list[int], dict[str, float]]:
         patch.setattr(Training, "finish", remember)
         patch.setattr(RatioMetric, "update", note)
         train(config)
-    return seen, metrics
+    return seen, metrics, *rows
 
 
 @pytest.mark.parametrize(
@@ -65,9 +69,10 @@ def counted(config: dict[str, Any]) -> tuple[list[int], dict[str, float]]:
 )
 def test_every_sample_counts_once(kind, size, composed, on_ranks):
     overrides = [*COMMON, *LEAN, *size, "trainer.validate_every=null"]
-    ((alone, expected),) = on_ranks(counted, composed(*overrides), ranks=1)
+    ((alone, expected, *rows),) = on_ranks(counted, composed(*overrides), ranks=1)
     ranks = on_ranks(counted, composed(*overrides, f"trainer={kind}", "trainer.devices=2"))
-    assert alone == sorted(set(alone))
-    assert sorted(sample for seen, _ in ranks for sample in seen) == alone
-    for _, metrics in ranks:  # not the accuracies: after one step the classes are all but tied
+    assert alone == sorted(set(alone)) == rows[0]
+    assert sorted(sample for seen, *_ in ranks for sample in seen) == alone
+    for _, metrics, *others in ranks:  # not the accuracies: after one step the classes are all but tied
         assert metrics["loss"] == pytest.approx(expected["loss"], rel=1e-6)
+        assert others == rows

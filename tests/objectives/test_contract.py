@@ -161,7 +161,10 @@ def test_evaluation_reports_what_the_objective_monitors(built):
         scores = objective.eval()(model.eval(), batch_of(objective, view, train=False))
     counted = {name: ratio for name, ratio in scores.ratios.items() if ratio.count}  # some are of a part of the batch
     means = {name: float(ratio.total / ratio.count) for name, ratio in counted.items()}
-    metrics = means | objective.derive(means)
+    rows = {name: column.numpy() for name, column in (scores.rows or {}).items()}
+    assert all(len(column) == 4 for column in rows.values())
+    metrics = objective.measure(rows) | means | objective.derive(means) if rows else means | objective.derive(means)
+    assert not objective.monitors or objective.monitor in objective.monitors
     assert objective.monitor in metrics and objective.mode in ("min", "max")
     assert all(np.isfinite(value) for value in metrics.values())
     if type(objective).answers:

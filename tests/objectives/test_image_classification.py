@@ -205,3 +205,48 @@ def test_a_batch_of_blank_places_alone_counts_nothing():
     task = objective().eval()
     ratios = task.score(torch.randn(2, task.classes), {"labels": torch.tensor([NO_LABEL, NO_LABEL])}).ratios
     assert all(ratio.total == ratio.count == 0 for ratio in ratios.values())
+
+
+def rows_of(scores) -> dict[str, np.ndarray]:
+    return {name: column.detach().numpy() for name, column in scores.rows.items()}
+
+
+def test_rows_measure_what_the_ratios_say():
+    task, model = objective().eval(), Scorer()
+    scores = task(model, task.collate(samples(), KEYS, train=False))
+    measured = task.measure(rows_of(scores))
+    assert all(measured[name] == pytest.approx(ratio(scores, name), rel=1e-6) for name in ("loss", "top1", "top5"))
+    assert set(measured) == set(task.monitors)
+    assert task.train()(model, task.collate(samples(), KEYS, train=True)).rows is None
+
+
+def test_rows_hold_probabilities_of_few_classes():
+    for classes, kept in ((20, True), (21, False)):
+        task = objective(classes).eval()
+        scores = torch.randn(6, classes, generator=torch.Generator().manual_seed(0))
+        rows = task.score(scores, {"labels": torch.arange(6)}).rows
+        assert ("log_probabilities" in rows) == kept
+        torch.testing.assert_close(rows["confidence"], scores.softmax(-1).amax(-1))
+        assert torch.equal(rows["guess"], scores.argmax(-1))
+        if kept:
+            torch.testing.assert_close(-rows["log_probabilities"][range(6), range(6)], rows["nats"])
+
+
+def test_images_without_a_label_are_in_no_measure():
+    task = objective().eval()
+    scores = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
+    some = task.measure(rows_of(task.score(scores, {"labels": torch.tensor([3, NO_LABEL, 0, 2, NO_LABEL])})))
+    alone = task.measure(rows_of(task.score(scores[[0, 2, 3]], {"labels": torch.tensor([3, 0, 2])})))
+    assert some == pytest.approx(alone)
+    none = task.measure(rows_of(task.score(scores, {"labels": torch.full((5,), NO_LABEL)})))
+    assert np.isnan([*none.values()]).all()
+
+
+def test_another_metric_may_choose_the_best_model():
+    assert (objective().monitor, objective().mode) == ("top1", "max")
+    chosen = objective(monitor="calibration_error")
+    assert (chosen.monitor, chosen.mode) == ("calibration_error", "min")
+    with pytest.raises(
+        ValueError, match=r"objective\.monitor=recall: .* compares models by: loss, top1, top5, macro_f1"
+    ):
+        objective(monitor="recall")

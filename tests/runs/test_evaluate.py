@@ -147,6 +147,15 @@ def test_what_cannot_be_written_is_still_answered(trained, capsys):
     assert "metrics_val_best.json was not written: " in line
 
 
+def test_without_rows_there_are_no_intervals(trained, capsys):
+    metrics = evaluate_run(str(trained), bootstrap=10)
+    assert metrics["loss"] > 0 and metrics.intervals == {}
+    assert "bootstrap=10: NextToken keeps no rows of samples, so that there are no" in capsys.readouterr().err
+    assert not (trained / "evaluations").exists()
+    with pytest.raises(ValueError, match="bootstrap=0 must be positive"):
+        evaluate_run(str(trained), bootstrap=0)
+
+
 def test_a_config_that_does_not_fit_the_weights_is_refused(trained, tmp_path):
     run = shutil.copytree(trained, tmp_path / "run", symlinks=True)
     text = (run / "config.yaml").read_text()

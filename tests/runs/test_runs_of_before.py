@@ -59,14 +59,17 @@ def scores(model: torch.nn.Module, name: str) -> list[float]:
     return getattr(scores, "tokens", scores).flatten()[:10].tolist()
 
 
-def curves(run: variformer.Run) -> list[list]:
-    return [list(row) for row in read_curves(run.path / "metrics.csv")]
+def as_then(found: dict[str, float], then: dict[str, float]) -> dict[str, float]:
+    """Without the metrics that there were not yet."""
+    return {name: value for name, value in found.items() if name in then}
 
 
 def assert_same_end(run: variformer.Run, then: dict):
-    assert run.status == "done" and run.metrics == close(then["final"])
-    assert [row[:2] for row in curves(run)] == [row[:2] for row in then["curves"]]
-    assert [row[2] for row in curves(run)] == close([row[2] for row in then["curves"]])
+    assert run.status == "done" and as_then(run.metrics, then["final"]) == close(then["final"])
+    names = {name for _, name, _ in then["curves"]}
+    curves = [list(row) for row in read_curves(run.path / "metrics.csv") if row[1] in names]
+    assert [row[:2] for row in curves] == [row[:2] for row in then["curves"]]
+    assert [row[2] for row in curves] == close([row[2] for row in then["curves"]])
 
 
 def test_a_run_of_before_is_resumed_to_the_same_end(run, then):
@@ -82,7 +85,7 @@ def test_a_run_of_before_is_repeated_to_the_same_end(run, then):
 
 
 def test_a_run_of_before_has_the_same_metrics(run, then):
-    assert variformer.evaluate(run) == close(then["evaluated"])
+    assert as_then(variformer.evaluate(run), then["evaluated"]) == close(then["evaluated"])
 
 
 def test_a_run_of_before_is_loaded_and_exported_alike(run, then, name, tmp_path):

@@ -95,6 +95,7 @@ def test_the_points_of_a_grid_that_grows_are_counted_on(sweeping):
         (["experiment=gpt,vit"], "experiment=gpt has val/loss (min), experiment=vit has val/top1 (max)"),
         (["experiment=choice(gpt,vit)", "clip=interval(0, 1)"], "experiment=vit has val/top1 (max)"),
         (["objective=next_token,image_classification"], "cannot be compared"),
+        (["experiment=vit", "objective.monitor=loss,macro_f1"], "objective.monitor=macro_f1 has val/macro_f1 (max)"),
     ],
 )
 def test_trials_that_watch_different_things_are_not_compared(arguments, message):
@@ -257,3 +258,7 @@ def test_what_an_objective_monitors_is_read_without_torch(composed):
         assert monitored(node) == (f"val/{objective.monitor}", objective.mode)
     wrapped = {"_target_": "variformer.objectives.image_distillation.HardDistillation", "task": node}
     assert monitored(wrapped) == ("val/top1", "max")
+    chosen = wrapped | {"task": node | {"monitor": "loss"}}
+    assert monitored(chosen) == ("val/loss", "min")
+    with pytest.raises(LookupError, match="ImageClassification has no metric nothing"):
+        monitored(node | {"monitor": "nothing"})

@@ -14,6 +14,8 @@ from .composing import Config, as_config_error, compose, ready
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..runs.evaluate import Metrics
+
 __all__ = ["Config", "ConfigError", "Run", "__version__", "compose", "evaluate", "load", "train"]
 __version__ = version("variformer")
 
@@ -103,8 +105,9 @@ def evaluate(
     other_model: str | Path | None = None,
     data: Mapping[str, Any] | None = None,
     data_anyway: bool = False,
+    bootstrap: int | None = None,
     allow: Sequence[str] = (),
-) -> dict[str, float]:
+) -> "Metrics":
     """Metrics of one split, as `variformer evaluate` computes and keeps them.
 
     `run` is a run or its directory.
@@ -112,6 +115,7 @@ def evaluate(
     `eval_batch` is a number of samples.
     `other_model`, a run directory, a folder or a name, is scored in place of the run's own model.
     `data` holds values that replace those in the run's config; `data_anyway` allows data that are not the run's.
+    `bootstrap` draws samples so many times, for the interval of each metric: see `intervals` of what is returned.
     `allow` lists packages whose classes the run may name.
     Raises ConfigError.
     """
@@ -125,6 +129,7 @@ def evaluate(
         "other_model": other_model if other_model is None else str(other_model),
         "data": dict(data or {}),
         "data_anyway": data_anyway,
+        "bootstrap": bootstrap,
         "allow": list(allow),
     }
     try:

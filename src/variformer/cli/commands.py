@@ -81,7 +81,9 @@ def evaluate_one(chosen: DictConfig) -> None:
     except REFUSALS as error:
         refuse(error)
     for name, value in metrics.items():
-        print(f"{settings['split']}/{name}: {value:.6g}")
+        low_and_high = metrics.intervals.get(name)
+        interval = "" if low_and_high is None else " ({:.6g} to {:.6g})".format(*low_and_high)
+        print(f"{settings['split']}/{name}: {value:.6g}{interval}")
 
 
 def run_with_hydra(name: str, main: Callable[[DictConfig], float | None]) -> None:

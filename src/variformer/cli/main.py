@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,13 @@ Source = Annotated[str, typer.Argument(help="A Hugging Face folder, or a name on
 
 ALLOW = typer.Option("--allow", help="A package whose classes the run may name: your own, or one that you trust.")
 Checkpoint = Annotated[str, typer.Option(help="last, best, or the name of a file in the run's checkpoints/.")]
+
+
+class Split(StrEnum):
+    """What an evaluation may read."""
+
+    val = "val"
+    test = "test"
 
 
 def show_version(wanted: bool) -> None:
@@ -137,6 +145,31 @@ def info(
 
         for name, value in description(source, checkpoint).items():
             print(f"{name:<12} {value}")
+
+
+@app.command()
+def significance(
+    run_a: Annotated[str, typer.Argument(help="The directory of a run.")],
+    run_b: Annotated[str, typer.Argument(help="The directory of the run that it is compared with.")],
+    split: Annotated[Split, typer.Option(help="The split that both were evaluated on.")] = Split.test,
+    metric: Annotated[str | None, typer.Option(help="Such as f1; by default what RUN_A monitors.")] = None,
+    checkpoint: Checkpoint = "last",
+    draws: Annotated[int, typer.Option(min=1, help="How many times samples are drawn.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    allow_: Annotated[list[str] | None, ALLOW] = None,
+) -> None:
+    """Say whether two runs differ: the difference in a metric, its interval of 95%, and p by the paired bootstrap.
+
+    Evaluate both before, on the same samples: `variformer evaluate run_dir=RUN split=test`.
+    """
+    with user_errors():
+        permit(allow_)
+        for run in (run_a, run_b):
+            saved_config(Path(run))  # a wrong directory is reported before the slow imports
+        from ..runs.significance import significance as compared
+
+        found = compared(run_a, run_b, split.value, metric, checkpoint, draws, seed)
+        print(*found.lines(split.value), sep="\n")
 
 
 @app.command()

@@ -85,4 +85,5 @@ class Evaluation:
     other_model: FolderOrName | None = None  # scored in place of the run's model
     data: dict[str, Any] = field(default_factory=dict)  # values of the run's data to change
     data_anyway: bool = False  # even if the data are not those of the run
+    bootstrap: Count | None = None  # draws of samples for the interval of each metric; None: no intervals
     allow: str | list[str] = field(default_factory=list)  # packages whose classes the run may name

@@ -27,7 +27,11 @@ class Source(Protocol[ItemsT]):
 
 
 class DataSet(Protocol[SplitT]):
-    """What a run needs of its data. `variformer.data.TextData` and `variformer.data.images.ImageData` are two."""
+    """What a run needs of its data. `variformer.data.TextData` and `variformer.data.images.ImageData` are two.
+
+    A class may have `samples_fingerprint(split)`, too: a text that changes whenever sample number i is another one, in
+    whatever form models see it. Runs are compared where it is the same, and without it where `fingerprint` is.
+    """
 
     holds: ClassVar[Any]  # "text" or "images": an objective that reads the other is refused
 

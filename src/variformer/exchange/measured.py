@@ -22,7 +22,7 @@ def measured(run: RunDirectory, checkpoint: str) -> dict[str, dict[str, float]]:
                 metrics.setdefault(split, {})[metric] = value
     for split in ("val", "test"):
         if values := evaluation(run, split, checkpoint):
-            metrics[split] = {name: value for name, value in values.items() if not isinstance(value, str)}
+            metrics[split] = {name: value for name, value in values.items() if isinstance(value, int | float)}
     return metrics
 
 

@@ -1,5 +1,6 @@
 """Image classification: one class for each image."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -7,10 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..metrics.classification import accuracy, calibration_error, macro_f1, matthews, share
 from ..ranges import Count, NotNegative, Probability
 from ..samples import ImageCatalogue, ImageSample
-from .objective import Batch, ImageObjective, Ratio, Scores
+from .objective import Batch, ImageObjective, Mode, Ratio, Scores
 
+KEPT_CLASSES = 20  # of more, the rows leave out the probabilities
 NO_LABEL = -1  # of a place in a batch that holds no image: an unreadable one, in evaluation
 
 # Shapes: B batch, C channels, S side of an image, K classes.
@@ -23,6 +26,9 @@ class ImageClassification(ImageObjective):
     mixup: alpha of mixup (Zhang et al., 2017): the weighted mean of two images and of their targets; 0: off
     cutmix: alpha of CutMix (Yun et al., 2019): a box of one image pasted into another; 0: off
     mixup_probability: how many of the batches are mixed; where both are on, half of these by each
+    monitor: the metric that best.ckpt and early stopping compare; None: top1
+
+    Beside loss and accuracies it reports the macro F1, the Matthews correlation and the expected calibration error.
     """
 
     trains: ClassVar = "image classifier"
@@ -30,6 +36,14 @@ class ImageClassification(ImageObjective):
 
     monitor = "top1"
     mode = "max"
+    monitors: ClassVar[Mapping[str, Mode]] = {
+        "loss": "min",
+        "top1": "max",
+        "top5": "max",
+        "macro_f1": "max",
+        "matthews": "max",
+        "calibration_error": "min",
+    }
 
     def __init__(
         self,
@@ -40,8 +54,10 @@ class ImageClassification(ImageObjective):
         mixup: NotNegative = 0.0,
         cutmix: NotNegative = 0.0,
         mixup_probability: Probability = 1.0,
+        monitor: str | None = None,
     ):
         super().__init__(data, length)
+        self.compare_by(monitor)
         for name, value in {
             "label_smoothing": label_smoothing,
             "mixup_probability": mixup_probability,
@@ -99,8 +115,37 @@ class ImageClassification(ImageObjective):
         }
         if self.classes > 5:
             ratios["top5"] = Ratio(count_hits(scores, labels, 5), count)
+        if self.training:
+            return Scores(losses.mean(), ratios)
         real = labels != NO_LABEL
-        return Scores(losses.mean(), ratios, answers=None if self.training else (scores[real], labels[real]))
+        return Scores(losses.mean(), ratios, None, (scores[real], labels[real]), self.rows(scores, labels, losses))
+
+    def rows(self, scores: Tensor, labels: Tensor, losses: Tensor) -> dict[str, Tensor]:
+        """(B, K), (B,), (B,) -> what is kept of each image: (B,), and of few classes (B, K) log probabilities."""
+        log_probabilities = scores.float().log_softmax(-1)
+        rows = {
+            "label": labels,
+            "guess": scores.topk(1).indices[:, 0],
+            "nats": losses,
+            "confidence": log_probabilities.amax(-1).exp(),
+        }
+        if self.classes > 5:
+            rows["top5"] = hits(scores, labels, 5)
+        if self.classes <= KEPT_CLASSES:
+            rows["log_probabilities"] = log_probabilities
+        return rows
+
+    def measure(self, rows: dict[str, np.ndarray]) -> dict[str, float]:
+        rows = {name: column[rows["label"] != NO_LABEL] for name, column in rows.items() if column.ndim == 1}
+        labels, guesses = rows["label"], rows["guess"]
+        return {
+            "loss": share(rows["nats"]),
+            "top1": accuracy(labels, guesses),
+            **({"top5": share(rows["top5"])} if "top5" in rows else {}),
+            "macro_f1": macro_f1(labels, guesses),
+            "matthews": matthews(labels, guesses),
+            "calibration_error": calibration_error(labels == guesses, rows["confidence"]),
+        }
 
     def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.label_smoothing if self.training else 0.0
@@ -131,7 +176,12 @@ def counted(labels: Tensor) -> Tensor:
 
 def count_hits(scores: Tensor, labels: Tensor, among: int) -> Tensor:
     """(B, K), (B,) -> how many labels are among the highest scores."""
-    return (scores.topk(among).indices == labels[:, None]).any(1).float().sum()
+    return hits(scores, labels, among).float().sum()
+
+
+def hits(scores: Tensor, labels: Tensor, among: int) -> Tensor:
+    """(B, K), (B,) -> (B,) whether each label is among the highest scores."""
+    return (scores.topk(among).indices == labels[:, None]).any(1)
 
 
 def both_scores(predictions: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

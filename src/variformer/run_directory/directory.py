@@ -67,6 +67,10 @@ class RunDirectory:
         name = Path(checkpoint).name
         return self.path / f"metrics_{split}_{name}{note and f'_{note}'}.json"
 
+    def evaluation_folder(self, split: str, checkpoint: str, note: str = "") -> Path:
+        """The folder for what an evaluation leaves besides metrics, named as the file of `evaluation`."""
+        return self.path / "evaluations" / self.evaluation(split, checkpoint, note).stem.removeprefix("metrics_")
+
     def status(self) -> str | None:
         return json.loads(self.status_file.read_text())["status"] if self.status_file.is_file() else None
 

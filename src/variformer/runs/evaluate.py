@@ -1,6 +1,7 @@
 """What `variformer evaluate` does: rebuild a run from its directory and score it."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +13,17 @@ from ..analysis.machine_memory import OutOfMemory
 from ..config import check
 from ..config.composing.absolute_paths import with_absolute_paths
 from ..config.schema import experiment
+from ..data.contracts import Split
 from ..exchange.loading import load_run, run_config
 from ..hub import locate
+from ..metrics.intervals import Interval, bootstrap_intervals
 from ..run_directory.checkpoint_files import digest_of
 from ..run_directory.directory import RunDirectory, write_json
 from ..training.callbacks import EvaluationBar
 from ..training.module import Training
 from .console import quieten
 from .data_identity import data_facts, difference
+from .kept_rows import Kept, mark_of, write_rows
 from .memory import explained
 from .run import Config, Preparation, Run, build_data_module
 from .task import Task, build_task, number_of_steps
@@ -31,6 +35,14 @@ REFUSALS = (
     OutOfMemory,
     MisconfigurationException,
 )  # whose message is enough: no traceback is shown
+
+
+class Metrics(dict[str, float]):
+    """Metrics by name, with the interval of 95% of those that were asked for one."""
+
+    def __init__(self, values: Mapping[str, float], intervals: Mapping[str, Interval]):
+        super().__init__(values)
+        self.intervals = dict(intervals)
 
 
 class Scored(NamedTuple):
@@ -45,19 +57,22 @@ class Scored(NamedTuple):
 
 def evaluate_run(
     run_dir: str,
-    split: str = "val",
+    split: Split = "val",
     checkpoint: str | None = None,
     eval_batch: int | None = None,
     other_model: str | None = None,
     data: Config | None = None,
     data_anyway: bool = False,
-) -> dict[str, float]:
+    bootstrap: int | None = None,
+) -> Metrics:
     """Metrics of one split with the weights of `last` or `best`, by the code path that training used.
 
     `eval_batch` is the number of samples at a time; by default that of a run on one device.
     `other_model`, such as a teacher, is scored in place of the run's own model, on exactly the same inputs.
     `data` holds values that replace those in the run's config. `data_anyway` allows data that are not the run's.
-    The run directory keeps the metrics. Those of another model or of other data go into a file of their own.
+    `bootstrap` is how many times samples are drawn for intervals of the metrics that the objective measures on rows.
+    The run directory keeps the metrics, and the rows. Those of another model or of other data go into files of their
+    own.
 
     Raises ValueError for an unknown split, a run without an objective, other data, or a model that cannot read them.
     Raises FileNotFoundError where there is no run or no such checkpoint, and OutOfMemory.
@@ -66,6 +81,8 @@ def evaluate_run(
         raise ValueError(f"split={split}: choose val or test")
     if eval_batch is not None and eval_batch < 1:
         raise ValueError(f"eval_batch={eval_batch} must be positive")
+    if bootstrap is not None and bootstrap < 1:
+        raise ValueError(f"bootstrap={bootstrap} must be positive")
     run, config = RunDirectory(run_dir), config_of(run_dir, data)
     scored = own(run, checkpoint or "last") if other_model is None else another(other_model, checkpoint)
     quieten()
@@ -76,13 +93,30 @@ def evaluate_run(
         require_same_inputs(locate(other_model), config, task, f"other_model={other_model} cannot be scored here:")
     notes = [scored.note, note_of_data(run, config, task, data_anyway)]
     preparation = Preparation(run, settings, config, task, number_of_steps(settings, task))
-    metrics = score(preparation, scored.model, split, eval_batch)
-    file = run.evaluation(split, scored.facts["checkpoint"], "_".join(filter(None, notes)))
+    module = score(preparation, scored.model, split, eval_batch)
+    metrics = Metrics(module.results[split], intervals(module, split, bootstrap))
+    file = run.evaluation(split, scored.facts["checkpoint"], note := "_".join(filter(None, notes)))
     facts = {"split": split} | scored.facts | {"data": task.data.fingerprint}
-    keep(run, file.name, facts | metrics, task)
-    if any(notes):
+    more = {"intervals": metrics.intervals} if metrics.intervals else {}
+    keep(run, file.name, facts | metrics | more, task)
+    if table := module.tables.get(split):
+        kept = Kept(table, mark_of(task.data, split, table), scored.facts["weights"])
+        keep_rows(run.evaluation_folder(split, scored.facts["checkpoint"], note) / "rows.npz", kept)
+    if note:
         print(f"metrics that are not the run's own: {file}", file=sys.stderr)
     return metrics
+
+
+def intervals(module: Training, split: str, draws: int | None) -> dict[str, Interval]:
+    """Of each reported metric that the objective measures on rows."""
+    if draws is None:
+        return {}
+    if split not in module.tables:
+        name = type(module.objective).__name__
+        print(f"bootstrap={draws}: {name} keeps no rows of samples, so that there are no intervals", file=sys.stderr)
+        return {}
+    found = bootstrap_intervals(module.objective.measure, module.tables[split].columns, draws=draws)
+    return {name: interval for name, interval in found.items() if name in module.results[split]}
 
 
 def config_of(run_dir: str, data: Config | None) -> Config:
@@ -133,8 +167,8 @@ def note_of_data(run: RunDirectory, config: Config, task: Task, anyway: bool) ->
     return "other_data"
 
 
-def score(preparation: Preparation, model: nn.Module, split: str, eval_batch: int | None) -> dict[str, float]:
-    """Metrics of a model on one split, on one device."""
+def score(preparation: Preparation, model: nn.Module, split: str, eval_batch: int | None) -> Training:
+    """A module with the metrics and the rows of a model on one split, on one device."""
     config, task = preparation.config, preparation.task
     bars: list[L.Callback] = [EvaluationBar()] if config.trainer.progress else []
     trainer = L.Trainer(
@@ -156,7 +190,7 @@ def score(preparation: Preparation, model: nn.Module, split: str, eval_batch: in
     run_split = {"val": trainer.validate, "test": trainer.test}[split]
     with explained(run):
         run_split(module, data_module, verbose=False)
-    return module.results[split]
+    return module
 
 
 def keep(run: RunDirectory, name: str, metrics: dict[str, Any], task: Task) -> None:
@@ -170,3 +204,11 @@ def keep(run: RunDirectory, name: str, metrics: dict[str, Any], task: Task) -> N
             run.amend_record(data=data_facts(task.data))
     except OSError as error:
         print(f"{run.path / name} was not written: {error.strerror or error}", file=sys.stderr)
+
+
+def keep_rows(file: Path, kept: Kept) -> None:
+    """Write the rows. Where the directory cannot be written, one line says so."""
+    try:
+        write_rows(file, kept)
+    except OSError as error:
+        print(f"{file} was not written: {error.strerror or error}", file=sys.stderr)

@@ -2,13 +2,15 @@
 
 The class of a model declares its `kind`. The class of an objective declares the kind that it `trains`, what it `reads`
 and, in `unfit`, values that a model's arguments must not have; where a model has no such argument, its class may assign
-the value. The class of data declares what it `holds`. A class that declares nothing fits everything.
+the value. In `monitors` it declares the metrics that `monitor` may name. The class of data declares what it `holds`. A
+class that declares nothing fits everything.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..classes.attributes import declared
+from ..errors import did_you_mean
 from ..folders import config_folders
 from ..tree import Config, Node, Value, at
 
@@ -33,6 +35,7 @@ def misfits(config: Config) -> Iterator[str]:
         elif reads:
             yield from text_needs(config, reads)
         yield from unfit_arguments(model, key, objective)
+        yield from unknown_monitor(key, objective)
 
 
 def unanswered_metrics(config: Config) -> Iterator[str]:
@@ -73,6 +76,12 @@ def unfit_arguments(model: Value, key: str, objective: Node) -> Iterator[str]:
                 f"model: {class_of(model)} has no {name}, which {class_of(objective)} ({key}) trains; "
                 "choose another objective"
             )
+
+
+def unknown_monitor(key: str, objective: Node) -> Iterator[str]:
+    name, known = objective.get("monitor"), declared(objective, "monitors") or {}
+    if name is not None and name not in known:
+        yield f"{key}.monitor: {name!r} is no metric of {class_of(objective)}{did_you_mean(str(name), known)}"
 
 
 def alternatives(**wanted: tuple[str, str]) -> str:

@@ -110,6 +110,10 @@ class ImageData:
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
+    def samples_fingerprint(self, split: Split) -> str:
+        """A hash of the raw images of a split and their labels."""
+        return self._contents[split]
+
     @property
     def report(self) -> dict[str, dict[str, int | None]]:
         """How many images each split has, and how many of them are known to be bad, or the same as another one.
