@@ -41,6 +41,7 @@ class Experiment:
     data: Node
     optimizer: Node
     schedule: Node | None = None
+    head: Node | None = None  # built on the model, which then is its body
     tokenizer: Node | None = None
     seed: Seed = 0
     name: str = "run"

@@ -9,9 +9,10 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from .. import portable
-from ..config import check, instantiate
+from ..config import build_model, check
 from ..config.checking.defaults import with_defaults
 from ..config.composing.saved_configs import saved_config as load_config
+from ..config.heads import joined
 from ..data import Tokenizer
 from ..data.images.preprocessing import preprocessor, transform
 from ..hub import locate, read_json
@@ -64,7 +65,7 @@ def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:
     Raises ConfigError where the run's config does not fit this version of the code.
     Raises ValueError where config and weights do not fit each other.
     """
-    model = instantiate(run_config(path)["model"], "model")
+    model = build_model(run_config(path))
     weights = run_weights(path, checkpoint)
     try:
         model.load_state_dict(weights)
@@ -81,6 +82,12 @@ def run_config(path: str | Path) -> Config:
     config: Any = OmegaConf.to_container(load_config(Path(path)), resolve=True)
     check(config)
     return config
+
+
+def run_node(path: str | Path) -> Config:
+    """The node of a run's whole model, its head included."""
+    config = run_config(path)
+    return joined(config["model"], config.get("head"))
 
 
 def run_weights(path: str | Path, checkpoint: str = "last") -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from ..hub import read_json
 from ..run_directory.directory import RunDirectory, code_state
 from ..weights import huggingface
 from ..weights.destination import Destination, destination
-from .loading import run_config
+from .loading import run_node
 from .readers import READERS
 
 Json = dict[str, Any]
@@ -62,7 +62,7 @@ def exports(model: nn.Module, node: Json, came: Json | None = None) -> str:
 
 
 def with_own_code(model: nn.Module, run: RunDirectory, ids: Json, came: Json, reason: str) -> Outgoing:
-    own = portable.contents(model, run_config(run.path)["model"], stamp(), ids | ids_of(came))
+    own = portable.contents(model, run_node(run.path), stamp(), ids | ids_of(came))
     kept = {name: came[name] for name in ("id2label", "label2id", "dtype") if name in came}
     return Outgoing(own.settings | kept | {REASON: reason}, own.tensors, own.code)
 

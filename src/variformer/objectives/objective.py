@@ -44,6 +44,7 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
     trains: the `kind` of model that it trains, reads: "text" or "images"; a config in which these do not fit is refused
     unfit: values of a model's arguments that it cannot train with
     answers: whether its scores have `answers`, so that a config may name metrics of torchmetrics
+    classes: how many classes it tells apart; a head for a task is built with as many
     monitor, mode: the validation metric that says which model is best, and whether less or more of it is better
     unit: what a throughput of this task counts
     """
@@ -53,6 +54,7 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
     unfit: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     answers: ClassVar[bool] = False
 
+    classes: int | None = None
     monitor: str = "loss"
     mode: Literal["min", "max"] = "min"
     unit: str = "tokens"

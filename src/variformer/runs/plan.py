@@ -12,6 +12,7 @@ from torch import nn
 from ..analysis.cost import hardware_flops, model_flops
 from ..analysis.machine_memory import free_memory
 from ..config import discard
+from ..config.heads import joined
 from ..exchange.outgoing import exports
 from ..layers import Transformer
 from ..run_directory.directory import RunDirectory
@@ -58,7 +59,7 @@ def described(run: Run, config: Config) -> Plan:
         devices=devices,
         model=type(model).__name__,
         parts=dict(parts_of(model)),
-        exports=exports(model, run.config.model),
+        exports=exports(model, joined(run.config.model, run.config.head)),
         samples=samples,
         batch={name: shape(value) for name, value in batch.items() if isinstance(value, torch.Tensor)},
         unit=objective.unit,

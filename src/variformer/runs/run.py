@@ -9,7 +9,7 @@ import lightning as L
 from omegaconf import OmegaConf
 from torch import nn
 
-from ..config import ConfigError, instantiate
+from ..config import ConfigError, build_model, instantiate
 from ..config.schema import Experiment, experiment
 from ..hub import locate
 from ..layers import Block, Transformer
@@ -21,6 +21,7 @@ from ..training.module import Training
 from ..training.optimizer import decay_groups
 from ..training.signals import Signals
 from .data_identity import data_facts, require_same_data
+from .head import require_readable_body, with_facts
 from .origins import find_teacher
 from .repeating import repetition
 from .task import Task, build_task, number_of_steps
@@ -68,6 +69,7 @@ def prepare(config: Config, directory: RunDirectory, checkpoint: Path | None = N
     settings = experiment(config)
     if settings.init_from and not settings.resume:
         locate(settings.init_from)  # now, because preparing the data may take hours
+    require_readable_body(settings)
     teacher = find_teacher(config)
     L.seed_everything(settings.seed, verbose=False)
     task = build_task(settings, directory.tokenizer if settings.resume else None)
@@ -78,7 +80,8 @@ def prepare(config: Config, directory: RunDirectory, checkpoint: Path | None = N
         facts["teacher"] = taught_by
         if settings.resume:
             require_same_teacher(directory, taught_by)
-    kept = config | {"resume": False}
+    settings.head = with_facts(settings, task)
+    kept = config | {"resume": False, "head": settings.head}
     return Preparation(directory, settings, kept, task, number_of_steps(settings, task), checkpoint, facts)
 
 
@@ -130,7 +133,7 @@ def keep_config(directory: RunDirectory, kept: Config) -> None:
 
 def build_module(config: Experiment, task: Task) -> Training:
     """The LightningModule. Raises ConfigError where the model has no blocks, and a setting needs them."""
-    model = instantiate(config.model, "model")
+    model = build_model(vars(config))
     if problems := list(missing_blocks(config, model)):
         raise ConfigError(problems)
     return Training(

@@ -8,6 +8,7 @@ from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
 from ..config import leads
 from ..config.composing.earlier_runs import changed_values
+from ..config.heads import joined
 from ..exchange.outgoing import exports
 from ..run_directory.curves import read_curves
 from ..run_directory.directory import RunDirectory, code_state, write_json
@@ -57,7 +58,8 @@ def fit(config: Config, directory: RunDirectory, signals: Signals | None = None)
     quieten()
     checkpoint = (newest(directory) or directory.checkpoint("last")) if config["resume"] else None
     run = build(prepare(config, directory, checkpoint), signals)
-    exported = exports(run.module.model, run.config.model)  # now, because a strategy changes the classes of parts
+    node = joined(run.config.model, run.config.head)
+    exported = exports(run.module.model, node)  # now, because a strategy changes the classes of parts
     record(run)
     return execute(run, began, exported)
 
@@ -120,6 +122,7 @@ def finish(run: Run, seconds: float, exported: str) -> None:
 def keep(run: Run, facts: dict[str, Any]) -> None:
     """Write run.json. That of a resumed run is only written once Lightning has accepted the checkpoint."""
     if not run.config.resume:
+        keep_config(run.directory, run.kept)  # with what has been found in the data
         run.directory.set_record(**facts, config=run.kept)
         return
 
