@@ -22,7 +22,7 @@ def parted(config: Saved) -> Saved:
     """
     model = config.get("model")
     body = model.get("body") if isinstance(model, MutableMapping) else None
-    if isinstance(body, MutableMapping) and "_target_" in body and config.get("head") is None:
+    if model and isinstance(body, MutableMapping) and "_target_" in body and config.get("head") is None:
         config["head"] = {name: value for name, value in model.items() if name != "body"} | {"_partial_": True}
         config["model"] = body
     return config

@@ -107,6 +107,7 @@ class ImageObjective(Objective[View[ImageSample], ImageSample]):
 
     reads: ClassVar = "images"
     unit = "images"
+    classes: int
 
     def __init__(self, data: ImageCatalogue, length: Count | None = None):
         super().__init__()

@@ -18,8 +18,9 @@ from ..schema import Experiment, TrainerSettings
 from ..tree import Config, leaves
 from .absolute_paths import with_absolute_paths
 from .earlier_runs import is_done, name_of, repeated, require_steps_ahead, resumed, resumes
-from .overrides import given_overrides
+from .overrides import given_keys, given_overrides
 from .saved_configs import saved_config
+from .sources import Describe, add_source, config_of_run
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -61,9 +62,10 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("overview", help_template, replace=True)
 
 
-def compose(config: "DictConfig") -> dict[str, Any]:
+def compose(config: "DictConfig", describe: Describe = config_of_run) -> dict[str, Any]:
     """The config of a run, with absolute paths, from what Hydra composed of conf/train.yaml.
 
+    `describe` finds the config of an earlier model, for model=source.
     Raises ConfigError or FileNotFoundError, which say what to change.
     """
     add_deleted_defaults(config)
@@ -77,6 +79,7 @@ def compose(config: "DictConfig") -> dict[str, Any]:
     else:
         config.resume = False
         config = repeated(config) if config.get("repeat") else config
+        add_source(config, describe, given_keys())
     plain = resolved(config)
     check(plain)
     if plain["objective"] is None:
