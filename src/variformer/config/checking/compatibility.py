@@ -2,14 +2,15 @@
 
 The class of a model declares its `kind`, and a head for a task the kind that it makes of a model. The class of an
 objective declares the kind that it `trains`, what it `reads` and, in `unfit`, values that a model's arguments must not
-have; where a model has no such argument, its class may assign the value. The class of data declares what it `holds`. A
-class that declares nothing fits everything.
+have; where a model has no such argument, its class may assign the value. In `monitors` it declares the metrics that
+`monitor` may name. The class of data declares what it `holds`. A class that declares nothing fits everything.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..classes.attributes import declared
+from ..errors import did_you_mean
 from ..folders import config_folders
 from ..tree import Config, Node, Value, at
 
@@ -36,6 +37,7 @@ def misfits(config: Config) -> Iterator[str]:
         elif reads:
             yield from text_needs(config, reads)
         yield from unfit_arguments(model, key, objective)
+        yield from unknown_monitor(key, objective)
 
 
 def unanswered_metrics(config: Config) -> Iterator[str]:
@@ -83,6 +85,12 @@ def models(kind: str, under_head: bool) -> str:
     if any(options("head", "kind", kind)):
         return alternatives(head=("kind", kind))
     return "head=none" if under_head else alternatives(model=("kind", kind))
+
+
+def unknown_monitor(key: str, objective: Node) -> Iterator[str]:
+    name, known = objective.get("monitor"), declared(objective, "monitors") or {}
+    if name is not None and name not in known:
+        yield f"{key}.monitor: {name!r} is no metric of {class_of(objective)}{did_you_mean(str(name), known)}"
 
 
 def alternatives(**wanted: tuple[str, str]) -> str:
