@@ -9,13 +9,14 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from .. import portable
-from ..config import build_model, check
+from ..config import build_model, check, instantiate
 from ..config.checking.defaults import with_defaults
 from ..config.composing.saved_configs import saved_config as load_config
 from ..config.heads import joined
 from ..data import Tokenizer
 from ..data.images.preprocessing import preprocessor, transform
 from ..hub import locate, read_json
+from ..layers.low_rank import merge
 from ..run_directory.directory import RunDirectory
 from ..training.resuming.checkpoint_io import WholeCheckpointIO
 from ..training.validation.average import evaluation_weights
@@ -57,15 +58,19 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return portable.read(folder) if portable.is_own(require_checkpoint(folder)) else huggingface.read(folder)
 
 
-def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:
+def load_run(path: str | Path, checkpoint: str = "last", *, merged: bool = True) -> nn.Module:
     """The model of a run directory in evaluation mode, with the weights that evaluation uses.
 
-    `checkpoint` is last, best, or the name of a file in the run's checkpoints/.
+    `checkpoint` is last, best, or the name of a file in the run's checkpoints/. With `merged`, adapters have become
+    part of the matrices beside which they were trained.
     Raises FileNotFoundError where there is no run or no such checkpoint.
     Raises ConfigError where the run's config does not fit this version of the code.
     Raises ValueError where config and weights do not fit each other.
     """
-    model = build_model(run_config(path))
+    config = run_config(path)
+    model = build_model(config)
+    if (adapters := (config.get("tuning") or {}).get("adapters")) is not None:
+        instantiate(adapters, "tuning.adapters").adapt(model)
     weights = run_weights(path, checkpoint)
     try:
         model.load_state_dict(weights)
@@ -74,7 +79,7 @@ def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:
         raise ValueError(
             f"{path}: the weights of {checkpoint} are not those of the model in config.yaml: {reason}"
         ) from None
-    return model.eval()
+    return (merge(model) if merged else model).eval()
 
 
 def run_config(path: str | Path) -> Config:

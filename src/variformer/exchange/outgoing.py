@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import portable
+from ..config import instantiate
 from ..data import Tokenizer
 from ..hub import read_json
+from ..layers import LowRankLinear
 from ..run_directory.directory import RunDirectory, code_state
 from ..weights import huggingface
 from ..weights.destination import Destination, destination
@@ -55,7 +57,10 @@ def destination_of(model: nn.Module, came: Json) -> Destination:
 
 
 def exports(model: nn.Module, node: Json, came: Json | None = None) -> str:
-    """What plans, runs and `info` say of a model's export. `node` is the model's config."""
+    """What plans, runs and `info` say of a model's export. `node` is the model's config, its head included."""
+    if any(isinstance(part, LowRankLinear) for part in model.modules()):  # which are merged on export
+        with torch.device("meta"):
+            model = instantiate(node, "model")
     found = destination_of(model, came or {})
     obstacle = None if found.architecture else portable.obstacle(model, node)
     return f"not as a Hugging Face folder, because {obstacle}" if obstacle else str(found)

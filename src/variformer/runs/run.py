@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from ..run_directory.newest import step_of
 from ..training.callbacks import AutoMicroBatch
 from ..training.data_module import DataModule, OneBatch
 from ..training.module import Training
-from ..training.optimizer import decay_groups
 from ..training.signals import Signals
+from ..training.tuning import parameter_groups
 from .data_identity import data_facts, require_same_data
 from .head import require_readable_body, with_facts
 from .origins import find_teacher
@@ -27,6 +28,7 @@ from .repeating import repetition
 from .task import Task, build_task, number_of_steps
 from .teacher import bring_teacher, require_same_teacher
 from .trainer import build_trainer, micro_batch
+from .tuning import tune, untaught_parts
 from .warm_start import start_from
 
 Config = dict[str, Any]
@@ -106,6 +108,7 @@ def build(preparation: Preparation, signals: Signals | None = None) -> Run:
         task.objective.initialise(module.model)
     if config.init_from and not config.resume:
         facts["init_from"] = start_from(config.init_from, module.model, task.tokenizer, config.model)
+    tune(module.model, config.tuning, untaught_parts(module.model, facts, bool(config.resume)))
     if config.repeat and not config.resume:
         facts["repeats"] = repetition(preparation.kept, facts)
     return Run(**vars(preparation), trainer=trainer, module=module, data_module=data_module)
@@ -141,7 +144,9 @@ def build_module(config: Experiment, task: Task) -> Training:
         task.objective,
         instantiate(config.optimizer, "optimizer"),
         instantiate(config.schedule, "schedule"),
-        parameter_groups=decay_groups,
+        parameter_groups=partial(
+            parameter_groups, layer_decay=config.tuning.layer_decay, head_lr=config.tuning.head_lr
+        ),
         clip=config.clip,
         compile=config.compile,
         checkpointing=config.checkpointing,

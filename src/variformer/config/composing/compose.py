@@ -14,7 +14,7 @@ from ..classes.allowed_packages import allow
 from ..errors import ConfigError
 from ..explaining.overview import overview
 from ..folders import config_folders
-from ..schema import Experiment, TrainerSettings
+from ..schema import Experiment, TrainerSettings, TuningSettings
 from ..tree import Config, leaves
 from .absolute_paths import with_absolute_paths
 from .earlier_runs import is_done, name_of, repeated, require_steps_ahead, resumed, resumes
@@ -143,7 +143,8 @@ def add_deleted_defaults(config: "DictConfig") -> None:
     """Give what a command line has deleted (`~logger`) its default value."""
     from omegaconf import OmegaConf, open_dict
 
-    for keys, defaults in ((config, Experiment), (config.get("trainer"), TrainerSettings)):
+    sections = ((config.get("trainer"), TrainerSettings), (config.get("tuning"), TuningSettings))
+    for keys, defaults in ((config, Experiment), *sections):
         if OmegaConf.is_dict(keys):
             with open_dict(keys):
                 for name, value in default_values(defaults).items():
@@ -151,7 +152,7 @@ def add_deleted_defaults(config: "DictConfig") -> None:
                         keys[name] = value
 
 
-def default_values(kind: type[Experiment] | type[TrainerSettings]) -> dict[str, Any]:
+def default_values(kind: type[Experiment] | type[TrainerSettings] | type[TuningSettings]) -> dict[str, Any]:
     """The values of the fields of a dataclass that have a default."""
     values = {each.name: each.default for each in fields(kind) if each.default is not MISSING}
     made = {each.name: each.default_factory() for each in fields(kind) if each.default_factory is not MISSING}
