@@ -11,6 +11,7 @@ from torch import nn
 
 from ..config import ConfigError, instantiate
 from ..config.schema import Experiment, experiment
+from ..config.tree import merged
 from ..hub import locate
 from ..layers import Block, Transformer
 from ..run_directory.directory import RunDirectory, write_text
@@ -78,6 +79,9 @@ def prepare(config: Config, directory: RunDirectory, checkpoint: Path | None = N
         facts["teacher"] = taught_by
         if settings.resume:
             require_same_teacher(directory, taught_by)
+    if task.settled:
+        config = config | {"data": merged(config["data"], task.settled)}
+        settings.data = config["data"]
     kept = config | {"resume": False}
     return Preparation(directory, settings, kept, task, number_of_steps(settings, task), checkpoint, facts)
 

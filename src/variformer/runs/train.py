@@ -70,6 +70,8 @@ def record(run: Run) -> None:
     if run.directory.leads:
         for line in lines:
             say(line)
+        if run.task.settled and not run.config.resume:
+            keep_config(run.directory, run.kept)  # with what was found in the data, such as the names of classes
         if run.task.tokenizer is not None and not run.config.resume:
             run.task.tokenizer.save(run.directory.tokenizer)
     if run.trainer.is_global_zero:
