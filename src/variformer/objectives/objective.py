@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ..ranges import Count
-from ..samples import ImageCatalogue, ImageSample, TextSplit, View, Vocabulary
+from ..samples import ExampleSplit, ImageCatalogue, ImageSample, LabelledTexts, TextSplit, View, Vocabulary
 
 SplitT = TypeVar("SplitT")  # one split of the data, as `view` takes it
 SampleT = TypeVar("SampleT")  # what a view gives, and `collate` takes
@@ -123,6 +123,21 @@ class TextObjective(Objective[TextSplit, SampleT]):
     def __init__(self, vocabulary: Vocabulary, length: Count):
         super().__init__()
         self.vocabulary, self.length = vocabulary, length
+
+
+class ExampleObjective(Objective[ExampleSplit, SampleT]):
+    """A task on labelled examples.
+
+    data: the tokenizer, the names of the classes, and which fields there are
+    length: the most tokens of a sample that the model reads
+    """
+
+    reads: ClassVar = "examples"
+    unit = "examples"
+
+    def __init__(self, data: LabelledTexts, length: Count):
+        super().__init__()
+        self.vocabulary, self.length = data.tokenizer, length
 
 
 class ImageObjective(Objective[View[ImageSample], ImageSample]):

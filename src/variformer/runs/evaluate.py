@@ -12,6 +12,7 @@ from ..analysis.machine_memory import OutOfMemory
 from ..config import check
 from ..config.composing.absolute_paths import with_absolute_paths
 from ..config.schema import experiment
+from ..config.tree import merged
 from ..exchange.loading import load_run, run_config
 from ..hub import locate
 from ..run_directory.checkpoint_files import digest_of
@@ -92,15 +93,6 @@ def config_of(run_dir: str, data: Config | None) -> Config:
         config = config | {"data": merged(config["data"], data)}
         check(config)
     return with_absolute_paths(config)
-
-
-def merged(values: Config, changes: Config) -> Config:
-    """Nested values, in which those of `changes` replace the others."""
-    nested = {name: values[name] for name in changes if isinstance(values.get(name), dict)}
-    return values | {
-        name: merged(nested[name], value) if name in nested and isinstance(value, dict) else value
-        for name, value in changes.items()
-    }
 
 
 def own(run: RunDirectory, checkpoint: str) -> Scored:

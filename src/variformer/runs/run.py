@@ -12,6 +12,7 @@ from torch import nn
 
 from ..config import ConfigError, build_model, instantiate
 from ..config.schema import Experiment, experiment
+from ..config.tree import merged
 from ..hub import locate
 from ..layers import Block, Transformer
 from ..run_directory.directory import RunDirectory, write_text
@@ -82,6 +83,9 @@ def prepare(config: Config, directory: RunDirectory, checkpoint: Path | None = N
         facts["teacher"] = taught_by
         if settings.resume:
             require_same_teacher(directory, taught_by)
+    if task.settled:
+        config = config | {"data": merged(config["data"], task.settled)}
+        settings.data = config["data"]
     settings.head = with_facts(settings, task)
     kept = config | {"resume": False, "head": settings.head}
     return Preparation(directory, settings, kept, task, number_of_steps(settings, task), checkpoint, facts)

@@ -72,6 +72,8 @@ def record(run: Run) -> None:
     if run.directory.leads:
         for line in lines:
             say(line)
+        if not run.config.resume:
+            keep_config(run.directory, run.kept)  # with what was found in the data, such as the names of classes
         if run.task.tokenizer is not None and not run.config.resume:
             run.task.tokenizer.save(run.directory.tokenizer)
     if run.trainer.is_global_zero:
@@ -122,7 +124,6 @@ def finish(run: Run, seconds: float, exported: str) -> None:
 def keep(run: Run, facts: dict[str, Any]) -> None:
     """Write run.json. That of a resumed run is only written once Lightning has accepted the checkpoint."""
     if not run.config.resume:
-        keep_config(run.directory, run.kept)  # with what has been found in the data
         run.directory.set_record(**facts, config=run.kept)
         return
 

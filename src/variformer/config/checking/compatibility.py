@@ -57,9 +57,9 @@ def tasks(objective: Value, key: str) -> Iterator[tuple[str, Node]]:
 
 
 def text_needs(config: Config, reads: str) -> Iterator[str]:
-    if reads == "text" and config.get("tokenizer") is None:
+    if reads != "images" and config.get("tokenizer") is None:
         yield "tokenizer: text needs a tokenizer; choose tokenizer=byte_bpe, word_piece, roberta_bpe or unigram"
-    if reads == "text" and config.get("length") is None:
+    if reads != "images" and config.get("length") is None:
         yield "length: text needs a number of tokens in a sample; set length=128, or the most that the model reads"
     if reads == "images" and config.get("tokenizer") is not None:
         yield "tokenizer: images need no tokenizer; set tokenizer=none"
