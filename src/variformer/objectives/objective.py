@@ -46,6 +46,7 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
     answers: whether its scores have `answers`, so that a config may name metrics of torchmetrics
     monitor, mode: the validation metric that says which model is best, and whether less or more of it is better
     unit: what a throughput of this task counts
+    multiple: batches of unequal texts are padded to a multiple of so many tokens; a compiled model has a larger one
     """
 
     trains: ClassVar[str | None] = None
@@ -56,6 +57,7 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
     monitor: str = "loss"
     mode: Literal["min", "max"] = "min"
     unit: str = "tokens"
+    multiple: int = 8
 
     def initialise(self, model: nn.Module) -> None:
         """Change a new model before its first step; most objectives do nothing. Not called on resume.
