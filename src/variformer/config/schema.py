@@ -24,6 +24,7 @@ class TrainerSettings:
     save_every: Count | None = None  # optimizer steps
     log_every: Count = 10  # optimizer steps
     workers: Whole = 0  # of each data loader
+    buckets: Count = 50  # global batches whose samples are sorted by length together; 1: none
     deterministic: bool = True
     progress: bool = True
     one_batch: bool = False  # train only on the first batch

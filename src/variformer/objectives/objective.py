@@ -51,6 +51,7 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
     monitor, mode: the validation metric that says which model is best, and whether less or more of it is better
     monitors: the metrics that a config may name in place of `monitor`, each with its mode; see `compare_by`
     unit: what a throughput of this task counts
+    multiple: batches of unequal texts are padded to a multiple of so many tokens; a compiled model has a larger one
     """
 
     trains: ClassVar[str | None] = None
@@ -63,6 +64,7 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
     monitor: str = "loss"
     mode: Mode = "min"
     unit: str = "tokens"
+    multiple: int = 8
 
     def compare_by(self, monitor: str | None) -> None:
         """Compare models by this metric; None: by the one that the class names.

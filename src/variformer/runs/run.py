@@ -183,4 +183,5 @@ def build_data_module(config: Experiment, task: Task, steps: int, devices: int) 
         max_steps=steps,
         validation_samples=config.trainer.validation_samples,
         workers=config.trainer.workers,
+        buckets=config.trainer.buckets,
     )

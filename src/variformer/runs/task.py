@@ -54,6 +54,8 @@ def build_task(config: Experiment, tokenizer_folder: Path | None = None) -> Task
     described = getattr(data, "described", data if tokenizer is None else tokenizer)  # a class of one's own may lack it
     with config_errors("objective"):
         objective = instantiate(config.objective, "objective")(described, config.length)
+    if config.compile != "none":
+        objective.multiple = 32  # fewer shapes to compile for
     return Task(data, objective, tokenizer, getattr(data, "settled", {}))
 
 
