@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from ..paths import FolderOrName, LocalPath
-from ..ranges import Count, PartOrAll, Positive, Seed, Whole
+from ..ranges import Count, Fraction, PartOrAll, Positive, Seed, Whole
 
 # A dict with `_target_`, which is built. The check reads only the name `Node`.
 Node: TypeAlias = Any
@@ -19,7 +19,7 @@ class TrainerSettings:
     devices: Count | Literal["auto"] = 1
     nodes: Count = 1
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
-    validate_every: Count | None = None  # optimizer steps
+    validate_every: Count | Fraction | None = None  # optimizer steps, or a share of them all
     validation_samples: Count | None = None  # from all parts of the split, always the same; None: all of them
     save_every: Count | None = None  # optimizer steps
     log_every: Count = 10  # optimizer steps

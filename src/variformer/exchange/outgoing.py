@@ -14,7 +14,7 @@ from ..layers import LowRankLinear
 from ..run_directory.directory import RunDirectory, code_state
 from ..weights import huggingface
 from ..weights.destination import Destination, destination
-from .loading import run_node
+from .loading import labels_of, run_config, run_node, scale_of
 from .readers import READERS
 
 Json = dict[str, Any]
@@ -46,6 +46,7 @@ def outgoing(model: nn.Module, run: RunDirectory, tokenizer: Tokenizer | None) -
     else:
         tensors = huggingface.to_huggingface(model, model_type=came.get("model_type"))
         out = Outgoing(settings_of(model, tokenizer, came), tensors, {})
+    out.settings.update(said_of_classes(run, out.settings))
     return out._replace(tensors=as_they_came(out.tensors, imported(run, run.precisions.name)))
 
 
@@ -64,6 +65,18 @@ def exports(model: nn.Module, node: Json, came: Json | None = None) -> str:
     found = destination_of(model, came or {})
     obstacle = None if found.architecture else portable.obstacle(model, node)
     return f"not as a Hugging Face folder, because {obstacle}" if obstacle else str(found)
+
+
+def said_of_classes(run: RunDirectory, settings: Json) -> Json:
+    """What config.json says of the classes of a run's task, so that pipelines of transformers answer by their names."""
+    if "id2label" not in settings:
+        return {}
+    if scale_of(run_config(run.path)) is not None:
+        return {"problem_type": "regression"}
+    labels = labels_of(run.path)
+    if labels is None or len(labels) != len(settings["id2label"]):
+        return {}
+    return {"id2label": dict(enumerate(labels)), "label2id": {name: number for number, name in enumerate(labels)}}
 
 
 def with_own_code(model: nn.Module, run: RunDirectory, ids: Json, came: Json, reason: str) -> Outgoing:

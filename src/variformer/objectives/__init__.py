@@ -51,6 +51,8 @@ from .mixture_of_denoisers import MixtureOfDenoisers
 from .next_token import NextToken
 from .objective import Batch, ImageObjective, Objective, Ratio, Scores, TextObjective
 from .replaced_tokens import ReplacedTokens
+from .sequence_classification import SequenceClassification
+from .sequence_regression import SequenceRegression
 from .span_corruption import SpanCorruption
 from .text_infilling import TextInfilling
 from .token_distillation import TokenDistillation
@@ -74,6 +76,8 @@ __all__ = [
     "Scores",
     "SegmentPair",
     "SentenceRow",
+    "SequenceClassification",
+    "SequenceRegression",
     "SoftDistillation",
     "SpanCorruption",
     "TextInfilling",

@@ -16,6 +16,7 @@ from ..config.heads import joined
 from ..exchange.outgoing import exports
 from ..layers import Transformer
 from ..run_directory.directory import RunDirectory
+from ..training.schedules import interval
 from .console import quieten
 from .memory import estimator
 from .pace import long_samples, peak_of, slow_steps
@@ -68,7 +69,7 @@ def described(run: Run, config: Config) -> Plan:
         accumulation=accumulation,
         steps=total,
         epochs=total * run.config.global_batch / samples["train"],
-        validations=-(-total // (settings.validate_every or total)),  # the last one after the last step
+        validations=-(-total // interval(settings.validate_every, total)),  # the last one after the last step
         checkpoints=-(-total // (settings.save_every or total)),
         memory=estimator(run)(),
         free=free_memory(device),

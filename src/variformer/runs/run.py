@@ -111,7 +111,9 @@ def build(preparation: Preparation, signals: Signals | None = None) -> Run:
     if preparation.checkpoint is None:
         task.objective.initialise(module.model)
     if config.init_from and not config.resume:
-        facts["init_from"] = start_from(config.init_from, module.model, task.tokenizer, config.model)
+        facts["init_from"] = start_from(
+            config.init_from, module.model, task.tokenizer, config.model, config.data.get("labels")
+        )
     tune(module.model, config.tuning, untaught_parts(module.model, facts, bool(config.resume)))
     if config.repeat and not config.resume:
         facts["repeats"] = repetition(preparation.kept, facts)

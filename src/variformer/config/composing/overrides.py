@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ESCAPES = {r"\n": "\n", r"\t": "\t", r"\r": "\r"}
 ESCAPE = re.compile(r"\\(\\[ntr])|(\\[ntr])")  # \\n is a backslash and an n
+OPEN = r"data\.source\.columns\.\w+="  # keys that the user names
 PIECES = re.compile(
     r"""(?P<single>'(?:\\.|[^'\\])*')"""
     r"""|(?P<double>"(?:\\.|[^"\\])*")"""
@@ -28,6 +29,7 @@ def spelled(arguments: Sequence[str], folders: Sequence[Path]) -> list[str]:
     of_a_saved_run = any(re.match(r"repeat=(?!null$)|resume=(?i:true)$", argument) for argument in arguments)
     if of_a_saved_run:
         return [set_or_add(argument) for argument in arguments]
+    arguments = [f"++{each}" if re.match(OPEN, each) else each for each in arguments]
     return [set_or_add_argument(each) for each in arguments] if takes_source(arguments, folders) else arguments
 
 
