@@ -152,6 +152,19 @@ def test_a_head_is_copied_for_the_same_classes_alone(tuning, tuned, caplog, labe
         assert torch.equal(head.weight, before[order]) and run.facts["init_from"]["new"] == []
 
 
+def test_classes_that_the_data_lack_stay_known(tuning, tuned, rows, tmp_path, caplog):
+    """The source tells three classes apart, in an order of its own; the rows have two of them."""
+    config = tuning("bert", "data.labels=[refund,thanks,delivery]", "max_epochs=null", "max_steps=1")
+    train(config)
+    head = run_weights(config["run_dir"])["head.scores.weight"]
+    with caplog.at_level(logging.INFO):
+        again = tuning("bert", f"init_from={config['run_dir']}", "max_epochs=null", "max_steps=1", "optimizer.lr=0.0")
+        train(again)
+    assert "data.labels: those of init_from, refund, thanks, delivery" in caplog.text
+    assert kept(Path(again["run_dir"]))["data"]["labels"] == ["refund", "thanks", "delivery"]
+    assert torch.equal(run_weights(again["run_dir"])["head.scores.weight"], head)
+
+
 @pytest.mark.parametrize("family", WITH_SLOW_ONES)
 def test_every_family_is_tuned_by_adapters_and_exported_whole(tuning, pretrained, family, tmp_path):
     config = tuning(family, "tuning=low_rank", "tuning.adapters.rank=2", "max_epochs=null", "max_steps=3")
