@@ -134,7 +134,7 @@ def test_a_run_from_when_every_matrix_decayed_goes_on_so(composed, tmp_path, mon
     """Its optimizer's state fits, and it ends where it would have ended."""
     config = composed("experiment=vit", *COMMON, "max_steps=4", "trainer.save_every=2", "optimizer.weight_decay=0.5")
     with monkeypatch.context() as before:
-        before.setattr("variformer.runs.run.decay_groups", decay_groups_of_before)
+        before.setattr("variformer.training.tuning.decay_groups", decay_groups_of_before)
         train(config)
     copy = interrupted(Path(config["run_dir"]), 2, tmp_path / "copy")
     train(config | {"run_dir": str(copy), "resume": True})
