@@ -1,6 +1,7 @@
 """What data give and objectives take: the splits, their views, and the samples of these, as types."""
 
-from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
+from collections.abc import Mapping, Set
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypedDict, TypeVar
 
 import numpy as np
 
@@ -8,7 +9,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-# Shapes: T tokens, V vocabulary, C channels, S side of an image.
+# Shapes: T tokens, V vocabulary, C channels, S side of an image; N samples, W words, A answers.
 
 SampleT = TypeVar("SampleT", covariant=True)
 
@@ -20,6 +21,15 @@ class View(Protocol[SampleT]):
 
     def sample(self, index: int, key: int) -> SampleT:
         """A pure function of both: all randomness comes from `key`."""
+        ...
+
+
+class SizedView(View[SampleT], Protocol[SampleT]):
+    """A view whose samples differ in length, so that samples of like length may share a batch."""
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) tokens of each sample, without special tokens."""
         ...
 
 
@@ -49,6 +59,81 @@ class ImageSample(TypedDict):
 
     image: "Tensor"  # (C, S, S)
     label: int
+
+
+class TextExample(TypedDict):
+    """A text, or two, and their class. Tokens come without special tokens, in all of these."""
+
+    text: np.ndarray  # (T,)
+    pair: np.ndarray | None  # (T,), the second text, where the data have one
+    label: int  # its place among the names of the classes, -1 where the row has none
+
+
+class RatedText(TypedDict):
+    """A text, or two, and a number that is to be predicted."""
+
+    text: np.ndarray  # (T,)
+    pair: np.ndarray | None  # (T,)
+    value: float  # as the row has it; nan where it has none
+
+
+class TaggedWords(TypedDict):
+    """The words of a sentence, and a tag for each. Every word has a token."""
+
+    tokens: np.ndarray  # (T,) of all words
+    starts: np.ndarray  # (W,) the place of each word's first token
+    offsets: np.ndarray  # (W, 2) where each word begins and ends in `sentence`, in characters
+    tags: np.ndarray  # (W,) places among the names of the classes, -1 where the row has no tags
+    sentence: str  # words that were given are joined by spaces
+
+
+class QuestionExample(TypedDict):
+    """A question, the text that may hold the answer, and the answers that are right."""
+
+    question: np.ndarray  # (T,)
+    context: np.ndarray  # (T,)
+    offsets: np.ndarray  # (T, 2) where each token of the context begins and ends in `passage`, in characters
+    answers: list[str]  # empty where the passage holds no answer
+    spans: np.ndarray  # (A, 2) the first and the last token of each answer in the context
+    passage: str
+    id: str
+
+
+class SourceAndTarget(TypedDict):
+    """A text, and the text that is to be made of it."""
+
+    source: np.ndarray  # (T,)
+    target: np.ndarray  # (T,), empty where the row has none
+    reference: str  # the target as it was given
+
+
+class ExampleSplit(Protocol):
+    """One split of labelled examples, and the views that objectives may ask for.
+
+    Where texts are cut to a length, the data count them, or raise ValueError with on_long=error.
+    """
+
+    fields: Set[str]  # that the examples have, such as "text" and "label"
+
+    def texts(self, length: int) -> SizedView[TextExample]:
+        """Texts with a class, cut to `length` tokens; of two texts, the longer one is cut first."""
+        ...
+
+    def rated_texts(self, length: int) -> SizedView[RatedText]:
+        """Texts with a number, cut likewise."""
+        ...
+
+    def words(self) -> SizedView[TaggedWords]:
+        """Whole sentences: `tokens` that are given, or else the words of `text`."""
+        ...
+
+    def questions(self) -> SizedView[QuestionExample]:
+        """Questions with whole contexts."""
+        ...
+
+    def text_pairs(self, source_length: int, target_length: int, prefix: str = "") -> SizedView[SourceAndTarget]:
+        """Sources behind the `prefix`, and targets, each cut to its length."""
+        ...
 
 
 class TextSplit(Protocol):
@@ -101,8 +186,21 @@ class Vocabulary(Protocol):
         ...
 
 
+class Layout(NamedTuple):
+    """The special tokens around a text, or around two. `between` is empty where there is one text."""
+
+    before: list[int]
+    between: list[int]
+    after: list[int]
+    segment: int  # of the second text and of what follows it; the first is segment 0
+
+
 class TextCodec(Vocabulary, Protocol):
     """A tokenizer: it makes ids of raw text, as a model takes them, and text of ids."""
+
+    def layout(self, pair: bool) -> Layout:
+        """The special tokens that a model reads around one text, or around a pair."""
+        ...
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without special tokens."""
@@ -110,6 +208,43 @@ class TextCodec(Vocabulary, Protocol):
 
     def decode(self, ids: list[int], skip_special: bool = True) -> str:
         """The text of ids."""
+        ...
+
+
+class LabelledTexts(Protocol):
+    """What an objective needs to know of labelled examples."""
+
+    @property
+    def tokenizer(self) -> TextCodec: ...
+
+    @property
+    def fields(self) -> Set[str]:
+        """The fields that the examples have."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, or of the tags, in their order: those of the config, else of the training split.
+
+        Raises ValueError where there are none, or fewer than two.
+        """
+        ...
+
+    @property
+    def label_counts(self) -> Mapping[str, int]:
+        """How many training rows have each label."""
+        ...
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Mean and standard deviation of the values, where labels are numbers: of the config, or of the training split.
+
+        Raises ValueError where a label is no number.
+        """
+        ...
+
+    def require(self, *fields: str, reader: object) -> None:
+        """Raises ValueError if the examples lack a field that `reader`, an objective, needs."""
         ...
 
 

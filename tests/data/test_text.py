@@ -137,7 +137,7 @@ def test_what_has_changed_is_known_by_name(files, tmp_path, monkeypatch):
 
 
 def test_of_many_files_the_parts_are_few(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("variformer.data.text.data._NAMED", 0)
+    monkeypatch.setattr("variformer.data.text.base._NAMED", 0)
     data = TextData(files, ByteLevel(), cache=str(tmp_path / "cache"))
     assert set(data.parts) == {"the files", "the tokenizer", "how this version of the code reads texts"}
 

@@ -159,7 +159,7 @@ def test_a_run_from_when_every_matrix_decayed_goes_on_so(composed, tmp_path, mon
     decayed = ["max_steps=4", "trainer.save_every=2", "optimizer.weight_decay=0.5"]
     config = composed("experiment=vit", *COMMON, "model.width=32", "model.hidden=64", *decayed)
     with monkeypatch.context() as before:
-        before.setattr("variformer.runs.run.decay_groups", decay_groups_of_before)
+        before.setattr("variformer.training.tuning.decay_groups", decay_groups_of_before)
         train(config)
     copy = interrupted(Path(config["run_dir"]), 2, tmp_path / "copy")
     train(config | {"run_dir": str(copy), "resume": True})

@@ -28,3 +28,12 @@ def leaves(value: Value, key: str = "") -> Iterator[tuple[str, str, Any]]:
             yield from leaves(each, join(key, name))
         else:
             yield join(key, name), str(name), each
+
+
+def merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values, in which those of `changes` replace the others."""
+    nested = {name: values[name] for name in changes if isinstance(values.get(name), dict)}
+    return values | {
+        name: merged(nested[name], value) if name in nested and isinstance(value, dict) else value
+        for name, value in changes.items()
+    }

@@ -1,14 +1,15 @@
 """Data: how do documents and images, from where they lie, become the samples that a loader reads?
 
-Text and images are two rooms, `text` and `images`. They share `contracts` (what a source and a data set are), `hub`
-(Hugging Face data sets), `paths` (which files a pattern means) and `cache` (what is made once). `order` says which
-sample comes when, and `loader` makes batches of them; both know neither text nor images.
+Text, labelled examples and images are three rooms: `text`, `labelled` and `images`. They share `contracts` (what a
+source and a data set are), `hub` (Hugging Face data sets), `paths` (which files a pattern means) and `cache` (what is
+made once). `order` says which sample comes when, and `loader` makes batches of them; both know no room.
 
 Importing this package is cheap: torch, datasets and torchvision are imported where they are used.
 """
 
 from ..samples import View
 from .contracts import DataSet, Source
+from .labelled import Example, Examples, ExampleSource, LabelledData, LabelledFiles
 from .text import (
     ByteLevel,
     ByteLevelBPE,
@@ -39,7 +40,12 @@ __all__ = [
     "Corpus",
     "DataSet",
     "Document",
+    "Example",
+    "ExampleSource",
+    "Examples",
     "HubText",
+    "LabelledData",
+    "LabelledFiles",
     "OrderedPairs",
     "Pairs",
     "Pretrained",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
-from ..samples import TextCodec, TextSplit
+from ..samples import ExampleSplit, LabelledTexts, TextCodec, TextSplit
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -33,7 +33,7 @@ class DataSet(Protocol[SplitT]):
     whatever form models see it. Runs are compared where it is the same, and without it where `fingerprint` is.
     """
 
-    holds: ClassVar[Any]  # "text" or "images": an objective that reads the other is refused
+    holds: ClassVar[Any]  # "text", "examples" or "images": an objective that reads another kind is refused
 
     def prepare(self) -> None:
         """Do once what takes long. Raises ValueError or OSError where the data cannot be used."""
@@ -56,6 +56,15 @@ class DataSet(Protocol[SplitT]):
     @property
     def report(self) -> Mapping[str, Any]:
         """Counts that go into a run's record, as JSON: of each split, and of what was left out."""
+        ...
+
+
+class LabelledDataSet(DataSet[ExampleSplit], LabelledTexts, Protocol):
+    """A data set of labelled examples, which an objective is built with."""
+
+    @property
+    def settled(self) -> dict[str, Any]:
+        """Values of its config that an objective's questions have found, such as `labels`; the run keeps them."""
         ...
 
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from ..randomness import uniform
 from ..ranges import Count, Seed, Whole
+from .shuffles import Pass, Plain, Shuffle
 
-# Positions count all samples that the model reads: position p is sample p % size, in the order of epoch p // size.
+# Positions count all samples that the model reads: position p is the one at p % size in pass p // size.
 
 Index = tuple[int, int]  # (epoch, index within the split)
 
@@ -23,32 +24,45 @@ class BatchPart:
 
 
 class TrainingOrder:
-    """Batches of (epoch, index) pairs without an end of epoch: each epoch a new permutation, one after the other.
+    """Batches of (epoch, index) pairs without an end of epoch: one pass of a `shuffle` after the other.
 
     `size` samples, `steps` global batches of `batch` samples; the run has already read the first `start` samples.
+    shuffle: the order within a pass; None: a new permutation in each
     """
 
-    def __init__(self, size: Count, *, seed: Seed, batch: Count, steps: Count, part: BatchPart, start: Whole = 0):
+    def __init__(
+        self,
+        size: Count,
+        *,
+        seed: Seed,
+        batch: Count,
+        steps: Count,
+        part: BatchPart,
+        start: Whole = 0,
+        shuffle: Shuffle | None = None,
+    ):
         if batch % (part.micro * part.world):
             raise ValueError(
                 f"global_batch={batch} is not a multiple of micro_batch={part.micro} x {part.world} devices"
             )
         self.size, self.seed, self.batch = size, seed, batch
         self.steps, self.part, self.start = steps, part, start
+        self.shuffle = Plain(size, seed) if shuffle is None else shuffle
 
     def __len__(self) -> int:
         """Micro batches of the run, with those already read: Lightning counts from the beginning of the run."""
         return self.steps * self.batch // (self.part.micro * self.part.world)
 
     def __iter__(self) -> Iterator[list[Index]]:
-        epoch, permutation = -1, np.empty(0, dtype=int)
+        number, chosen = -1, Pass(np.empty(0, dtype=int), np.empty(0, dtype=int))
         for first in range(self.start, self.steps * self.batch, self.batch):
             indices: list[Index] = []
             for position in range(first + self.part.rank, first + self.batch, self.part.world):
-                if position // self.size != epoch:
-                    epoch = position // self.size
-                    permutation = np.random.default_rng((self.seed, epoch)).permutation(self.size)
-                indices.append((epoch, int(permutation[position % self.size])))
+                if position // self.size != number:
+                    number = position // self.size
+                    chosen = self.shuffle.order(number)
+                place = position % self.size
+                indices.append((int(chosen.epochs[place]), int(chosen.indices[place])))
             for begin in range(0, len(indices), self.part.micro):
                 yield indices[begin : begin + self.part.micro]
 
@@ -57,7 +71,9 @@ class RepeatedBatch(TrainingOrder):
     """The first global batch at every step, to see whether a model can learn it by heart."""
 
     def __iter__(self) -> Iterator[list[Index]]:
-        first = list(TrainingOrder(self.size, seed=self.seed, batch=self.batch, steps=1, part=self.part))
+        first = list(
+            TrainingOrder(self.size, seed=self.seed, batch=self.batch, steps=1, part=self.part, shuffle=self.shuffle)
+        )
         for _ in range(self.start // self.batch, self.steps):
             yield from first
 
@@ -90,3 +106,9 @@ def chosen_indices(size: int, count: int | None) -> Sequence[int]:
         return range(size)
     hashes = uniform(np.zeros(1, dtype=np.uint64), size)[0]
     return np.sort(np.argsort(hashes, kind="stable")[:count]).tolist()
+
+
+def longest_first(indices: Sequence[int], lengths: np.ndarray) -> Sequence[int]:
+    """Indices by descending length, so that a batch that does not fit into memory shows at once."""
+    chosen = np.asarray(indices)
+    return chosen[np.argsort(-lengths[chosen], kind="stable")].tolist()

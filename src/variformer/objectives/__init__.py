@@ -49,8 +49,10 @@ from .masked_tokens_and_order import MaskedTokensAndOrder
 from .masked_tokens_and_pairs import MaskedTokensAndPairs
 from .mixture_of_denoisers import MixtureOfDenoisers
 from .next_token import NextToken
-from .objective import Batch, ImageObjective, Objective, Ratio, Scores, TextObjective
+from .objective import Batch, ExampleObjective, ImageObjective, Objective, Ratio, Scores, TextObjective
 from .replaced_tokens import ReplacedTokens
+from .sequence_classification import SequenceClassification
+from .sequence_regression import SequenceRegression
 from .span_corruption import SpanCorruption
 from .text_infilling import TextInfilling
 from .token_distillation import TokenDistillation
@@ -58,6 +60,7 @@ from .token_distillation import TokenDistillation
 __all__ = [
     "Batch",
     "Distillation",
+    "ExampleObjective",
     "FullSentences",
     "HardDistillation",
     "ImageClassification",
@@ -74,6 +77,8 @@ __all__ = [
     "Scores",
     "SegmentPair",
     "SentenceRow",
+    "SequenceClassification",
+    "SequenceRegression",
     "SoftDistillation",
     "SpanCorruption",
     "TextInfilling",

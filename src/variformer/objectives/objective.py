@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ..ranges import Count
-from ..samples import ImageCatalogue, ImageSample, TextSplit, View, Vocabulary
+from ..samples import ExampleSplit, ImageCatalogue, ImageSample, LabelledTexts, TextSplit, View, Vocabulary
 
 SplitT = TypeVar("SplitT")  # one split of the data, as `view` takes it
 SampleT = TypeVar("SampleT")  # what a view gives, and `collate` takes
@@ -47,9 +47,11 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
     trains: the `kind` of model that it trains, reads: "text" or "images"; a config in which these do not fit is refused
     unfit: values of a model's arguments that it cannot train with
     answers: whether its scores have `answers`, so that a config may name metrics of torchmetrics
+    classes: how many classes it tells apart; a head for a task is built with as many
     monitor, mode: the validation metric that says which model is best, and whether less or more of it is better
     monitors: the metrics that a config may name in place of `monitor`, each with its mode; see `compare_by`
     unit: what a throughput of this task counts
+    multiple: batches of unequal texts are padded to a multiple of so many tokens; a compiled model has a larger one
     """
 
     trains: ClassVar[str | None] = None
@@ -58,9 +60,11 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
     answers: ClassVar[bool] = False
     monitors: ClassVar[Mapping[str, Mode]] = {}
 
+    classes: int | None = None
     monitor: str = "loss"
     mode: Mode = "min"
     unit: str = "tokens"
+    multiple: int = 8
 
     def compare_by(self, monitor: str | None) -> None:
         """Compare models by this metric; None: by the one that the class names.
@@ -100,6 +104,10 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
         """Metrics computed from the means over a whole split, such as perplexity from the loss."""
         return {}
 
+    def answer(self, model: nn.Module, batch: Batch) -> list[dict[str, Any]]:
+        """What the model says of each sample, as plain values by name: a line of `variformer predict`."""
+        raise NotImplementedError(f"{type(self).__name__} has no answers to single samples")
+
     def measure(self, rows: dict[str, np.ndarray]) -> dict[str, float]:
         """Metrics computed from the rows of a whole split, (N, ...), in order of the samples' indices, such as F1.
 
@@ -123,6 +131,21 @@ class TextObjective(Objective[TextSplit, SampleT]):
         self.vocabulary, self.length = vocabulary, length
 
 
+class ExampleObjective(Objective[ExampleSplit, SampleT]):
+    """A task on labelled examples.
+
+    data: the tokenizer, the names of the classes, and which fields there are
+    length: the most tokens of a sample that the model reads
+    """
+
+    reads: ClassVar = "examples"
+    unit = "examples"
+
+    def __init__(self, data: LabelledTexts, length: Count):
+        super().__init__()
+        self.vocabulary, self.length = data.tokenizer, length
+
+
 class ImageObjective(Objective[View[ImageSample], ImageSample]):
     """A task on images with one label each.
 
@@ -131,6 +154,7 @@ class ImageObjective(Objective[View[ImageSample], ImageSample]):
 
     reads: ClassVar = "images"
     unit = "images"
+    classes: int
 
     def __init__(self, data: ImageCatalogue, length: Count | None = None):
         super().__init__()

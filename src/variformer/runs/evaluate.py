@@ -13,6 +13,7 @@ from ..analysis.machine_memory import OutOfMemory
 from ..config import check
 from ..config.composing.absolute_paths import with_absolute_paths
 from ..config.schema import experiment
+from ..config.tree import merged
 from ..data.contracts import Split
 from ..exchange.loading import load_run, run_config
 from ..hub import locate
@@ -128,19 +129,10 @@ def config_of(run_dir: str, data: Config | None) -> Config:
     return with_absolute_paths(config)
 
 
-def merged(values: Config, changes: Config) -> Config:
-    """Nested values, in which those of `changes` replace the others."""
-    nested = {name: values[name] for name in changes if isinstance(values.get(name), dict)}
-    return values | {
-        name: merged(nested[name], value) if name in nested and isinstance(value, dict) else value
-        for name, value in changes.items()
-    }
-
-
 def own(run: RunDirectory, checkpoint: str) -> Scored:
     """The run's own model, with the weights of a checkpoint."""
     weights = digest_of(run.checkpoint(checkpoint))
-    return Scored(load_run(run.path, checkpoint), {"checkpoint": checkpoint, "weights": weights})
+    return Scored(load_run(run.path, checkpoint, merged=False), {"checkpoint": checkpoint, "weights": weights})
 
 
 def another(source: str, checkpoint: str | None) -> Scored:

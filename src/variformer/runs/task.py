@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ from ..objectives.objective import Objective
 
 @dataclass
 class Task:
-    """Prepared data, the objective that reads them, and the tokenizer where the data are texts."""
+    """Prepared data, the objective that reads them, and the tokenizer where the data are texts.
+
+    `settled` holds values of the data's config that were found in the data, such as the names of classes.
+    """
 
     data: DataSet[Any]
     objective: Objective
     tokenizer: Tokenizer | None
+    settled: dict[str, Any] = field(default_factory=dict)
 
 
 def build_task(config: Experiment, tokenizer_folder: Path | None = None) -> Task:
@@ -47,10 +51,12 @@ def build_task(config: Experiment, tokenizer_folder: Path | None = None) -> Task
     if tokenizer is not None and size is not None and tokenizer.size > size:
         cure = "raise it, or train a smaller tokenizer"
         raise ConfigError([f"model.vocab_size: {size} is less than the tokenizer's {tokenizer.size} tokens; {cure}"])
-    described = data if tokenizer is None else tokenizer
+    described = getattr(data, "described", data if tokenizer is None else tokenizer)  # a class of one's own may lack it
     with config_errors("objective"):
         objective = instantiate(config.objective, "objective")(described, config.length)
-    return Task(data, objective, tokenizer)
+    if config.compile != "none":
+        objective.multiple = 32  # fewer shapes to compile for
+    return Task(data, objective, tokenizer, getattr(data, "settled", {}))
 
 
 @contextmanager

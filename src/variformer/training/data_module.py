@@ -1,14 +1,17 @@
 """The LightningDataModule: loaders over an objective's views, and the data's position as one integer."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import lightning as L
+import numpy as np
 from torch.utils.data import DataLoader
 
 from ..data.contracts import DataSet, Split
 from ..data.loader import Collator, Keyed, end_workers, loader
-from ..data.order import BatchPart, EvaluationOrder, RepeatedBatch, TrainingOrder, chosen_indices
+from ..data.order import BatchPart, EvaluationOrder, RepeatedBatch, TrainingOrder, chosen_indices, longest_first
+from ..data.shuffles import Bucketed, Plain, Shuffle
 from ..objectives.objective import Batch, Objective
 from ..samples import View
 
@@ -18,6 +21,7 @@ class DataModule(L.LightningDataModule):
 
     The global batch is what all devices see in one optimizer step. A device takes `micro_batch` samples at a time.
     A validation takes `validation_samples` from the whole split: the same ones for any batches and devices.
+    Where samples have lengths, those of a global batch have like ones: `buckets` batches are sorted together; 1: none.
     """
 
     training_order = TrainingOrder
@@ -34,12 +38,13 @@ class DataModule(L.LightningDataModule):
         max_steps: int,
         validation_samples: int | None = None,
         workers: int = 0,
+        buckets: int = 50,
     ):
         super().__init__()
         self.data, self.objective, self.seed = data, objective, seed
         self.global_batch, self.micro_batch, self.eval_batch = global_batch, micro_batch, eval_batch
         self.max_steps, self.validation_samples, self.workers = max_steps, validation_samples, workers
-        self.start = 0
+        self.start, self.buckets = 0, buckets
 
     def train_dataloader(self) -> DataLoader:
         order = self.training_order(
@@ -49,8 +54,18 @@ class DataModule(L.LightningDataModule):
             steps=self.max_steps,
             part=self.part(self.micro_batch),
             start=self.start,
+            shuffle=self.shuffle,
         )
         return self.loader(self.training_view, order)
+
+    @cached_property
+    def shuffle(self) -> Shuffle:
+        """The order within each pass over the training split."""
+        plain = Plain(len(self.training_view), self.seed)
+        lengths = lengths_of(self.training_view)
+        if lengths is None or self.buckets == 1:
+            return plain
+        return Bucketed(plain, lengths, self.global_batch, self.buckets)
 
     def val_dataloader(self) -> DataLoader:
         return self.evaluation_loader("val", self.validation_samples)
@@ -60,7 +75,9 @@ class DataModule(L.LightningDataModule):
 
     def evaluation_loader(self, split: Split, limit: int | None = None) -> DataLoader:
         view = self.view(split)
-        return self.loader(view, EvaluationOrder(chosen_indices(len(view), limit), self.part(self.eval_batch)))
+        lengths, indices = lengths_of(view), chosen_indices(len(view), limit)
+        indices = indices if lengths is None else longest_first(indices, lengths)
+        return self.loader(view, EvaluationOrder(indices, self.part(self.eval_batch)))
 
     @cached_property
     def training_view(self) -> View[Any]:
@@ -75,7 +92,20 @@ class DataModule(L.LightningDataModule):
 
     def example(self) -> Batch:
         """A batch of one training sample."""
-        return Collator(self.objective.collate, train=True)([Keyed(self.training_view, self.seed)[0, 0]])
+        return self.batch_of([0])
+
+    def longest(self, samples: int) -> Batch | None:
+        """A batch of so many training samples, none shorter than another one; None where samples have no lengths."""
+        lengths = lengths_of(self.training_view)
+        if lengths is None:
+            return None
+        order = longest_first(range(len(lengths)), lengths)
+        return self.batch_of([order[place % len(order)] for place in range(samples)])
+
+    def batch_of(self, indices: Sequence[int]) -> Batch:
+        """A batch of these training samples, as in the first epoch."""
+        view = Keyed(self.training_view, self.seed)
+        return Collator(self.objective.collate, train=True)([view[0, index] for index in indices])
 
     def on_exception(self, exception: BaseException) -> None:
         end_workers()
@@ -106,7 +136,13 @@ class DataModule(L.LightningDataModule):
     def identity(self) -> dict[str, Any]:
         """What the order of samples depends on. The number of samples also depends on the length of texts."""
         data = {"data": self.data.fingerprint, "samples": len(self.training_view)}
-        return {"seed": self.seed, "global_batch": self.global_batch} | data
+        order = {"buckets": self.buckets} if isinstance(self.shuffle, Bucketed) else {}
+        return {"seed": self.seed, "global_batch": self.global_batch} | data | order
+
+
+def lengths_of(view: View[Any]) -> np.ndarray | None:
+    """(N,) tokens of each sample; None where all have the same."""
+    return getattr(view, "lengths", None)
 
 
 class OneBatch(DataModule):

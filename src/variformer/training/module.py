@@ -136,7 +136,10 @@ class Training(TrainingModule):
 
     def new_optimizer(self, model: nn.Module) -> Optimizer:
         assert self.optimizer is not None
-        return self.optimizer(self.parameter_groups(model))
+        optimizer = self.optimizer(self.parameter_groups(model))
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"] * group.get("scale", 1.0)  # before a schedule takes it as the peak
+        return optimizer
 
     def on_load_checkpoint(self, checkpoint: State) -> None:
         """Group the parameters as the run did when it began. Lightning calls it before it builds the optimizer."""

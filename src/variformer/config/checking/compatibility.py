@@ -1,9 +1,9 @@
 """Whether the model, the objective and the data fit each other, as their classes declare it.
 
-The class of a model declares its `kind`. The class of an objective declares the kind that it `trains`, what it `reads`
-and, in `unfit`, values that a model's arguments must not have; where a model has no such argument, its class may assign
-the value. In `monitors` it declares the metrics that `monitor` may name. The class of data declares what it `holds`. A
-class that declares nothing fits everything.
+The class of a model declares its `kind`, and a head for a task the kind that it makes of a model. The class of an
+objective declares the kind that it `trains`, what it `reads` and, in `unfit`, values that a model's arguments must not
+have; where a model has no such argument, its class may assign the value. In `monitors` it declares the metrics that
+`monitor` may name. The class of data declares what it `holds`. A class that declares nothing fits everything.
 """
 
 from collections.abc import Iterator
@@ -17,15 +17,17 @@ from ..tree import Config, Node, Value, at
 
 def misfits(config: Config) -> Iterator[str]:
     """A line for each misfit, with the options that would fit."""
-    model, data = config.get("model"), config.get("data")
-    kind, holds = declared(model, "kind"), declared(data, "holds")
+    model, data, head = config.get("model"), config.get("data"), config.get("head")
+    part, group = (model, "model") if head is None else (head, "head")
+    kind, holds = declared(part, "kind"), declared(data, "holds")
     yield from unanswered_metrics(config)
     for key, objective in tasks(config.get("objective"), "objective"):
         trains, reads = declared(objective, "trains"), declared(objective, "reads")
         if kind and trains and kind != trains:
             yield (
-                f"model: {class_of(model)} is {a(kind)}, but {class_of(objective)} ({key}) trains {a(trains)}; "
-                f"choose {alternatives(model=('kind', trains), objective=('trains', kind))}"
+                f"{group}: {class_of(part)} is {a(kind)}, but {class_of(objective)} ({key}) trains {a(trains)}; "
+                f"choose {models(trains, under_head=head is not None)}, or "
+                f"{alternatives(objective=('trains', kind))}"
             )
         if holds and reads and holds != reads:
             yield (
@@ -55,9 +57,9 @@ def tasks(objective: Value, key: str) -> Iterator[tuple[str, Node]]:
 
 
 def text_needs(config: Config, reads: str) -> Iterator[str]:
-    if reads == "text" and config.get("tokenizer") is None:
+    if reads != "images" and config.get("tokenizer") is None:
         yield "tokenizer: text needs a tokenizer; choose tokenizer=byte_bpe, word_piece, roberta_bpe or unigram"
-    if reads == "text" and config.get("length") is None:
+    if reads != "images" and config.get("length") is None:
         yield "length: text needs a number of tokens in a sample; set length=128, or the most that the model reads"
     if reads == "images" and config.get("tokenizer") is not None:
         yield "tokenizer: images need no tokenizer; set tokenizer=none"
@@ -76,6 +78,13 @@ def unfit_arguments(model: Value, key: str, objective: Node) -> Iterator[str]:
                 f"model: {class_of(model)} has no {name}, which {class_of(objective)} ({key}) trains; "
                 "choose another objective"
             )
+
+
+def models(kind: str, under_head: bool) -> str:
+    """What to choose so that the model is of a kind: a head for a task, no head, or another model."""
+    if any(options("head", "kind", kind)):
+        return alternatives(head=("kind", kind))
+    return "head=none" if under_head else alternatives(model=("kind", kind))
 
 
 def unknown_monitor(key: str, objective: Node) -> Iterator[str]:

@@ -67,6 +67,11 @@ class ImageData:
         self.mean, self.std, self.centre = mean, std, centre
         self.on_bad, self.on_duplicate, self.verify = on_bad, on_duplicate, verify
 
+    @property
+    def described(self) -> "ImageData":
+        """What an objective is built with."""
+        return self
+
     def prepare(self) -> None:
         """Fetch and check the data. Raises ValueError with the problems found."""
         for view in self._views.values():

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from ...paths import LocalPath
 from ...ranges import BelowOne, Count
-from ..cache import build_once, cache_folder, digest_of
+from ..cache import build_once, digest_of
 from ..contracts import SPLITS, OnBad, OnDuplicate, Split, check_choices
 from . import cleaning, corpus, store
+from .base import TokenisedData
 from .corpus import Corpus
 from .document import TextSource
 from .tokenizer import Tokenizer
@@ -19,10 +20,8 @@ from .tokenizer_recipes import Recipe
 
 log = logging.getLogger(__name__)
 
-_NAMED = 100  # files that `parts` lists one by one
 
-
-class TextData:
+class TextData(TokenisedData):
     """Documents of a source, cleaned, split, tokenised and cached.
 
     validation, test: the fractions of the training documents that are set aside where the source has no such split
@@ -48,16 +47,9 @@ class TextData:
         max_document_bytes: Count = 64 * 2**20,
         cache: LocalPath | None = None,
     ) -> None:
-        if not (validation >= 0 and test >= 0 and validation + test < 1):
-            raise ValueError(
-                f"validation={validation} and test={test} must be fractions that leave something to train on"
-            )
+        super().__init__(source, tokenizer_recipe, validation=validation, test=test, on_bad=on_bad, cache=cache)
         check_choices(on_bad, on_duplicate)
-        self.source, self.recipe = source, tokenizer_recipe
-        self.validation, self.test = validation, test
-        self.on_bad, self.max_document_bytes = on_bad, max_document_bytes
-        self.on_duplicate = on_duplicate
-        self.cache = cache_folder(cache)
+        self.source, self.max_document_bytes, self.on_duplicate = source, max_document_bytes, on_duplicate
 
     @property
     def fingerprint(self) -> str:
@@ -65,28 +57,12 @@ class TextData:
         return digest_of(self._store_key, self.tokenizer.fingerprint, corpus.VERSION)
 
     @property
-    def parts(self) -> dict[str, str]:
-        """What the fingerprint follows from, each with a short text that changes whenever it does."""
-        contents = self.source.contents(self.cache)
-        if len(contents) > _NAMED:
-            contents = {"the files": digest_of(sorted(contents.items()))}
-        versions = [cleaning.VERSION, store.VERSION, corpus.VERSION]
-        code = {"how this version of the code reads texts": digest_of(versions)}
-        parts = contents | {"the tokenizer": self.tokenizer.fingerprint} | code
-        return {name: digest_of(text)[:16] for name, text in parts.items()}
+    def described(self) -> Tokenizer:
+        return self.tokenizer
 
     def prepare(self) -> None:
         """Make what is not in the cache yet."""
         build_once(self._folder, self._build)
-
-    @cached_property
-    def tokenizer(self) -> Tokenizer:
-        key = digest_of(self._store_key, self.recipe.fingerprint())
-
-        def train(folder: Path) -> None:
-            self.recipe.train(self._texts.texts("train")).save(folder)
-
-        return Tokenizer.load(build_once(self.cache / "tokenizers" / key[:32], train))
 
     def split(self, name: Split) -> Corpus:
         """One split; ValueError if it has no documents."""
@@ -117,6 +93,12 @@ class TextData:
         settings: list[Any] = [self.validation, self.test, self.on_bad, self.max_document_bytes]
         settings += [] if self.on_duplicate == "keep" else [self.on_duplicate]  # as in earlier runs
         return digest_of(self.source.fingerprint(self.cache), settings, cleaning.VERSION, store.VERSION)
+
+    def _versions(self) -> list[int]:
+        return [cleaning.VERSION, store.VERSION, corpus.VERSION]
+
+    def _training_texts(self) -> store.Texts:
+        return self._texts.texts("train")
 
     @cached_property
     def _folder(self) -> Path:

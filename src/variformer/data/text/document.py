@@ -35,15 +35,14 @@ class TextSource(Source[Iterable[Document]], Protocol):
         ...
 
 
-def documents_of_rows(rows: Iterable[tuple[int, object]], name: str, column: str) -> Iterator[Document]:
-    """Numbered rows (dicts; strings; an Exception for a row that cannot be read) -> the texts of one column.
+def documents_of_rows(rows: Iterable[tuple[str, object]], column: str) -> Iterator[Document]:
+    """Named rows (dicts; strings; an Exception for a row that cannot be read) -> the texts of one column.
 
     The first readable row decides whether the column exists; a later row without it is a document with a fault.
     Raises ValueError if there is no such column.
     """
     seen = False
-    for number, row in rows:
-        where = f"{name}:{number}"
+    for where, row in rows:
         if isinstance(row, dict) and column not in row and not seen:
             cure = "Set `column`." if len(row) > 1 else "Set `column`, or the `delimiter` of a csv or tsv file."
             raise ValueError(f"{where}: no column {column!r}; there are: {', '.join(map(str, row))}. {cure}")

@@ -10,14 +10,12 @@ from .. import paths
 from ..cache import digest_of, file_digest
 from ..contracts import Split
 from .document import Document, documents_of_rows
-from .readers import Damaged, json_list, jsonl, open_file, parquet, table, until_damage
+from .readers import TABLES, Damaged, kind_of, named_rows, open_file, until_damage
 
 log = logging.getLogger(__name__)
 
 _TABLES_VERSION = 1  # count up whenever other rows are read from the same csv or tsv file
-TABLES = {".csv": (",", True), ".tsv": ("\t", False)}  # the delimiter, and whether a field may stand in quotation marks
 KINDS = (".txt", ".jsonl", ".json", *TABLES, ".parquet")
-_READERS = {".jsonl": jsonl, ".json": json_list, ".parquet": parquet}
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,7 @@ class TextFiles:
     def __post_init__(self) -> None:
         if self.document_separator == "":
             raise ValueError("document_separator is empty; give some signs, or null for one document a file")
-        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
-            raise ValueError(f'delimiter={self.delimiter!r} must be one sign, such as ";", or "\\t" for a tab')
+        check_delimiter(self.delimiter)
 
     def read(self) -> dict[Split, Iterator[Document]]:
         return {split: self._documents(split) for split in self._given}
@@ -97,10 +94,10 @@ def find_files(patterns: Sequence[str]) -> list[Path]:
     return paths.find_files(patterns, lambda path: kind_of(path) in KINDS)
 
 
-def kind_of(path: Path) -> str:
-    """The suffix that says how a file is read, in lower case and without .gz."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    return suffixes[-2] if len(suffixes) > 1 and suffixes[-1] == ".gz" else path.suffix.lower()
+def check_delimiter(delimiter: str | None) -> None:
+    """Raises ValueError if it cannot stand between the fields of a table."""
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise ValueError(f'delimiter={delimiter!r} must be one sign, such as ";", or "\\t" for a tab')
 
 
 def read_documents(
@@ -111,21 +108,19 @@ def read_documents(
     A txt file in which the separator does not occur is one row of the file's own name. Raises ValueError where the kind
     of file is unknown or it has no such column.
     """
-    kind = kind_of(path)
-    if kind not in KINDS:
-        known = ", ".join(suffix[1:] for suffix in KINDS)
+    require_kind(path, KINDS)
+    if kind_of(path) == ".txt":
+        return _marking_damage(path, until_damage(_txt(path, separator)))
+    return documents_of_rows(named_rows(path, delimiter, quoting), column)
+
+
+def require_kind(path: Path, kinds: Sequence[str]) -> None:
+    """Raises ValueError if a file is of none of these kinds."""
+    if (kind := kind_of(path)) not in kinds:
+        known = ", ".join(suffix[1:] for suffix in kinds)
         raise ValueError(
             f"{path}: cannot read {kind or 'a file without a suffix'!r}; known: {known}, each also with .gz"
         )
-    if kind == ".txt":
-        return _marking_damage(path, until_damage(_txt(path, separator)))
-    rows = table(path, *_layout(kind, delimiter, quoting)) if kind in TABLES else _READERS[kind](path)
-    return _marking_damage(path, documents_of_rows(until_damage(rows), str(path), column))
-
-
-def _layout(kind: str, delimiter: str | None, quoting: bool | None) -> tuple[str, bool]:
-    usual = TABLES[kind]
-    return usual[0] if delimiter is None else delimiter, usual[1] if quoting is None else quoting
 
 
 def _marking_damage(path: Path, rows: Iterator[Document]) -> Iterator[Document]:

@@ -44,7 +44,7 @@ class HubText:
         table = load_split(self.path, self.name, split, self.revision, cure)
         require_columns(table, [self.column], self.path)
         rows = enumerate(table.select_columns([self.column]))
-        yield from documents_of_rows(rows, f"{self.path}/{split}", self.column)
+        yield from documents_of_rows(((f"{self.path}/{split}:{number}", row) for number, row in rows), self.column)
 
     def _names(self) -> dict[Split, str | None]:
         return {"train": self.train_split, "val": self.validation_split, "test": self.test_split}

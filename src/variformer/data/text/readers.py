@@ -16,6 +16,7 @@ Rows = Iterator[tuple[int, object]]
 RowT = TypeVar("RowT")
 
 LONGEST = 1 << 26  # characters of one csv field: what lies behind an open quotation mark is held in memory
+TABLES = {".csv": (",", True), ".tsv": ("\t", False)}  # the delimiter, and whether a field may stand in quotation marks
 
 
 class Damaged(ValueError):
@@ -47,6 +48,34 @@ def until_damage(rows: Iterator[RowT]) -> Iterator[RowT]:
             raise
         reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".") or type(error).__name__
         raise Damaged(f"damaged ({reason})") from error
+
+
+def kind_of(path: Path) -> str:
+    """The suffix that says how a file is read, in lower case and without .gz."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return suffixes[-2] if len(suffixes) > 1 and suffixes[-1] == ".gz" else path.suffix.lower()
+
+
+def named_rows(path: Path, delimiter: str | None = None, quoting: bool | None = None) -> Iterator[tuple[str, object]]:
+    """("file:line", row) of a file with rows, of a kind in ROW_KINDS. Where it is damaged, the last row is a Damaged.
+
+    `delimiter` and `quoting` are those of csv and tsv files; None: what is usual.
+    """
+    name = None
+    try:
+        for number, row in until_damage(_rows(path, delimiter, quoting)):
+            name = f"{path}:{number}"
+            yield name, row
+    except Damaged as damage:
+        yield f"{name} and what follows" if name else str(path), damage
+
+
+def _rows(path: Path, delimiter: str | None, quoting: bool | None) -> Rows:
+    kind = kind_of(path)
+    if kind not in TABLES:
+        return _READERS[kind](path)
+    usual = TABLES[kind]
+    return table(path, usual[0] if delimiter is None else delimiter, usual[1] if quoting is None else quoting)
 
 
 def jsonl(path: Path) -> Rows:
@@ -89,6 +118,10 @@ def parquet(path: Path) -> Rows:
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
+
+
+_READERS = {".jsonl": jsonl, ".json": json_list, ".parquet": parquet}
+ROW_KINDS = (*_READERS, *TABLES)
 
 
 def table(path: Path, delimiter: str, quoting: bool) -> Rows:

@@ -80,7 +80,7 @@ def write_store(
         log.warning(cleaner.summary())
     ours = splits == _TRAIN
     wanted = (0.0 if "val" in given else validation, 0.0 if "test" in given else test)
-    splits[ours] = assign_splits(_points(hashes)[ours], *wanted)
+    splits[ours] = assign_splits(points_of(hashes)[ours], *wanted)
     texts = np.unique(hashes, return_inverse=True)[1]
     duplicates = repeats(texts, splits)
     if duplicates:
@@ -140,7 +140,7 @@ def assign_splits(points: np.ndarray, validation: float, test: float) -> np.ndar
     return splits
 
 
-def _points(hashes: np.ndarray) -> np.ndarray:
+def points_of(hashes: np.ndarray) -> np.ndarray:
     """(N,) hashes of texts -> (N,) numbers in [0, 1), made of the first six bytes of each."""
     first = hashes.view(">u8").reshape(-1, 2)[:, 0]
     return (first >> 16) / 2**48

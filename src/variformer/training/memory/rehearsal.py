@@ -101,7 +101,9 @@ def affordable(trainer: L.Trainer, module: TrainingModule, batch: Batch) -> bool
 
 
 def large_batch(data: DataModule, samples: int) -> Batch:
-    """A batch of so many training samples: of the first few, the one with the most numbers."""
+    """A batch of so many training samples: the longest, or of the first few batches the one with the most numbers."""
+    if (longest := data.longest(samples)) is not None:
+        return longest
     view = data.view("train")
     order = TrainingOrder(len(view), seed=data.seed, batch=samples, steps=LOOKED_AT, part=BatchPart(samples))
     return max(loader(view, order, data.objective.collate, seed=data.seed), key=numbers)
