@@ -9,7 +9,7 @@ Importing this package is cheap: torch, datasets and torchvision are imported wh
 
 from ..samples import View
 from .contracts import DataSet, Source
-from .labelled import Example, Examples, ExampleSource, LabelledData, LabelledFiles
+from .labelled import ConllFiles, Example, Examples, ExampleSource, HubExamples, LabelledData, LabelledFiles, SquadFiles
 from .text import (
     ByteLevel,
     ByteLevelBPE,
@@ -37,12 +37,14 @@ __all__ = [
     "ByteLevel",
     "ByteLevelBPE",
     "CharacterLevel",
+    "ConllFiles",
     "Corpus",
     "DataSet",
     "Document",
     "Example",
     "ExampleSource",
     "Examples",
+    "HubExamples",
     "HubText",
     "LabelledData",
     "LabelledFiles",
@@ -54,6 +56,7 @@ __all__ = [
     "RobertaBPE",
     "Sentences",
     "Source",
+    "SquadFiles",
     "TextData",
     "TextFiles",
     "TextSource",
