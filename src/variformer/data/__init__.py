@@ -2,7 +2,8 @@
 
 Text, labelled examples and images are three rooms: `text`, `labelled` and `images`. They share `contracts` (what a
 source and a data set are), `hub` (Hugging Face data sets), `paths` (which files a pattern means) and `cache` (what is
-made once). `order` says which sample comes when, and `loader` makes batches of them; both know no room.
+made once). `python_tasks` are labelled examples made of the installed Python. `order` says which sample comes when, by
+the `shuffles`, and `loader` makes batches of them; these three know no room.
 
 Importing this package is cheap: torch, datasets and torchvision are imported where they are used.
 """
