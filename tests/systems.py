@@ -45,7 +45,7 @@ def names_in(folder: str, *left_out: str) -> list[str]:
     return sorted(file.stem for file in (CONF / folder).glob("*.yaml") if file.stem not in left_out)
 
 
-SYSTEMS = names_in("model", "parts")
+SYSTEMS = names_in("model", "parts", "source")
 
 
 @cache

@@ -1,7 +1,7 @@
 """What data give and objectives take: the splits, their views, and the samples of these, as types."""
 
-from collections.abc import Set
-from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
+from collections.abc import Mapping, Set
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypedDict, TypeVar
 
 import numpy as np
 
@@ -186,8 +186,21 @@ class Vocabulary(Protocol):
         ...
 
 
+class Layout(NamedTuple):
+    """The special tokens around a text, or around two. `between` is empty where there is one text."""
+
+    before: list[int]
+    between: list[int]
+    after: list[int]
+    segment: int  # of the second text and of what follows it; the first is segment 0
+
+
 class TextCodec(Vocabulary, Protocol):
     """A tokenizer: it makes ids of raw text, as a model takes them, and text of ids."""
+
+    def layout(self, pair: bool) -> Layout:
+        """The special tokens that a model reads around one text, or around a pair."""
+        ...
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without special tokens."""
@@ -215,6 +228,11 @@ class LabelledTexts(Protocol):
 
         Raises ValueError where there are none, or fewer than two.
         """
+        ...
+
+    @property
+    def label_counts(self) -> Mapping[str, int]:
+        """How many training rows have each label."""
         ...
 
     @property

@@ -115,7 +115,8 @@ def test_every_rule_can_refuse():
         "schedule": {"warmup": 2},
         "init_from": "runs/bert/1",
         "precision": "16-mixed",
-        "optimizer": {"_target_": "torch.optim.Adafactor", "nesterov": True, "momentum": 0},
+        "optimizer": {"_target_": "torch.optim.Adafactor", "nesterov": True, "momentum": 0, "adamw_lr": 1.0},
+        "tuning": {"adapters": {"rank": 1}},
         "trainer": {"strategy": "fsdp", "auto_micro_batch": True},
     }
     assert [rule.__name__ for rule in RULES if not list(rule(worst))] == []

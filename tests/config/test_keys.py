@@ -34,7 +34,18 @@ def test_every_key_of_an_experiment_is_explained(found, experiment):
 
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = OmegaConf.to_container(compose("train", [f"experiment={experiment}"]), resolve=False)
-    sections = {"model", "objective", "data", "optimizer", "schedule", "tokenizer", "trainer", "callbacks", "logger"}
+    sections = {
+        "model",
+        "objective",
+        "data",
+        "optimizer",
+        "schedule",
+        "tokenizer",
+        "tuning",
+        "trainer",
+        "callbacks",
+        "logger",
+    }
     silent = [
         key
         for key in keys(config)

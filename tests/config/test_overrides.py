@@ -21,6 +21,7 @@ CONF = Path(__file__).parents[2] / "conf"
         ("experiment=gpt", "experiment=gpt"),
         ("data.path=/etc/hosts", "data.path=/etc/hosts"),
         ("-m", "-m"),
+        ("data.source.columns.text=review", "++data.source.columns.text=review"),
         ("...=gpt", "...=gpt"),
     ],
 )

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from systems import READING_TWO, TEXT, VOCABULARY
+from systems import CAUSAL, READING_TWO, TEXT, VOCABULARY
 from torch import nn
 
 from variformer.models import (
@@ -29,7 +29,10 @@ REREAD = {
     "end token": (partial(EndTokenClassifier, classes=3, start=START, end=END), [(2, 3)]),
     "span": (partial(RereadSpanFinder, start=START), [(2, 6), (2, 6)]),
 }
-CASES = [(family, *head) for family in TEXT for head in HEADS.values()]
+FIRST = ("sequence", "first token")  # no head for GPT, whose first token has read nothing
+CASES = [
+    (family, *head) for family in TEXT for name, head in HEADS.items() if family not in CAUSAL or name not in FIRST
+]
 CASES += [(family, *head) for family in READING_TWO for head in REREAD.values()]
 
 
@@ -101,3 +104,30 @@ def test_the_activation_of_the_hidden_layer_is_a_part(tiny):
     tokens = torch.randint(VOCABULARY, (2, 6))
     first = model.body.states(tokens)[:, 0]
     torch.testing.assert_close(model(tokens), model.head.scores(model.head.pool(first).relu()))
+
+
+@pytest.mark.parametrize("family", CAUSAL)
+@pytest.mark.parametrize("head", [SequenceClassifier, FirstTokenClassifier])
+def test_a_first_token_that_has_read_nothing_is_refused(tiny, family, head):
+    with pytest.raises(ValueError, match=r"first token has read nothing; set head=last_token"):
+        head(tiny(family), 3)
+
+
+@pytest.mark.parametrize("family", [each for each in TEXT if each not in READING_TWO])
+def test_a_body_that_cannot_reread_is_refused(tiny, family):
+    with pytest.raises(ValueError, match=r"rereads the text in a decoder .* set head=first_token"):
+        EndTokenClassifier(tiny(family), 3, start=START, end=END)
+    with pytest.raises(ValueError, match=r"set head=span"):
+        RereadSpanFinder(tiny(family), start=START)
+
+
+def test_a_body_of_images_is_refused(tiny):
+    with pytest.raises(ValueError, match=r"TokenClassifier reads the states of tokens, and ViT has none"):
+        TokenClassifier(tiny("vit"), 3)
+
+
+@pytest.mark.parametrize("head", [head for head, _ in HEADS.values()])
+def test_a_head_names_the_layer_with_a_row_for_each_class(tiny, head):
+    model = head(tiny("t5"))
+    assert (model.scores is None) == isinstance(model, SpanFinder)
+    assert model.scores is None or model.get_submodule(model.scores).out_features == 3

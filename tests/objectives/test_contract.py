@@ -54,7 +54,7 @@ def model_for(name: str) -> str:
     """The first model that the objective trains."""
     kind = declared(node_of(name), "trains")
     files = sorted((CONF / "model").glob("*.yaml"), key=lambda file: file.stem)
-    models = [file.stem for file in files if file.stem != "parts"]
+    models = [file.stem for file in files if file.stem not in ("parts", "source")]
     found = [each for each in models if declared(option("model", each), "kind") == kind]
     assert found, f"no file of conf/model is {kind}, which objective={name} trains"
     return "bert" if "bert" in found else found[0]

@@ -19,7 +19,7 @@ from ..config.composing.hydra_errors import unknown_keys
 from ..config.composing.run_folder import folder_problems, name_problems
 from ..config.schema import Experiment
 from ..configs import packaged
-from ..runs.origins import find_sources
+from ..runs.origins import find_sources, source_config
 
 RUN_DIR = "VARIFORMER_RUN_DIR"  # the directory of rank zero, for the processes that Lightning starts
 OF_AN_APP = ("GlobalHydra", "HydraConfig", "JobRuntime", "VersionBase")  # in Hydra's state; the rest is registered once
@@ -50,7 +50,7 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> Config:
             raise ConfigError(problems)
         register_resolvers()
         try:
-            config = Config(checked(composed(spelled(words, folders), folders)))
+            config = Config(checked(composed(spelled(words, folders), folders), source_config))
         except OSError as error:
             raise as_config_error(error) from error
     config.has_own_directory = any(each.partition("=")[0] == "run_dir" for each in overrides)

@@ -15,7 +15,7 @@ from ..config.composing.overrides import set_or_add
 from ..configs import packaged
 from ..hub import locate
 from ..run_directory.directory import RunDirectory
-from ..runs.origins import find_sources
+from ..runs.origins import find_sources, source_config
 from ..sweeps import is_trial, run_trial
 
 
@@ -39,7 +39,7 @@ def train(arguments: Sequence[str]) -> None:
 
 def train_one(hydra_config: DictConfig) -> float | None:
     try:
-        config = compose(hydra_config)
+        config = compose(hydra_config, source_config)
         find_sources(config)
     except (ConfigError, OSError) as error:
         discard(Path(hydra_config.run_dir))

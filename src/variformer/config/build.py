@@ -1,11 +1,12 @@
 """From a checked config to an object. No other module calls Hydra's `instantiate`."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Union
 
 from .checking.check import node_problems
 from .classes.moved import with_current_targets
 from .errors import ConfigError
-from .tree import Node, Value, join
+from .tree import Node, join
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -30,7 +31,20 @@ def instantiate(node: Union[Node, "DictConfig", None], key: str = "", /, **extra
     return built(plain, key or str(plain["_target_"]), extra)
 
 
-def as_plain(node: Union[Node, "DictConfig"]) -> Value:
+def build_model(config: Mapping[str, Any], prefix: str = "", **given: object) -> Any:
+    """The model of a config: the body that `model` says, under the `head` where there is one.
+
+    `given` are arguments of the head that the config leaves out, such as the number of classes; `prefix` stands before
+    the keys in messages. Raises ConfigError, also where the head cannot read the body.
+    """
+    body, head = instantiate(config["model"], f"{prefix}model"), config.get("head")
+    if head is None:
+        return body
+    whole = {name: value for name, value in as_plain(head).items() if name != "_partial_"}
+    return instantiate(whole, f"{prefix}head", body=body, **given)
+
+
+def as_plain(node: Union[Node, "DictConfig"]) -> Any:
     """Nested dicts and lists of plain values, in which all interpolations are resolved."""
     from omegaconf import OmegaConf
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from ..paths import FolderOrName, LocalPath
-from ..ranges import Count, Positive, Seed, Whole
+from ..ranges import Count, Fraction, PartOrAll, Positive, Seed, Whole
 
 # A dict with `_target_`, which is built. The check reads only the name `Node`.
 Node: TypeAlias = Any
@@ -19,7 +19,7 @@ class TrainerSettings:
     devices: Count | Literal["auto"] = 1
     nodes: Count = 1
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
-    validate_every: Count | None = None  # optimizer steps
+    validate_every: Count | Fraction | None = None  # optimizer steps, or a share of them all
     validation_samples: Count | None = None  # from all parts of the split, always the same; None: all of them
     save_every: Count | None = None  # optimizer steps
     log_every: Count = 10  # optimizer steps
@@ -34,6 +34,17 @@ class TrainerSettings:
 
 
 @dataclass
+class TuningSettings:
+    """What of a model is trained, and how fast. Names of parameters may have *, as in a shell."""
+
+    frozen: list[str] = field(default_factory=list)
+    trained: list[str] = field(default_factory=list)  # although `frozen` names them too
+    layer_decay: PartOrAll = 1.0
+    head_lr: Positive = 1.0
+    adapters: Node | None = None
+
+
+@dataclass
 class Experiment:
     """One run. Batches count samples; steps are optimizer steps."""
 
@@ -42,6 +53,7 @@ class Experiment:
     data: Node
     optimizer: Node
     schedule: Node | None = None
+    head: Node | None = None  # built on the model, which then is its body
     tokenizer: Node | None = None
     seed: Seed = 0
     name: str = "run"
@@ -64,6 +76,7 @@ class Experiment:
     precision: Literal["32-true", "bf16-mixed", "bf16-true", "16-mixed"] = "32-true"
     compile: Literal["none", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"] = "none"
     checkpointing: bool = False  # keep only the inputs of blocks, and compute the rest again in the backward pass
+    tuning: TuningSettings = field(default_factory=TuningSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     callbacks: dict[str, Node | None] = field(default_factory=dict)
     logger: dict[str, Node | None] = field(default_factory=dict)
@@ -72,7 +85,8 @@ class Experiment:
 
 def experiment(config: Mapping[str, Any]) -> Experiment:
     """A checked config as a dataclass. A key that an earlier version did not write has its default."""
-    return Experiment(**{**config, "trainer": TrainerSettings(**config.get("trainer", {}))})
+    trainer, tuning = TrainerSettings(**config.get("trainer", {})), TuningSettings(**config.get("tuning", {}))
+    return Experiment(**{**config, "trainer": trainer, "tuning": tuning})
 
 
 @dataclass

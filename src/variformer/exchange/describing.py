@@ -10,7 +10,7 @@ from ..data import Tokenizer
 from ..hub import locate, read_json
 from ..layers import Transformer
 from ..run_directory.directory import RunDirectory
-from .loading import is_run, load, run_config
+from .loading import is_run, load, run_config, run_node
 from .measured import measured
 from .outgoing import destination_of, exports, imported
 
@@ -26,7 +26,7 @@ def description(source: str | Path, checkpoint: str = "last") -> dict[str, Any]:
     }
     facts |= {name: sizes(part) for name, part in model.named_modules() if isinstance(part, Transformer)}
     if is_run(folder):
-        facts["exports"] = exports(model, run_config(folder)["model"], imported(RunDirectory(folder), "config.json"))
+        facts["exports"] = exports(model, run_node(folder), imported(RunDirectory(folder), "config.json"))
     else:
         facts["exports"] = str(destination_of(model, read_json(folder / "config.json")))
     if isinstance(reader, Tokenizer):

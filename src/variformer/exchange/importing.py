@@ -16,6 +16,7 @@ from ..config import check
 from ..config.checking.defaults import with_defaults
 from ..config.classes.targets import find
 from ..config.composing.absolute_paths import with_absolute_paths
+from ..config.heads import parted
 from ..config.schema import Experiment
 from ..data import Tokenizer
 from ..data.images.preprocessing import normalisation
@@ -93,8 +94,8 @@ def config_of_import(
     node: Config, model: nn.Module, anew: list[str], folder: Path, run: RunDirectory, data: str | None
 ) -> Config:
     """A whole config: this model, the objective that it is evaluated by if there is one, and data to do so."""
-    described = with_defaults(node)
-    described = described.get("body", described)  # of a model for a task
+    parts = parted({"model": node})
+    described = with_defaults(parts["model"])
     images, longest = "image_size" in described, described.get("max_length")
     objective = objective_of(model, anew)
     if not images:
@@ -106,7 +107,8 @@ def config_of_import(
         length=longest and min(longest, LONGEST),
         global_batch=8,
         max_steps=1,
-        model=node,
+        model=parts["model"],
+        head=parts.get("head"),
         objective=objective and {"_target_": objective, "_partial_": True},
         data=image_data(described, folder, data) if images else text_data(data),
         tokenizer=None if images else tokenizer,

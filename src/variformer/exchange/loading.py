@@ -9,12 +9,15 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from .. import portable
-from ..config import check, instantiate
+from ..config import build_model, check, instantiate
 from ..config.checking.defaults import with_defaults
+from ..config.classes.attributes import declared
 from ..config.composing.saved_configs import saved_config as load_config
+from ..config.heads import joined
 from ..data import Tokenizer
 from ..data.images.preprocessing import preprocessor, transform
 from ..hub import locate, read_json
+from ..layers.low_rank import merge
 from ..run_directory.directory import RunDirectory
 from ..training.resuming.checkpoint_io import WholeCheckpointIO
 from ..training.validation.average import evaluation_weights
@@ -56,15 +59,19 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return portable.read(folder) if portable.is_own(require_checkpoint(folder)) else huggingface.read(folder)
 
 
-def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:
+def load_run(path: str | Path, checkpoint: str = "last", *, merged: bool = True) -> nn.Module:
     """The model of a run directory in evaluation mode, with the weights that evaluation uses.
 
-    `checkpoint` is last, best, or the name of a file in the run's checkpoints/.
+    `checkpoint` is last, best, or the name of a file in the run's checkpoints/. With `merged`, adapters have become
+    part of the matrices beside which they were trained, and predicted values have the unit of the data.
     Raises FileNotFoundError where there is no run or no such checkpoint.
     Raises ConfigError where the run's config does not fit this version of the code.
     Raises ValueError where config and weights do not fit each other.
     """
-    model = instantiate(run_config(path)["model"], "model")
+    config = run_config(path)
+    model = build_model(config)
+    if (adapters := (config.get("tuning") or {}).get("adapters")) is not None:
+        instantiate(adapters, "tuning.adapters").adapt(model)
     weights = run_weights(path, checkpoint)
     try:
         model.load_state_dict(weights)
@@ -73,7 +80,42 @@ def load_run(path: str | Path, checkpoint: str = "last") -> nn.Module:
         raise ValueError(
             f"{path}: the weights of {checkpoint} are not those of the model in config.yaml: {reason}"
         ) from None
+    if merged:
+        merge(model)
+        if scale := scale_of(config):
+            unscaled(model, *scale)
     return model.eval()
+
+
+def labels_of(folder: Path) -> list[str] | None:
+    """The names of the classes that the model of a run directory or a Hugging Face folder tells apart, if it says."""
+    if not is_run(folder):
+        return names_of_classes(read_json(require_checkpoint(folder) / "config.json"))
+    labels = run_config(folder)["data"].get("labels")
+    came = RunDirectory(folder).imported / "config.json"
+    return labels or (names_of_classes(read_json(came)) if came.is_file() else None)
+
+
+def names_of_classes(settings: Config) -> list[str] | None:
+    """What a config.json calls the classes, in their order."""
+    names = settings.get("id2label") or {}
+    return [str(names[number]) for number in sorted(names, key=int)] or None
+
+
+def scale_of(config: Config) -> tuple[float, float] | None:
+    """Mean and deviation of the values that a run predicts; None where it predicts none."""
+    is_scaled = config["objective"] is not None and declared(config["objective"], "scaled")
+    return tuple(config["data"]["scale"]) if is_scaled and config["data"].get("scale") else None
+
+
+@torch.no_grad()
+def unscaled(model: nn.Module, mean: float, deviation: float) -> nn.Module:
+    """The same model, which gives values in the unit of the data in place of standardised ones."""
+    layer: Any = model.get_submodule(getattr(model, "scores", "head"))
+    layer.weight.mul_(deviation)
+    if layer.bias is not None:
+        layer.bias.mul_(deviation).add_(mean)
+    return model
 
 
 def run_config(path: str | Path) -> Config:
@@ -81,6 +123,12 @@ def run_config(path: str | Path) -> Config:
     config: Any = OmegaConf.to_container(load_config(Path(path)), resolve=True)
     check(config)
     return config
+
+
+def run_node(path: str | Path) -> Config:
+    """The node of a run's whole model, its head included."""
+    config = run_config(path)
+    return joined(config["model"], config.get("head"))
 
 
 def run_weights(path: str | Path, checkpoint: str = "last") -> dict[str, Tensor]:

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from .. import portable
+from ..config import instantiate
 from ..data import Tokenizer
 from ..hub import read_json
+from ..layers import LowRankLinear
 from ..run_directory.directory import RunDirectory, code_state
 from ..weights import huggingface
 from ..weights.destination import Destination, destination
-from .loading import run_config
+from .loading import labels_of, run_config, run_node, scale_of
 from .readers import READERS
 
 Json = dict[str, Any]
@@ -44,6 +46,7 @@ def outgoing(model: nn.Module, run: RunDirectory, tokenizer: Tokenizer | None) -
     else:
         tensors = huggingface.to_huggingface(model, model_type=came.get("model_type"))
         out = Outgoing(settings_of(model, tokenizer, came), tensors, {})
+    out.settings.update(said_of_classes(run, out.settings))
     return out._replace(tensors=as_they_came(out.tensors, imported(run, run.precisions.name)))
 
 
@@ -55,14 +58,29 @@ def destination_of(model: nn.Module, came: Json) -> Destination:
 
 
 def exports(model: nn.Module, node: Json, came: Json | None = None) -> str:
-    """What plans, runs and `info` say of a model's export. `node` is the model's config."""
+    """What plans, runs and `info` say of a model's export. `node` is the model's config, its head included."""
+    if any(isinstance(part, LowRankLinear) for part in model.modules()):  # which are merged on export
+        with torch.device("meta"):
+            model = instantiate(node, "model")
     found = destination_of(model, came or {})
     obstacle = None if found.architecture else portable.obstacle(model, node)
     return f"not as a Hugging Face folder, because {obstacle}" if obstacle else str(found)
 
 
+def said_of_classes(run: RunDirectory, settings: Json) -> Json:
+    """What config.json says of the classes of a run's task, so that pipelines of transformers answer by their names."""
+    if "id2label" not in settings:
+        return {}
+    if scale_of(run_config(run.path)) is not None:
+        return {"problem_type": "regression"}
+    labels = labels_of(run.path)
+    if labels is None or len(labels) != len(settings["id2label"]):
+        return {}
+    return {"id2label": dict(enumerate(labels)), "label2id": {name: number for number, name in enumerate(labels)}}
+
+
 def with_own_code(model: nn.Module, run: RunDirectory, ids: Json, came: Json, reason: str) -> Outgoing:
-    own = portable.contents(model, run_config(run.path)["model"], stamp(), ids | ids_of(came))
+    own = portable.contents(model, run_node(run.path), stamp(), ids | ids_of(came))
     kept = {name: came[name] for name in ("id2label", "label2id", "dtype") if name in came}
     return Outgoing(own.settings | kept | {REASON: reason}, own.tensors, own.code)
 

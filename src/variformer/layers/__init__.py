@@ -4,6 +4,7 @@ attention.py, feed_forward.py, block.py, stochastic_depth.py: a block.
 by_layer.py: parts that differ from block to block.
 positions.py, embedding.py: the input. transformer.py: embedding, positions and blocks together, with the cache.
 heads.py: what reads the states. initialise.py: first weights. hidden.py: which matrices are hidden, for Muon.
+low_rank.py: what tuning learns beside matrices that stay as they are.
 """
 
 from . import initialise
@@ -14,6 +15,7 @@ from .embedding import PatchEmbedding, TokenEmbedding
 from .feed_forward import ACTIVATIONS, Activation, FeedForward, GatedFeedForward
 from .heads import PooledHead, TokenHead
 from .hidden import matrices_of
+from .low_rank import LowRank, LowRankLinear
 from .positions import (
     CountedPositions,
     LearnedPositions,
@@ -45,6 +47,8 @@ __all__ = [
     "LearnedPositions",
     "LinearBiasPositions",
     "LocalRotaryPositions",
+    "LowRank",
+    "LowRankLinear",
     "Order",
     "ParallelBlock",
     "PatchEmbedding",

@@ -22,6 +22,7 @@ class TextModel(nn.Module):
     objective: ClassVar[str]  # the class in `variformer.objectives` of its paper's task; it evaluates imported models
     pipeline: ClassVar[str]  # what Hugging Face's hub calls its task
     head_names: ClassVar[tuple[str, ...]]  # the submodules that read the states; a head for a task replaces them
+    causal: ClassVar[bool] = False  # whether a token's state has read only the tokens before it
     width: int  # D, of the states
 
     def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
@@ -80,6 +81,7 @@ class CausalLanguageModel(TextModel):
     objective: ClassVar[str] = "NextToken"
     pipeline: ClassVar = "text-generation"
     head_names: ClassVar[tuple[str, ...]] = ("head",)
+    causal: ClassVar = True
 
     decoder: Transformer
     head: TokenHead

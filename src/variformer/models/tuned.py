@@ -25,12 +25,18 @@ class Spans(NamedTuple):
 class Tuned(nn.Module):
     """A head for a task on a pre-trained `body`, whose own heads are removed. A new head may keep their pooler."""
 
+    kind: ClassVar[str]  # which objectives train it
     task: ClassVar[str]  # how the names of transformers' classes for the task end, behind "For"
     pipeline: ClassVar[str]  # what Hugging Face's hub calls the task
     kept: ClassVar[tuple[str, ...]] = ()  # of the body's heads, which this head reads
+    scores: ClassVar[str | None] = "head"  # the layer that has a row for each class, where there are classes
+    head: nn.Module
 
     def __init__(self, body: TextModel):
         super().__init__()
+        if not hasattr(body, "states"):
+            name = type(body).__name__
+            raise ValueError(f"{type(self).__name__} reads the states of tokens, and {name} has none; set head=none")
         self.body = body
         for name in body.head_names:
             if name not in self.kept and hasattr(body, name):
@@ -41,14 +47,25 @@ class Tuned(nn.Module):
         return self.body.states(tokens, mask, segments)
 
 
+def require_whole_text(head: nn.Module, body: TextModel) -> None:
+    """Raises ValueError where the body's first token has not read the others."""
+    if getattr(body, "causal", False):
+        raise ValueError(
+            f"{type(head).__name__} reads the first token, and this {type(body).__name__}'s first token has read "
+            "nothing; set head=last_token"
+        )
+
+
 class SequenceClassifier(Tuned):
     """The first token's state, pooled -> a class: BERT (Devlin et al., 2018, section 4.1), RoBERTa and ALBERT.
 
     DistilBERT's code has `activation=nn.ReLU`. The pooler of a body's pair head becomes this head's.
     """
 
+    kind: ClassVar = "sequence classifier"
     task: ClassVar = "SequenceClassification"
     pipeline: ClassVar = "text-classification"
+    scores: ClassVar = "head.scores"
 
     def __init__(
         self,
@@ -57,6 +74,7 @@ class SequenceClassifier(Tuned):
         dropout: BelowOne = 0.1,
         activation: Callable[[], nn.Module] = nn.Tanh,
     ):
+        require_whole_text(self, body)
         pair_head = getattr(body, "pair_head", None)
         super().__init__(body)
         self.head = PooledHead(self.body.width, classes, activation=activation, dropout=dropout)
@@ -72,10 +90,12 @@ class SequenceClassifier(Tuned):
 class FirstTokenClassifier(Tuned):
     """The first token's state -> a class: ModernBERT, which has the pooler of others below every head."""
 
+    kind: ClassVar = "sequence classifier"
     task: ClassVar = "SequenceClassification"
     pipeline: ClassVar = "text-classification"
 
     def __init__(self, body: TextModel, classes: Count, dropout: BelowOne = 0.0):
+        require_whole_text(self, body)
         super().__init__(body)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.body.width, classes)
@@ -89,6 +109,7 @@ class FirstTokenClassifier(Tuned):
 class LastTokenClassifier(Tuned):
     """The last real token's state -> a class: GPT, whose other tokens have not read the whole text."""
 
+    kind: ClassVar = "sequence classifier"
     task: ClassVar = "SequenceClassification"
     pipeline: ClassVar = "text-classification"
 
@@ -106,6 +127,7 @@ class LastTokenClassifier(Tuned):
 class TokenClassifier(Tuned):
     """Each token's state -> a class (BERT, section 5.3)."""
 
+    kind: ClassVar = "token classifier"
     task: ClassVar = "TokenClassification"
     pipeline: ClassVar = "token-classification"
 
@@ -123,8 +145,10 @@ class TokenClassifier(Tuned):
 class SpanFinder(Tuned):
     """Each token's state -> how likely an answer starts, and ends, there (BERT, section 4.2)."""
 
+    kind: ClassVar = "span finder"
     task: ClassVar = "QuestionAnswering"
     pipeline: ClassVar = "question-answering"
+    scores: ClassVar = None
 
     def __init__(self, body: TextModel):
         super().__init__(body)
@@ -140,9 +164,15 @@ class Rereading(Tuned):
     """The decoder reads the text once more, shifted right behind `start` (BART, Lewis et al., 2019, section 3)."""
 
     kept: ClassVar[tuple[str, ...]] = ("decoder",)
+    otherwise: ClassVar[str]  # the option of conf/head for other bodies
     body: EncoderDecoder
 
     def __init__(self, body: EncoderDecoder, start: Whole):
+        if not (hasattr(body, "encode") and hasattr(body, "decoder")):
+            raise ValueError(
+                f"{type(self).__name__} rereads the text in a decoder behind an encoder, and {type(body).__name__} "
+                f"has not both; set head={self.otherwise}"
+            )
         super().__init__(body)
         self.start = start
 
@@ -159,8 +189,11 @@ class EndTokenClassifier(Rereading):
     Every text needs such a token. T5's paper has no such head, but writes the class's name; this is transformers'.
     """
 
+    otherwise: ClassVar = "first_token, or last_token for a decoder"
+    kind: ClassVar = "sequence classifier"
     task: ClassVar = "SequenceClassification"
     pipeline: ClassVar = "text-classification"
+    scores: ClassVar = "head.scores"
 
     def __init__(self, body: EncoderDecoder, classes: Count, start: Whole, end: Whole, dropout: BelowOne = 0.1):
         super().__init__(body, start)
@@ -176,8 +209,11 @@ class EndTokenClassifier(Rereading):
 class RereadSpanFinder(Rereading):
     """The decoder's states -> where an answer starts and ends: BART (section 3.2) and T5, as in transformers."""
 
+    otherwise: ClassVar = "span"
+    kind: ClassVar = "span finder"
     task: ClassVar = "QuestionAnswering"
     pipeline: ClassVar = "question-answering"
+    scores: ClassVar = None
 
     def __init__(self, body: EncoderDecoder, start: Whole):
         super().__init__(body, start)

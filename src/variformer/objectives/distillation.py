@@ -105,6 +105,9 @@ class Distillation(Objective[SplitT, SampleT]):
     def derive(self, means: dict[str, float]) -> dict[str, float]:
         return self.task.derive(means)
 
+    def measure(self, rows: dict[str, np.ndarray]) -> dict[str, float]:
+        return self.task.measure(rows)
+
     def forward(self, model: nn.Module, batch: Batch) -> Scores:
         return self.imitate(model, self.require_teacher(), batch) if self.training else self.task(model, batch)
 

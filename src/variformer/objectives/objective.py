@@ -12,6 +12,7 @@ from ..samples import ExampleSplit, ImageCatalogue, ImageSample, LabelledTexts, 
 
 SplitT = TypeVar("SplitT")  # one split of the data, as `view` takes it
 SampleT = TypeVar("SampleT")  # what a view gives, and `collate` takes
+Mode = Literal["min", "max"]  # whether less or more of a metric is better
 Batch = dict[str, Any]  # what `collate` makes for `forward`: tensors; "count" says how many tokens or images they hold
 
 
@@ -27,15 +28,17 @@ class Scores(NamedTuple):
     """What an objective says of a batch.
 
     loss: (), what is differentiated
-    ratios: what is reported, by name; the objective's `monitor` is among them, or comes from `derive`
+    ratios: what is reported, by name; the objective's `monitor` is among them, or comes from `derive` or `measure`
     targets: (), how many targets the loss is the mean over, where batches of one size differ in that
     answers: in evaluation, (N, K) scores and (N,) labels for the metrics of torchmetrics
+    rows: in evaluation, numbers of each sample by name, (B, ...), in the order of the batch; for `measure`
     """
 
     loss: Tensor
     ratios: dict[str, Ratio]
     targets: Tensor | None = None
     answers: tuple[Tensor, Tensor] | None = None
+    rows: dict[str, Tensor] | None = None
 
 
 class Objective(nn.Module, Generic[SplitT, SampleT]):
@@ -44,7 +47,9 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
     trains: the `kind` of model that it trains, reads: "text" or "images"; a config in which these do not fit is refused
     unfit: values of a model's arguments that it cannot train with
     answers: whether its scores have `answers`, so that a config may name metrics of torchmetrics
+    classes: how many classes it tells apart; a head for a task is built with as many
     monitor, mode: the validation metric that says which model is best, and whether less or more of it is better
+    monitors: the metrics that a config may name in place of `monitor`, each with its mode; see `compare_by`
     unit: what a throughput of this task counts
     multiple: batches of unequal texts are padded to a multiple of so many tokens; a compiled model has a larger one
     """
@@ -53,11 +58,26 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
     reads: ClassVar[str | None] = None
     unfit: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     answers: ClassVar[bool] = False
+    monitors: ClassVar[Mapping[str, Mode]] = {}
 
+    classes: int | None = None
     monitor: str = "loss"
-    mode: Literal["min", "max"] = "min"
+    mode: Mode = "min"
     unit: str = "tokens"
     multiple: int = 8
+
+    def compare_by(self, monitor: str | None) -> None:
+        """Compare models by this metric; None: by the one that the class names.
+
+        A subclass whose `__init__` has the argument `monitor` passes it on. Raises ValueError for a name that is not in
+        `monitors`.
+        """
+        if monitor is None:
+            return
+        if monitor not in self.monitors:
+            known = ", ".join(self.monitors) or "none"
+            raise ValueError(f"objective.monitor={monitor}: {type(self).__name__} compares models by: {known}")
+        self.monitor, self.mode = monitor, self.monitors[monitor]
 
     def initialise(self, model: nn.Module) -> None:
         """Change a new model before its first step; most objectives do nothing. Not called on resume.
@@ -82,6 +102,14 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
 
     def derive(self, means: dict[str, float]) -> dict[str, float]:
         """Metrics computed from the means over a whole split, such as perplexity from the loss."""
+        return {}
+
+    def measure(self, rows: dict[str, np.ndarray]) -> dict[str, float]:
+        """Metrics computed from the rows of a whole split, (N, ...), in order of the samples' indices, such as F1.
+
+        It must be a function of the rows alone: intervals call it with samples drawn from them, some more than once.
+        Of a name that `ratios` or `derive` give too, theirs is reported.
+        """
         return {}
 
 
@@ -122,6 +150,7 @@ class ImageObjective(Objective[View[ImageSample], ImageSample]):
 
     reads: ClassVar = "images"
     unit = "images"
+    classes: int
 
     def __init__(self, data: ImageCatalogue, length: Count | None = None):
         super().__init__()

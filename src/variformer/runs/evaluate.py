@@ -98,7 +98,7 @@ def config_of(run_dir: str, data: Config | None) -> Config:
 def own(run: RunDirectory, checkpoint: str) -> Scored:
     """The run's own model, with the weights of a checkpoint."""
     weights = digest_of(run.checkpoint(checkpoint))
-    return Scored(load_run(run.path, checkpoint), {"checkpoint": checkpoint, "weights": weights})
+    return Scored(load_run(run.path, checkpoint, merged=False), {"checkpoint": checkpoint, "weights": weights})
 
 
 def another(source: str, checkpoint: str | None) -> Scored:

@@ -4,7 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..config.composing.sources import config_of_run
 from ..hub import locate, nearest
+
+
+def source_config(source: str) -> dict[str, Any]:
+    """The config of an earlier model. Imports torch only for one that is no run directory."""
+    if not Path(source).expanduser().joinpath("config.yaml").is_file():
+        from ..exchange import sources
+
+        return sources.source_config(source)
+    return config_of_run(source)
 
 
 def find_teacher(config: dict[str, Any]) -> Path | None:

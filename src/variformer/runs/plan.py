@@ -12,9 +12,11 @@ from torch import nn
 from ..analysis.cost import hardware_flops, model_flops
 from ..analysis.machine_memory import free_memory
 from ..config import discard
+from ..config.heads import joined
 from ..exchange.outgoing import exports
 from ..layers import Transformer
 from ..run_directory.directory import RunDirectory
+from ..training.schedules import interval
 from .console import quieten
 from .memory import estimator
 from .pace import long_samples, peak_of, slow_steps
@@ -58,7 +60,7 @@ def described(run: Run, config: Config) -> Plan:
         devices=devices,
         model=type(model).__name__,
         parts=dict(parts_of(model)),
-        exports=exports(model, run.config.model),
+        exports=exports(model, joined(run.config.model, run.config.head)),
         samples=samples,
         batch={name: shape(value) for name, value in batch.items() if isinstance(value, torch.Tensor)},
         unit=objective.unit,
@@ -67,7 +69,7 @@ def described(run: Run, config: Config) -> Plan:
         accumulation=accumulation,
         steps=total,
         epochs=total * run.config.global_batch / samples["train"],
-        validations=-(-total // (settings.validate_every or total)),  # the last one after the last step
+        validations=-(-total // interval(settings.validate_every, total)),  # the last one after the last step
         checkpoints=-(-total // (settings.save_every or total)),
         memory=estimator(run)(),
         free=free_memory(device),

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..analysis.memory import Memory, readable
+from ..training.schedules import interval
 
 Rows = Iterator[tuple[str, str]]
 
@@ -93,7 +94,9 @@ def run_rows(plan: Plan) -> Rows:
     yield plan.unit, f"{plan.units:,} in the first step, about {plan.units * plan.steps:,} in all"
     few = trainer["validation_samples"]
     extent = "the whole split" if few is None else f"{min(few, plan.samples['val']):,} samples"
-    yield "validations", f"{plan.validations}, {often(trainer['validate_every'])}, of {extent}"
+    every = trainer["validate_every"]
+    validated = often(None if every is None else interval(every, plan.steps))
+    yield "validations", f"{plan.validations}, {validated}, of {extent}"
     yield "checkpoints", f"{plan.checkpoints}, {often(trainer['save_every'])}{checkpoint_size(plan.memory)}"
 
 

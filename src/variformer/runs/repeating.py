@@ -9,6 +9,7 @@ from ..config import ConfigError
 from ..config.classes.moved import with_current_targets
 from ..config.composing.earlier_runs import changed_values
 from ..config.composing.saved_configs import record_of
+from ..config.heads import parted
 from ..config.tree import leaves
 from ..run_directory.directory import environment
 from .data_identity import changed_parts, short
@@ -35,7 +36,7 @@ def repetition(config: Config, facts: dict[str, Any]) -> dict[str, Any]:
     A value given beside `repeat` that explains this, or `repeat_anyway`, allows it.
     """
     path, then = record_of(Path(config["repeat"]))
-    values = list(changed_values(with_current_targets(then["config"]), config))
+    values = list(changed_values(parted(with_current_targets(then["config"])), config))
     parts = {line.partition(":")[0].partition(".")[0] for line in values}
     sources = dict(changed_sources(then, facts))
     unexplained = [line for name, line in sources.items() if not parts.intersection(CAUSES[name])]

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..config.classes.attributes import monitored
 from ..config.classes.moved import with_current_targets
 from ..config.composing.earlier_runs import PER_RUN
+from ..config.heads import parted
 from ..config.tree import leaves
 from ..run_directory.checkpoint_files import glance, problem_of
 from ..run_directory.directory import RunDirectory
@@ -59,7 +60,7 @@ def last_session(run: RunDirectory) -> dict[str, Any] | None:
     record = run.facts()
     if not {"config", "max_steps"} <= record.keys():
         return None
-    return record | {"config": with_current_targets(record["config"])}
+    return record | {"config": parted(with_current_targets(record["config"]))}
 
 
 def changes(run: Run) -> list[str]:
@@ -102,7 +103,7 @@ def differences(then: Config, now: Config) -> Iterator[Change]:
 
 def other_model(changed: list[Change], weights: dict[str, Tensor], module: Training, name: str) -> Iterator[str]:
     """Problems where the model of the config is not the model of the checkpoint."""
-    fixed = [each for each in changed if each[0].startswith("model.") and not each[0].endswith(FREE)]
+    fixed = [each for each in changed if each[0].startswith(("model.", "head")) and not each[0].endswith(FREE)]
     yield from (f"{key}: {now} is not the model of {name}, which has {then}; {SAME}" for key, then, now in fixed)
     own = module.state_dict()
     for tensor in own.keys() | weights.keys() if not fixed else ():

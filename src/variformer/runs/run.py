@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import lightning as L
 from omegaconf import OmegaConf
 from torch import nn
 
-from ..config import ConfigError, instantiate
+from ..config import ConfigError, build_model, instantiate
 from ..config.schema import Experiment, experiment
 from ..config.tree import merged
 from ..hub import locate
@@ -19,14 +20,16 @@ from ..run_directory.newest import step_of
 from ..training.callbacks import AutoMicroBatch
 from ..training.data_module import DataModule, OneBatch
 from ..training.module import Training
-from ..training.optimizer import decay_groups
 from ..training.signals import Signals
+from ..training.tuning import parameter_groups
 from .data_identity import data_facts, require_same_data
+from .head import require_readable_body, with_facts
 from .origins import find_teacher
 from .repeating import repetition
 from .task import Task, build_task, number_of_steps
 from .teacher import bring_teacher, require_same_teacher
 from .trainer import build_trainer, micro_batch
+from .tuning import tune, untaught_parts
 from .warm_start import start_from
 
 Config = dict[str, Any]
@@ -69,6 +72,7 @@ def prepare(config: Config, directory: RunDirectory, checkpoint: Path | None = N
     settings = experiment(config)
     if settings.init_from and not settings.resume:
         locate(settings.init_from)  # now, because preparing the data may take hours
+    require_readable_body(settings)
     teacher = find_teacher(config)
     L.seed_everything(settings.seed, verbose=False)
     task = build_task(settings, directory.tokenizer if settings.resume else None)
@@ -82,7 +86,8 @@ def prepare(config: Config, directory: RunDirectory, checkpoint: Path | None = N
     if task.settled:
         config = config | {"data": merged(config["data"], task.settled)}
         settings.data = config["data"]
-    kept = config | {"resume": False}
+    settings.head = with_facts(settings, task)
+    kept = config | {"resume": False, "head": settings.head}
     return Preparation(directory, settings, kept, task, number_of_steps(settings, task), checkpoint, facts)
 
 
@@ -106,7 +111,10 @@ def build(preparation: Preparation, signals: Signals | None = None) -> Run:
     if preparation.checkpoint is None:
         task.objective.initialise(module.model)
     if config.init_from and not config.resume:
-        facts["init_from"] = start_from(config.init_from, module.model, task.tokenizer, config.model)
+        facts["init_from"] = start_from(
+            config.init_from, module.model, task.tokenizer, config.model, config.data.get("labels")
+        )
+    tune(module.model, config.tuning, untaught_parts(module.model, facts, bool(config.resume)))
     if config.repeat and not config.resume:
         facts["repeats"] = repetition(preparation.kept, facts)
     return Run(**vars(preparation), trainer=trainer, module=module, data_module=data_module)
@@ -134,7 +142,7 @@ def keep_config(directory: RunDirectory, kept: Config) -> None:
 
 def build_module(config: Experiment, task: Task) -> Training:
     """The LightningModule. Raises ConfigError where the model has no blocks, and a setting needs them."""
-    model = instantiate(config.model, "model")
+    model = build_model(vars(config))
     if problems := list(missing_blocks(config, model)):
         raise ConfigError(problems)
     return Training(
@@ -142,7 +150,9 @@ def build_module(config: Experiment, task: Task) -> Training:
         task.objective,
         instantiate(config.optimizer, "optimizer"),
         instantiate(config.schedule, "schedule"),
-        parameter_groups=decay_groups,
+        parameter_groups=partial(
+            parameter_groups, layer_decay=config.tuning.layer_decay, head_lr=config.tuning.head_lr
+        ),
         clip=config.clip,
         compile=config.compile,
         checkpointing=config.checkpointing,

@@ -8,6 +8,7 @@ from ..analysis.cost import parameter_count
 from ..analysis.figures import draw_curves
 from ..config import leads
 from ..config.composing.earlier_runs import changed_values
+from ..config.heads import joined
 from ..exchange.outgoing import exports
 from ..run_directory.curves import read_curves
 from ..run_directory.directory import RunDirectory, code_state, write_json
@@ -57,7 +58,8 @@ def fit(config: Config, directory: RunDirectory, signals: Signals | None = None)
     quieten()
     checkpoint = (newest(directory) or directory.checkpoint("last")) if config["resume"] else None
     run = build(prepare(config, directory, checkpoint), signals)
-    exported = exports(run.module.model, run.config.model)  # now, because a strategy changes the classes of parts
+    node = joined(run.config.model, run.config.head)
+    exported = exports(run.module.model, node)  # now, because a strategy changes the classes of parts
     record(run)
     return execute(run, began, exported)
 
@@ -70,7 +72,7 @@ def record(run: Run) -> None:
     if run.directory.leads:
         for line in lines:
             say(line)
-        if run.task.settled and not run.config.resume:
+        if not run.config.resume:
             keep_config(run.directory, run.kept)  # with what was found in the data, such as the names of classes
         if run.task.tokenizer is not None and not run.config.resume:
             run.task.tokenizer.save(run.directory.tokenizer)

@@ -14,6 +14,7 @@ from ..training.contract import RunTrainer
 from ..training.devices.strategies import environments, strategy
 from ..training.loggers import CSV
 from ..training.resuming.checkpoint_io import WholeCheckpointIO
+from ..training.schedules import interval
 from ..training.signals import Signals
 
 
@@ -60,7 +61,7 @@ def build_trainer(
         use_distributed_sampler=False,
     )
     trainer.accumulate_grad_batches = accumulation(config, trainer.world_size)
-    trainer.val_check_interval = (settings.validate_every or max_steps) * trainer.accumulate_grad_batches
+    trainer.val_check_interval = interval(settings.validate_every, max_steps) * trainer.accumulate_grad_batches
     return trainer
 
 

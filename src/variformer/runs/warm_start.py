@@ -1,20 +1,21 @@
 """Training that starts from the weights of an earlier model: `init_from=PATH_OR_NAME`."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..config import ConfigError
 from ..config.checking.compatibility import target_of
 from ..config.checking.defaults import with_defaults
 from ..config.folders import config_folders
 from ..data import Tokenizer
-from ..exchange.loading import read_model, tokenizer_of
+from ..exchange.loading import labels_of, read_model, tokenizer_of
 from ..exchange.nodes import node_of, recorded
 from ..hub import locate
+from ..models import Tuned
 from ..weights.transfer import Misfit, belongs, initialise_from, offset_of
 from .teacher import digest
 
@@ -29,10 +30,16 @@ FITTED = (
 )  # sizes that may differ from those of the source
 
 
-def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node: Any = None) -> dict[str, Any]:
+def start_from(
+    source: str,
+    model: nn.Module,
+    tokenizer: Tokenizer | None,
+    node: Any = None,
+    labels: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """Copy what fits from `source` into `model`, and log the rest. Returns what run.json keeps of it.
 
-    `node` is the model's config.
+    `node` is the model's config, without its head; `labels` are the classes that the head tells apart.
     Raises ConfigError that says what to set, where tokenizers or weights do not fit each other.
     Raises FileNotFoundError where there is no source.
     """
@@ -44,6 +51,7 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node:
         with recorded() as made:
             origin, anew = read_model(folder)
         tensors = {name: tensor for name, tensor in origin.state_dict().items() if not belongs(name, anew)}
+        tensors = fitted_head(tensors, origin, model, labels_of(folder), labels, source)
         report = initialise_from(model, tensors, offset_of(origin))
     except Misfit as error:
         raise ConfigError([explained(error, source, node, node_of(origin, made))]) from error
@@ -53,6 +61,37 @@ def start_from(source: str, model: nn.Module, tokenizer: Tokenizer | None, node:
         log.info("init_from=%s: %s", source, line)
     changed = {"resized": report.resized, "shortened": report.shortened, "new": report.new}
     return {"source": source, "folder": str(folder.resolve()), "sha256": digest(tensors)} | changed
+
+
+def fitted_head(
+    tensors: dict[str, Tensor],
+    origin: nn.Module,
+    model: nn.Module,
+    theirs: Sequence[str] | None,
+    ours: Sequence[str] | None,
+    source: str,
+) -> dict[str, Tensor]:
+    """The tensors of `origin`, with the rows of its head's classes in our order; without them where the classes differ.
+
+    Equal numbers of classes mean nothing. A line says what becomes of the head.
+    """
+    layer = getattr(origin, "scores", None) if isinstance(origin, Tuned) else None
+    if not isinstance(model, Tuned) or layer is None:
+        return tensors
+    if ours and theirs and origin.kind == model.kind and sorted(ours) == sorted(theirs):
+        order = [theirs.index(name) for name in ours]
+        if order != sorted(order):
+            log.info("init_from=%s: head: its classes are put into the order of this run, %s", source, named(ours))
+        return {name: each[order] if belongs(name, [layer]) else each for name, each in tensors.items()}
+    log.info("head: new (init_from tells %s apart; this run %s)", named(theirs), named(ours))
+    return {name: each for name, each in tensors.items() if not belongs(name, [layer])}
+
+
+def named(labels: Sequence[str] | None, most: int = 10) -> str:
+    """The names of classes, in words."""
+    if not labels:
+        return "none by name"
+    return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
 
 
 def explained(error: Misfit, source: str, ours: Any, theirs: Any) -> str:

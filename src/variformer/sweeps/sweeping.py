@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from .search import Search
     from .space import Space
 
-DECISIVE = ("experiment", "objective", "objective._target_", "repeat")  # the keys that decide what a run monitors
+# The keys that decide what a run monitors.
+DECISIVE = ("experiment", "objective", "objective._target_", "objective.monitor", "objective.task.monitor", "repeat")
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 

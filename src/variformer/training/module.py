@@ -21,6 +21,7 @@ from .optimizer import EARLIER_GROUPS, ParameterGroups, decay_groups, group_size
 from .rates import Rates
 from .ratios import RatioMetric
 from .record import record
+from .rows import Rows, Table
 from .schedules import Constant, Schedule
 from .weighting import Weighting
 
@@ -49,6 +50,8 @@ class Training(TrainingModule):
         self.clip, self.compile_mode, self.checkpointing = clip, compile, checkpointing
         self.metrics = nn.ModuleDict(metrics or {})  # of torchmetrics, besides the objective's own
         self.sums: dict[str, RatioMetric] = {}
+        self.rows: Rows | None = None
+        self.tables: dict[str, Table] = {}
         self.results: dict[str, dict[str, float]] = {}
         self.latest: Scores | None = None
         self.gradient_norm: Tensor | None = None
@@ -90,6 +93,9 @@ class Training(TrainingModule):
                 self.sums[name] = RatioMetric().to(self.device)
             if not any(batch["epoch"]):  # else another device's sample, seen a second time
                 self.sums[name].update(ratio.total, ratio.count)
+        if scores.rows is not None:
+            self.rows = self.rows or Rows()
+            self.rows.add(scores.rows, batch)
         if scores.answers is not None and not any(batch["epoch"]):
             for metric in self.own_metrics().values():
                 metric.update(*scores.answers)
@@ -110,17 +116,30 @@ class Training(TrainingModule):
         """Record the split's metrics, over all batches and devices."""
         means = {name: metric.compute().item() for name, metric in self.sums.items()}
         self.sums.clear()
-        self.results[split] = means | self.objective.derive(means)
+        self.results[split] = self.measured(split) | means | self.objective.derive(means)
         for name, metric in self.own_metrics().items():
             self.results[split][name] = float(metric.compute())
             metric.reset()
+        if split == "val" and (name := self.objective.monitor) not in self.results[split]:
+            raise ValueError(f"objective.monitor={name}: the validation gives {', '.join(self.results[split])}")
         named = {f"{split}/{name}": value for name, value in self.results[split].items()}
         self.log_dict({k: torch.tensor(v) for k, v in named.items()}, logger=False)
         record(self.trainer, named)
 
+    def measured(self, split: str) -> dict[str, float]:
+        """What the objective measures on the rows of the whole split, of which `tables` keeps the last."""
+        if self.rows is None:
+            return {}
+        self.tables[split] = self.rows.gathered()
+        self.rows = None
+        return self.objective.measure(self.tables[split].columns)
+
     def new_optimizer(self, model: nn.Module) -> Optimizer:
         assert self.optimizer is not None
-        return self.optimizer(self.parameter_groups(model))
+        optimizer = self.optimizer(self.parameter_groups(model))
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"] * group.get("scale", 1.0)  # before a schedule takes it as the peak
+        return optimizer
 
     def on_load_checkpoint(self, checkpoint: State) -> None:
         """Group the parameters as the run did when it began. Lightning calls it before it builds the optimizer."""

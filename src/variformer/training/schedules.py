@@ -73,6 +73,11 @@ class WarmupStableDecay(Schedule):
         return min((rest - step) / decay, 1.0) if step < rest else 0.0
 
 
+def interval(every: int | float | None, total: int) -> int:
+    """The steps from one validation to the next: a number, a share of the total, or (None) all of them."""
+    return total if every is None else max(1, steps_of(every, total))
+
+
 def steps_of(count_or_fraction: int | float, total: int) -> int:
     """2000 -> 2000; 0.1 -> a tenth of the total."""
     return round(count_or_fraction * total) if isinstance(count_or_fraction, float) else count_or_fraction

@@ -1,29 +1,33 @@
 """Whether the model, the objective and the data fit each other, as their classes declare it.
 
-The class of a model declares its `kind`. The class of an objective declares the kind that it `trains`, what it `reads`
-and, in `unfit`, values that a model's arguments must not have; where a model has no such argument, its class may assign
-the value. The class of data declares what it `holds`. A class that declares nothing fits everything.
+The class of a model declares its `kind`, and a head for a task the kind that it makes of a model. The class of an
+objective declares the kind that it `trains`, what it `reads` and, in `unfit`, values that a model's arguments must not
+have; where a model has no such argument, its class may assign the value. In `monitors` it declares the metrics that
+`monitor` may name. The class of data declares what it `holds`. A class that declares nothing fits everything.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..classes.attributes import declared
+from ..errors import did_you_mean
 from ..folders import config_folders
 from ..tree import Config, Node, Value, at
 
 
 def misfits(config: Config) -> Iterator[str]:
     """A line for each misfit, with the options that would fit."""
-    model, data = config.get("model"), config.get("data")
-    kind, holds = declared(model, "kind"), declared(data, "holds")
+    model, data, head = config.get("model"), config.get("data"), config.get("head")
+    part, group = (model, "model") if head is None else (head, "head")
+    kind, holds = declared(part, "kind"), declared(data, "holds")
     yield from unanswered_metrics(config)
     for key, objective in tasks(config.get("objective"), "objective"):
         trains, reads = declared(objective, "trains"), declared(objective, "reads")
         if kind and trains and kind != trains:
             yield (
-                f"model: {class_of(model)} is {a(kind)}, but {class_of(objective)} ({key}) trains {a(trains)}; "
-                f"choose {alternatives(model=('kind', trains), objective=('trains', kind))}"
+                f"{group}: {class_of(part)} is {a(kind)}, but {class_of(objective)} ({key}) trains {a(trains)}; "
+                f"choose {models(trains, under_head=head is not None)}, or "
+                f"{alternatives(objective=('trains', kind))}"
             )
         if holds and reads and holds != reads:
             yield (
@@ -33,6 +37,7 @@ def misfits(config: Config) -> Iterator[str]:
         elif reads:
             yield from text_needs(config, reads)
         yield from unfit_arguments(model, key, objective)
+        yield from unknown_monitor(key, objective)
 
 
 def unanswered_metrics(config: Config) -> Iterator[str]:
@@ -73,6 +78,19 @@ def unfit_arguments(model: Value, key: str, objective: Node) -> Iterator[str]:
                 f"model: {class_of(model)} has no {name}, which {class_of(objective)} ({key}) trains; "
                 "choose another objective"
             )
+
+
+def models(kind: str, under_head: bool) -> str:
+    """What to choose so that the model is of a kind: a head for a task, no head, or another model."""
+    if any(options("head", "kind", kind)):
+        return alternatives(head=("kind", kind))
+    return "head=none" if under_head else alternatives(model=("kind", kind))
+
+
+def unknown_monitor(key: str, objective: Node) -> Iterator[str]:
+    name, known = objective.get("monitor"), declared(objective, "monitors") or {}
+    if name is not None and name not in known:
+        yield f"{key}.monitor: {name!r} is no metric of {class_of(objective)}{did_you_mean(str(name), known)}"
 
 
 def alternatives(**wanted: tuple[str, str]) -> str:

@@ -185,6 +185,11 @@ def the_document_separator_is_not_empty(config: Config) -> Iterator[str]:
         yield "data.source.document_separator: is empty; give some characters, or null where each file is one document"
 
 
+def muon_updates_hidden_matrices(config: Config) -> Iterator[str]:
+    if at(config, "tuning.adapters") and at(config, "optimizer.adamw_lr") is not None:
+        yield "optimizer: the matrices of adapters are none that Muon updates; set optimizer=adamw, or tuning=full"
+
+
 RULES: tuple[Rule, ...] = (
     heads_divide_the_width,
     shared_keys_and_values_divide_heads,
@@ -206,6 +211,7 @@ RULES: tuple[Rule, ...] = (
     nesterov_looks_ahead_of_momentum,
     sharding_cannot_scale_the_loss,
     adafactor_needs_full_rows,
+    muon_updates_hidden_matrices,
     the_delimiter_is_one_character,
     the_document_separator_is_not_empty,
 )

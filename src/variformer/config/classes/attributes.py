@@ -33,10 +33,15 @@ def monitored(objective: Node) -> tuple[str, str]:
     """The metric that an objective compares runs by, such as val/loss, and whether its min or max is best.
 
     An objective that wraps a task, as distillation does, monitors what the task does. Raises LookupError for an
-    unknown target.
+    unknown target, or for a metric that the class does not list in `monitors`.
     """
     task = objective.get("task", objective)
     definition = find(task["_target_"] if isinstance(task, dict) else task)
+    if isinstance(task, dict) and (chosen := task.get("monitor")) is not None:
+        modes = class_attribute(definition, "monitors") or {}
+        if chosen not in modes:
+            raise LookupError(f"{getattr(definition.node, 'name', 'the objective')} has no metric {chosen}")
+        return f"val/{chosen}", modes[chosen]
     found = {name: class_attribute(definition, name) for name in ("monitor", "mode")}
     for name, value in found.items():
         if value is None:

@@ -14,12 +14,13 @@ from ..classes.allowed_packages import allow
 from ..errors import ConfigError
 from ..explaining.overview import overview
 from ..folders import config_folders
-from ..schema import Experiment, TrainerSettings
+from ..schema import Experiment, TrainerSettings, TuningSettings
 from ..tree import Config, leaves
 from .absolute_paths import with_absolute_paths
 from .earlier_runs import is_done, name_of, repeated, require_steps_ahead, resumed, resumes
-from .overrides import given_overrides
+from .overrides import given_keys, given_overrides
 from .saved_configs import saved_config
+from .sources import Describe, add_source, config_of_run
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -61,9 +62,10 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("overview", help_template, replace=True)
 
 
-def compose(config: "DictConfig") -> dict[str, Any]:
+def compose(config: "DictConfig", describe: Describe = config_of_run) -> dict[str, Any]:
     """The config of a run, with absolute paths, from what Hydra composed of conf/train.yaml.
 
+    `describe` finds the config of an earlier model, for model=source.
     Raises ConfigError or FileNotFoundError, which say what to change.
     """
     add_deleted_defaults(config)
@@ -77,6 +79,7 @@ def compose(config: "DictConfig") -> dict[str, Any]:
     else:
         config.resume = False
         config = repeated(config) if config.get("repeat") else config
+        add_source(config, describe, given_keys())
     plain = resolved(config)
     check(plain)
     if plain["objective"] is None:
@@ -140,7 +143,8 @@ def add_deleted_defaults(config: "DictConfig") -> None:
     """Give what a command line has deleted (`~logger`) its default value."""
     from omegaconf import OmegaConf, open_dict
 
-    for keys, defaults in ((config, Experiment), (config.get("trainer"), TrainerSettings)):
+    sections = ((config.get("trainer"), TrainerSettings), (config.get("tuning"), TuningSettings))
+    for keys, defaults in ((config, Experiment), *sections):
         if OmegaConf.is_dict(keys):
             with open_dict(keys):
                 for name, value in default_values(defaults).items():
@@ -148,7 +152,7 @@ def add_deleted_defaults(config: "DictConfig") -> None:
                         keys[name] = value
 
 
-def default_values(kind: type[Experiment] | type[TrainerSettings]) -> dict[str, Any]:
+def default_values(kind: type[Experiment] | type[TrainerSettings] | type[TuningSettings]) -> dict[str, Any]:
     """The values of the fields of a dataclass that have a default."""
     values = {each.name: each.default for each in fields(kind) if each.default is not MISSING}
     made = {each.name: each.default_factory() for each in fields(kind) if each.default_factory is not MISSING}

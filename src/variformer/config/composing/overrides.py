@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, did_you_mean
+from .sources import set_or_add_argument, takes_source
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 ESCAPES = {r"\n": "\n", r"\t": "\t", r"\r": "\r"}
 ESCAPE = re.compile(r"\\(\\[ntr])|(\\[ntr])")  # \\n is a backslash and an n
+OPEN = r"data\.source\.columns\.\w+="  # keys that the user names
 PIECES = re.compile(
     r"""(?P<single>'(?:\\.|[^'\\])*')"""
     r"""|(?P<double>"(?:\\.|[^"\\])*")"""
@@ -25,7 +27,10 @@ def spelled(arguments: Sequence[str], folders: Sequence[Path]) -> list[str]:
     """A command line as Hydra accepts it. `folders` hold the configs."""
     arguments = [slashed(with_white_space(argument), folders) for argument in arguments]
     of_a_saved_run = any(re.match(r"repeat=(?!null$)|resume=(?i:true)$", argument) for argument in arguments)
-    return [set_or_add(argument) if of_a_saved_run else argument for argument in arguments]
+    if of_a_saved_run:
+        return [set_or_add(argument) for argument in arguments]
+    arguments = [f"++{each}" if re.match(OPEN, each) else each for each in arguments]
+    return [set_or_add_argument(each) for each in arguments] if takes_source(arguments, folders) else arguments
 
 
 def set_or_add(argument: str) -> str:
@@ -74,6 +79,13 @@ def given_overrides() -> list["Override"]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     return OverridesParser.create().parse_overrides(as_written(HydraConfig.get().overrides.task))
+
+
+def given_keys() -> list[str]:
+    """The keys that this command line gives; none where Hydra has read no command line."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return [each.key_or_group for each in given_overrides()] if HydraConfig.initialized() else []
 
 
 def as_written(overrides: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..classes.moved import with_current_targets
 from ..errors import ConfigError
+from ..heads import parted
 from .run_folder import contents
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def refuse_permission(saved: Container[str], source: Path) -> None:
 
 def with_current_keys(config: Saved, source: Path) -> Saved:
     """The config that `source` holds, with the keys and class names of today. The config is changed in place."""
-    with_current_targets(config)
+    parted(with_current_targets(config))
     trainer = config.get("trainer") or {}
     if "validation_batches" in trainer:
         batches = trainer.pop("validation_batches")

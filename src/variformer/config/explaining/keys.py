@@ -106,12 +106,14 @@ def completed(explanations: list[Explanation], of_group: str) -> list[Explanatio
 
 
 def of_section(file: Path, known: Signature, path: str) -> Iterator[tuple[str, Explanation]]:
-    """The keys that every run has: those of train.yaml, and those of the sections that have an option `default`."""
+    """The keys that every run has: those of train.yaml, and those of the sections that it chooses."""
     meanings, values = comments(file), content(file)
+    entries = (entry for entry in yaml_values(file).get("defaults", []) if isinstance(entry, dict))
+    chosen = {name: option for entry in entries for name, option in entry.items()}
     for name, parameter in known.parameters.items():
         section = dataclass_of(parameter)
         if section is not None:
-            yield from of_section(file.parent / name / "default.yaml", signature(section), f"{name}.")
+            yield from of_section(file.parent / name / f"{chosen[name]}.yaml", signature(section), f"{name}.")
         elif name in values:
             yield f"{path}{name}", Explanation("", meanings.get(name, ""), takes(parameter), shown(values[name]))
 

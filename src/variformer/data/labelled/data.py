@@ -1,7 +1,7 @@
 """Labelled examples: a source, checked, split and stored once, and the labels that its training rows have."""
 
 import logging
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -131,6 +131,12 @@ class LabelledData(TokenisedData):
             raise ValueError(naming.too_many("tag" if "tags" in self.fields else "label"))
         naming.check_names(self._found_labels, self._store.counts["labels"]["train"])
         return self._found_labels
+
+    @property
+    def label_counts(self) -> Mapping[str, int]:
+        """How many training rows have each label; empty where labels are no names."""
+        counts: Mapping[str, int] = (self._store.counts["labels"] or {}).get("train", {})
+        return counts
 
     @cached_property
     def scale(self) -> tuple[float, float]:

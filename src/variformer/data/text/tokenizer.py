@@ -11,6 +11,7 @@ import tokenizers
 from tokenizers import pre_tokenizers
 
 from ...hub import read_json
+from ...samples import Layout
 from ..cache import digest_of
 
 # Shapes: V tokenizer's size.
@@ -58,6 +59,21 @@ class Tokenizer:
         """Encodings (`ids`, and `offsets` in characters) of many texts, in parallel; no special tokens."""
         self.core.encode_special_tokens = True
         return self.core.encode_batch(list(texts), add_special_tokens=False)
+
+    def layout(self, pair: bool) -> Layout:
+        """The special tokens that transformers puts around one text, or around a pair, with this tokenizer.
+
+        A tokenizer that puts none between two texts gets its end token there, if it has one.
+        """
+        first, second = self.encode_batch(["a", "b"])
+        whole = self.core.post_process(first, second if pair else None)
+        places = [[n for n, each in enumerate(whole.sequence_ids) if each == text] for text in (0, 1)]
+        start, stop = places[0][0], places[0][-1] + 1
+        if not pair:
+            return Layout(whole.ids[:start], [], whole.ids[stop:], 0)
+        next_start, next_stop = places[1][0], places[1][-1] + 1
+        between = whole.ids[stop:next_start] or ([] if self.end is None else [self.end])
+        return Layout(whole.ids[:start], between, whole.ids[next_stop:], whole.type_ids[next_start])
 
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         return self.core.decode([int(id) for id in ids], skip_special_tokens=skip_special)

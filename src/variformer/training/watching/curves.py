@@ -31,5 +31,6 @@ class Curves(RunCallback):
         if norm is not None:
             metrics["gradient_norm"] = norm.item()
         named = {f"train/{name}": value for name, value in metrics.items()}
-        rates = {f"lr/{group.get('name', 'all')}": group["lr"] for group in trainer.optimizers[0].param_groups}
+        groups = trainer.optimizers[0].param_groups
+        rates = {f"lr/{each.get('name', 'all')}": each["lr"] / each.get("scale", 1.0) for each in groups}
         record(trainer, named | rates)
