@@ -153,11 +153,10 @@ class LabelledData(TokenisedData):
         """Raises ValueError if the examples lack a field that `reader` needs."""
         for field in fields:
             if field not in self.fields:
-                has = ", ".join(sorted(self.fields)) or "no field of a task"
-                raise ValueError(
-                    f"{self.source} has: {has}; {type(reader).__name__} needs {field}: "
-                    f"set data.source.columns.{field}=COLUMN"
-                )
+                there = self.source.columns_there()
+                cure = f"set data.source.columns.{field}=COLUMN" if there else "choose other data, or another objective"
+                has = ", ".join(there or sorted(self.fields))
+                raise ValueError(f"{self.source} has: {has}; {type(reader).__name__} needs {field}: {cure}")
 
     def count_cut(self, split: str, rows: Rows, cut: np.ndarray) -> None:
         """Count the rows of a view that were cut. Raises ValueError with on_long=error."""

@@ -11,7 +11,7 @@ from ..contracts import Split
 from ..hub import folder_of, load_split, require_columns
 from .example import FIELDS, Example
 from .fields import examples_of_rows
-from .files import LabelledFiles, check_columns
+from .files import LabelledFiles, check_columns, renamed
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,7 +47,7 @@ class HubExamples:
     def fingerprint(self, cache: Path) -> str:
         folder = folder_of(self.path)
         content = [[str(file.relative_to(folder)), file_digest(file, cache)] for file in self._files()]
-        layout = [self.name, sorted(self.columns.items()), self.group, self._splits(), self.revision]
+        layout = [self.name, renamed(self.columns), self.group, self._splits(), self.revision]
         return digest_of("HubExamples", content or self.path, layout)
 
     def contents(self, cache: Path) -> dict[str, str]:
@@ -57,6 +57,9 @@ class HubExamples:
     def only(self, files: Sequence[str]) -> LabelledFiles:
         return LabelledFiles(None, test=list(files), columns=self.columns)
 
+    def columns_there(self) -> list[str]:
+        return self._table(self.train_split).column_names
+
     def class_names(self) -> list[str] | None:
         """Of the column of labels, or of tags, where it holds class labels of `datasets`."""
         features = self._table(self.train_split).features
@@ -65,7 +68,7 @@ class HubExamples:
 
     def _examples(self, split: str) -> Iterator[Example]:
         table = self._table(split)
-        named = [column for column in (*self.columns.values(), self.group) if column is not None]
+        named = [column for _, column in [*renamed(self.columns), ("group", self.group)] if column is not None]
         require_columns(table, named, self.path)
         read = [self.columns.get(field, field) for field in FIELDS] + [self.group]
         names = {column: names_of(feature) for column, feature in table.features.items()}

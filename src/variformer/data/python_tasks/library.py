@@ -54,6 +54,9 @@ class PythonTask:
     def only(self, files: Sequence[str]) -> LabelledFiles:
         return LabelledFiles(None, test=list(files))
 
+    def columns_there(self) -> Sequence[str]:
+        return ()
+
     def class_names(self) -> Sequence[str] | None:
         return None
 
