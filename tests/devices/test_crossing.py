@@ -68,17 +68,11 @@ def test_a_run_goes_on_where_it_was(before, after, composed, on_ranks, checkpoin
 def test_buckets_do_not_depend_on_the_devices(composed, on_ranks, checkpoint_of, tmp_path):
     """Texts of unequal lengths: two devices see in each step what one sees."""
     lengths = np.random.default_rng(0).lognormal(2, 0.8, 40).astype(int) + 1
-    (tmp_path / "a.csv").write_text(
-        "\n".join(["text,label", *(f"{n} {'x' * l},{n % 2}" for n, l in enumerate(lengths))])
-    )
+    rows = [f"{n} {'x' * length},{n % 2}" for n, length in enumerate(lengths)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]))
     texts = ["experiment=tune/classification", "model=bert", "tokenizer=bytes", "init_from=null", *COMMON[1:]]
-    texts += [
-        "model.vocab_size=300",
-        "length=32",
-        "global_batch=8",
-        "trainer.buckets=2",
-        "objective.class_weights=balanced",
-    ]
+    texts += ["model.vocab_size=300", "length=32", "global_batch=8", "trainer.buckets=2"]
+    texts += ["objective.class_weights=balanced"]
     texts += [f"data.source.train={tmp_path / 'a.csv'}", f"data.cache={tmp_path / 'cache'}"]
     runs = {}
     for kind in ("one", "ddp"):
