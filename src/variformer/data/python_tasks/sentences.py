@@ -49,14 +49,14 @@ class ReferenceMarks(PythonTask):
 class RestoredSentences(PythonTask):
     """`source`: a sentence of a docstring in small letters and without punctuation; `target`: the sentence.
 
-    Of sentences with 5 to 30 words that have no code.
+    Of sentences with 8 to 30 words that have no code.
     """
 
     def _examples(self) -> Iterator[Example]:
         seen: set[str] = set()
         for each in described():
             for number, sentence in enumerate(sentences(each.text)):
-                if sentence not in seen and _PROSE.fullmatch(sentence) and 5 <= len(sentence.split()) <= 30:
+                if sentence not in seen and _PROSE.fullmatch(sentence) and 8 <= len(sentence.split()) <= 30:
                     seen.add(sentence)
                     source = " ".join(re.sub(r"[^\w\s']", " ", sentence).lower().split())
                     name = f"{each.name}, sentence {number}"

@@ -34,8 +34,9 @@ class DescribedFunctions(PythonTask):
 class SignatureDefaults(PythonTask):
     """`question`: what is the default of a parameter? `context`: a signature. `answers`: the default, other than None.
 
-    unanswerable: also ask for a parameter without a default, which has no answer, of each function that has one with a
-        default
+    Of signatures with two such defaults or more, so that the question must be read.
+
+    unanswerable: also ask for a parameter without a default, which has no answer, of each function that has one
     """
 
     def __init__(self, unanswerable: bool = False) -> None:
@@ -48,7 +49,10 @@ class SignatureDefaults(PythonTask):
         seen: set[str] = set()
         for module, qualified, node in all_functions():
             context = signature(node)
-            for parameter, default, start in _defaults(context):
+            found = list(_defaults(context))
+            if sum(default is not None for _, default, _ in found) < 2:
+                continue
+            for parameter, default, start in found:
                 name = f"{qualified}, {parameter}"
                 answers = [] if default is None else [{"text": default, "start": start}]
                 if not {name, f"{parameter} of {context}"} & seen and (answers or self.unanswerable):
@@ -65,14 +69,13 @@ def _defaults(call: str) -> Iterator[tuple[str, str | None, int]]:
     arguments = [*node.args.posonlyargs, *node.args.args]
     lacking = len(arguments) - len(node.args.defaults)
     given = [*([None] * lacking), *node.args.defaults, *node.args.kw_defaults]
-    without, any_given = None, False
+    without = None
     for argument, default in zip([*arguments, *node.args.kwonlyargs], given, strict=True):
         if default is None:
             without = argument.arg if argument.arg not in ("self", "cls") else without
         elif not (isinstance(default, ast.Constant) and default.value is None):
-            any_given = True
             yield argument.arg, ast.unparse(default), default.col_offset - len(prefix)
-    if without is not None and any_given:
+    if without is not None:
         yield without, None, -1
 
 
