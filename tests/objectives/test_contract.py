@@ -17,17 +17,19 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from variformer import objectives
-from variformer.config import instantiate, register_resolvers
+from variformer.config import build_model, instantiate, register_resolvers
+from variformer.config.checking.defaults import signature_of
 from variformer.config.classes.attributes import declared
 from variformer.data import Corpus
-from variformer.objectives import Distillation, ImageObjective, Objective, TextObjective
+from variformer.objectives import Distillation, ExampleObjective, ImageObjective, Objective, TextObjective
 from variformer.randomness import sample_key
+from variformer.samples import Layout
 
 pytestmark = pytest.mark.filterwarnings("ignore:In 'objective/.*Defaults list is missing")
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(file.stem for file in (CONF / "objective").glob("*.yaml"))
-BASES = {Objective, TextObjective, ImageObjective, Distillation}
+BASES = {Objective, TextObjective, ExampleObjective, ImageObjective, Distillation}
 LENGTH, CLASSES, SIDE = 24, 6, 8
 SMALL = {  # of a model, where it has the argument
     **{"vocab_size": 1000, "width": 16, "depth": 2, "heads": 2, "hidden": 32, "max_length": LENGTH, "head_width": 8},
@@ -55,15 +57,28 @@ def model_for(name: str) -> str:
     kind = declared(node_of(name), "trains")
     files = sorted((CONF / "model").glob("*.yaml"), key=lambda file: file.stem)
     models = [file.stem for file in files if file.stem not in ("parts", "source")]
+    if head_for(name):
+        return "bert"
     found = [each for each in models if declared(option("model", each), "kind") == kind]
     assert found, f"no file of conf/model is {kind}, which objective={name} trains"
     return "bert" if "bert" in found else found[0]
 
 
-def small_model(name: str) -> torch.nn.Module:
-    node = deepcopy(option("model", model_for(name)))
+@cache
+def head_for(name: str) -> str | None:
+    """The first head of an encoder that the objective trains; None where it trains a whole model."""
+    kind = declared(node_of(name), "trains")
+    heads = {file.stem: option("head", file.stem) for file in (CONF / "head").glob("*.yaml") if file.stem != "none"}
+    fitting = [each for each, node in heads.items() if declared(node, "kind") == kind]
+    return next((each for each in sorted(fitting) if "start" not in signature_of(heads[each]).parameters), None)
+
+
+def small_model(name: str, objective: Objective | None = None) -> torch.nn.Module:
+    node, head = deepcopy(option("model", model_for(name))), head_for(name)
     torch.manual_seed(0)
-    return instantiate(node | {key: value for key, value in SMALL.items() if key in node}, "model")
+    config = {"model": node | {key: value for key, value in SMALL.items() if key in node}}
+    classes = {"classes": objective.classes} if head and objective is not None and objective.classes else {}
+    return build_model(config | ({"head": option("head", head)} if head else {}), **classes)
 
 
 class Text(Corpus):
@@ -72,6 +87,33 @@ class Text(Corpus):
     def __init__(self, vocabulary):
         tokens = np.random.default_rng(0).choice(np.flatnonzero(~vocabulary.special), 12 * 8 * 5)
         super().__init__(tokens.astype(np.uint16), np.arange(0, 481, 40), np.arange(0, 481, 5), vocabulary)
+
+
+class Examples:
+    """Rows with a text and a pair, a class and a value; what an objective asks of their data, and of one split."""
+
+    fields = frozenset({"text", "pair", "label"})
+    labels, label_counts, scale = ("a", "b", "c"), {"a": 2, "b": 3, "c": 4}, (2.0, 3.0)
+
+    def __init__(self, vocabulary):
+        self.tokenizer = SimpleNamespace(
+            **vars(vocabulary), layout=lambda pair: Layout([2], [1] * pair, [1], int(pair))
+        )
+
+    def require(self, *fields, reader):
+        assert self.fields >= set(fields)
+
+    def texts(self, length):
+        return self
+
+    rated_texts = texts
+
+    def __len__(self) -> int:
+        return 9
+
+    def sample(self, index: int, key: int) -> dict:
+        words = np.arange(5, 8 + index)
+        return {"text": words, "pair": words[: 1 + index % 3], "label": index % 3, "value": float(index)}
 
 
 class Images:
@@ -87,14 +129,15 @@ class Images:
 def built(vocabulary, request):
     """An objective, its view, and a small model; a distillation has a teacher of the same kind."""
     name = request.param
-    text = declared(node_of(name), "reads") == "text"
-    given = vocabulary if text else SimpleNamespace(classes=CLASSES)
-    objective = instantiate(node_of(name), "objective")(given, LENGTH if text else None)
-    model = small_model(name)
+    reads = declared(node_of(name), "reads")
+    given = {"text": vocabulary, "images": SimpleNamespace(classes=CLASSES), "examples": Examples(vocabulary)}[reads]
+    objective = instantiate(node_of(name), "objective")(given, None if reads == "images" else LENGTH)
+    model = small_model(name, objective)
     if isinstance(objective, Distillation):
         objective.learn_from(small_model(name))
     objective.initialise(model)
-    return objective, objective.view(Text(vocabulary) if text else Images()), model
+    split = {"text": Text, "images": lambda _: Images(), "examples": Examples}[reads](vocabulary)
+    return objective, objective.view(split), model
 
 
 def batch_of(objective, view, train: bool, seed: int = 0) -> dict:
@@ -128,7 +171,7 @@ def test_every_exported_objective_has_a_config():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_config_says_what_the_objective_needs(name):
-    assert declared(node_of(name), "trains") and declared(node_of(name), "reads") in ("text", "images")
+    assert declared(node_of(name), "trains") and declared(node_of(name), "reads") in ("text", "images", "examples")
 
 
 @pytest.mark.parametrize("train", [True, False], ids=["train", "evaluate"])
@@ -161,7 +204,8 @@ def test_evaluation_reports_what_the_objective_monitors(built):
         scores = objective.eval()(model.eval(), batch_of(objective, view, train=False))
     counted = {name: ratio for name, ratio in scores.ratios.items() if ratio.count}  # some are of a part of the batch
     means = {name: float(ratio.total / ratio.count) for name, ratio in counted.items()}
-    metrics = means | objective.derive(means)
+    rows = {name: each.numpy() for name, each in (scores.rows or {}).items()}
+    metrics = (objective.measure(rows) if rows else {}) | means | objective.derive(means)
     assert objective.monitor in metrics and objective.mode in ("min", "max")
     assert all(np.isfinite(value) for value in metrics.values())
     if type(objective).answers:

@@ -139,6 +139,37 @@ def info(
             print(f"{name:<12} {value}")
 
 
+@app.command("predict")
+def predict_(
+    source: Annotated[str, typer.Argument(help="A tuned run, a Hugging Face folder, or a name on its hub.")],
+    file: Annotated[str, typer.Argument(help="Rows to answer: csv, tsv, json, jsonl or parquet, also as .gz.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: NAME.jsonl or NAME.csv.")],
+    columns: Annotated[
+        list[str] | None, typer.Option(help="text=COLUMN, where the file calls a field otherwise; several times.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Rows that are computed at once.")] = 64,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="last, best, or a file in checkpoints/; best, if there is one.")
+    ] = None,
+    continue_: Annotated[bool, typer.Option("--continue", help="Go on behind the last line of --out.")] = False,
+    allow_: Annotated[list[str] | None, ALLOW] = None,
+) -> None:
+    """Answer each row of a file with a tuned model, in the order of the file: classes, values.
+
+    The lines are written as they come; memory does not grow with the file.
+    """
+    with user_errors():
+        permit(allow_)
+        locate(source)
+        from ..runs.predict import predict
+
+        named = dict(each.split("=", 1) for each in columns or () if "=" in each)
+        if len(named) < len(columns or ()):
+            raise ValueError("--columns: give FIELD=COLUMN, such as text=review")
+        count = predict(source, file, out, columns=named, batch=batch, checkpoint=checkpoint, continues=continue_)
+        print(f"{count:,} rows: {out}")
+
+
 @app.command()
 def wandb_sweep(
     name: Annotated[str, typer.Argument(help="A search: NAME.yaml in sweep/ of your or the package's configs.")],

@@ -49,7 +49,7 @@ from .masked_tokens_and_order import MaskedTokensAndOrder
 from .masked_tokens_and_pairs import MaskedTokensAndPairs
 from .mixture_of_denoisers import MixtureOfDenoisers
 from .next_token import NextToken
-from .objective import Batch, ImageObjective, Objective, Ratio, Scores, TextObjective
+from .objective import Batch, ExampleObjective, ImageObjective, Objective, Ratio, Scores, TextObjective
 from .replaced_tokens import ReplacedTokens
 from .sequence_classification import SequenceClassification
 from .sequence_regression import SequenceRegression
@@ -60,6 +60,7 @@ from .token_distillation import TokenDistillation
 __all__ = [
     "Batch",
     "Distillation",
+    "ExampleObjective",
     "FullSentences",
     "HardDistillation",
     "ImageClassification",

@@ -104,6 +104,10 @@ class Objective(nn.Module, Generic[SplitT, SampleT]):
         """Metrics computed from the means over a whole split, such as perplexity from the loss."""
         return {}
 
+    def answer(self, model: nn.Module, batch: Batch) -> list[dict[str, Any]]:
+        """What the model says of each sample, as plain values by name: a line of `variformer predict`."""
+        raise NotImplementedError(f"{type(self).__name__} has no answers to single samples")
+
     def measure(self, rows: dict[str, np.ndarray]) -> dict[str, float]:
         """Metrics computed from the rows of a whole split, (N, ...), in order of the samples' indices, such as F1.
 

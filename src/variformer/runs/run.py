@@ -23,7 +23,7 @@ from ..training.module import Training
 from ..training.signals import Signals
 from ..training.tuning import parameter_groups
 from .data_identity import data_facts, require_same_data
-from .head import require_readable_body, with_facts
+from .head import labels_of_source, require_readable_body, with_facts
 from .origins import find_teacher
 from .repeating import repetition
 from .task import Task, build_task, number_of_steps
@@ -83,6 +83,10 @@ def prepare(config: Config, directory: RunDirectory, checkpoint: Path | None = N
         facts["teacher"] = taught_by
         if settings.resume:
             require_same_teacher(directory, taught_by)
+    if (labels := labels_of_source(settings, task)) and not settings.resume:
+        settings.data = {**settings.data, "labels": labels}
+        config = config | {"data": settings.data}
+        task = build_task(settings)
     if task.settled:
         config = config | {"data": merged(config["data"], task.settled)}
         settings.data = config["data"]
