@@ -73,6 +73,12 @@ def test_sentences_of_conll(tmp_path, compressed):
     assert parts[0].fields["tags"] == ["NNP", "VBZ"] and parts[0].group == parts[1].group != parts[2].group
 
 
+def test_tags_can_be_left_out(tmp_path):
+    (tmp_path / "a.conll").write_text("EU\nrejects\n")
+    found = examples(ConllFiles(str(tmp_path / "a.conll"), columns={"tokens": 0, "tags": None, "label": None}))
+    assert found[0].fields == {"tokens": ["EU", "rejects"]}
+
+
 def test_columns_by_name(tmp_path):
     path = tmp_path / "a.conll"
     path.write_text("# global.columns = FORM NER\nEU\tB-ORG\n")

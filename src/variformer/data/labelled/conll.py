@@ -19,7 +19,8 @@ class ConllFiles(SplitFiles):
     """Local files, each also as .gz. Paths may be folders or globs.
 
     columns: of `tokens` and `tags` the number of the column, from 0, where negative numbers count from the last; or its
-        name, of files that begin with "# global.columns = " (https://universaldependencies.org/ext-format.html)
+        name, of files that begin with "# global.columns = " (https://universaldependencies.org/ext-format.html); None:
+        the field is left out
     separator: between columns; None: any white space
     comment: what a line begins with that is left out; None: no line is
     keep_documents: sentences of one document, from one -DOCSTART- line to the next, stay in one split
@@ -28,7 +29,7 @@ class ConllFiles(SplitFiles):
     train: LocalPattern | Sequence[LocalPattern] | None
     validation: LocalPattern | Sequence[LocalPattern] | None = None
     test: LocalPattern | Sequence[LocalPattern] | None = None
-    columns: Mapping[str, int | str] = field(default_factory=lambda: {"tokens": 0, "tags": -1})
+    columns: Mapping[str, int | str | None] = field(default_factory=lambda: {"tokens": 0, "tags": -1})
     separator: str | None = None
     comment: str | None = "# "
     keep_documents: bool = False
@@ -36,7 +37,8 @@ class ConllFiles(SplitFiles):
     kinds = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".txt", ".tsv")
 
     def __post_init__(self) -> None:
-        if unknown := sorted(set(self.columns) - {"tokens", "tags"}):
+        read = {name for name, column in self.columns.items() if column is not None}
+        if unknown := sorted(read - {"tokens", "tags"}):
             raise ValueError(f"data.source.columns.{unknown[0]}: a CoNLL file has tokens and tags")
 
     def __str__(self) -> str:
@@ -90,9 +92,8 @@ class ConllFiles(SplitFiles):
             if column not in names:
                 there = ", ".join(names) or f"no line that begins with {_HEADER.strip()!r}"
                 raise ValueError(f"{path}:1: no column {column!r} for the {field_}; there are: {there}")
-        return {
-            name: names.index(column) if isinstance(column, str) else column for name, column in self.columns.items()
-        }
+        given = {name: column for name, column in self.columns.items() if column is not None}
+        return {name: names.index(column) if isinstance(column, str) else column for name, column in given.items()}
 
 
 class Line(NamedTuple):

@@ -37,8 +37,8 @@ def _found(columns: Columns, group: str | None, row: Mapping[str, object], name:
     found = {field: column for field, column in chosen.items() if column is not None and column in row}
     if not found:
         raise ValueError(
-            f"{name}: none of the columns {there} is a field of a task; name one by data.source.columns.text=COLUMN, "
-            "or set the delimiter of a csv or tsv file"
+            f"{name}: no column 'text'; there are: {there}, and none is a field of a task. Name one by "
+            "data.source.columns.text=COLUMN, or set the delimiter of a csv or tsv file"
         )
     return found
 
