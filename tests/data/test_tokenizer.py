@@ -198,3 +198,24 @@ def test_byte_lengths_of_added_tokens_that_are_text(byte_bpe):
     ids = tokenizer.encode("a\u00e9\u00e9\u00e9b")
     assert tokenizer.size - 1 in ids
     assert tokenizer.byte_lengths[ids].sum() == 8
+
+
+def test_a_layout_is_what_transformers_puts_around_texts(tokenizer, tmp_path):
+    from transformers import AutoTokenizer
+
+    tokenizer.save(tmp_path)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    first, second = tokenizer.encode("one text"), tokenizer.encode("and another")
+    alone, both = tokenizer.layout(pair=False), tokenizer.layout(pair=True)
+    assert [*alone.before, *first, *alone.after] == theirs("one text")["input_ids"] and not alone.between
+    row = [*both.before, *first, *both.between, *second, *both.after]
+    encoded = theirs("one text", "and another", return_token_type_ids=True)
+    between = [] if alone.after or tokenizer.end is None else [tokenizer.end]  # where they would put none
+    assert both.between and row == [
+        *encoded["input_ids"][: len(both.before) + len(first)],
+        *between,
+        *encoded["input_ids"][len(both.before) + len(first) :],
+    ]
+    if not between:
+        segments = [0] * (len(row) - len(second) - len(both.after)) + [both.segment] * (len(second) + len(both.after))
+        assert segments == encoded["token_type_ids"]

@@ -241,3 +241,43 @@ def test_muon_with_adapters_is_refused(tuning):
 def test_the_objective_says_that_it_needs_a_head(tuning):
     with pytest.raises(ConfigError, match=r"model: Bert is .* SequenceClassification \(objective\) trains a sequence"):
         tuning("bert", "head=none")
+
+
+def test_a_folder_of_transformers_is_tuned_like_a_run(composed, pretrained, rows, tmp_path, monkeypatch):
+    """Its model is found once, and then remembered."""
+    from variformer.exchange import sources
+    from variformer.runs.origins import source_config
+
+    monkeypatch.setenv("VARIFORMER_CACHE", str(tmp_path / "cache"))
+    folder = export(pretrained("bert"), tmp_path / "folder")
+    ours = kept(pretrained("bert"))["model"]
+    found = source_config(str(folder))
+    assert found["model"]["_target_"] == ours["_target_"] and "head" not in found
+    assert all(found["model"][name] == ours[name] for name in ("width", "depth", "heads", "hidden", "max_length"))
+    monkeypatch.setattr(sources, "model_node", None)
+    assert source_config(str(folder)) == found
+    words = ["experiment=tune/classification", f"init_from={folder}", f"data.source.train={rows}", *QUICK]
+    columns = ["data.source.columns.text=mail", "data.source.columns.label=about", "model.dropout=0.3"]
+    config = variformer.compose(*words, *columns, "max_epochs=null", "max_steps=1", f"run_dir={tmp_path / 'run'}")
+    assert config["length"] == 32 and config["model"] == found["model"] | {"dropout": 0.3}
+    record = json.loads((variformer.train(config).path / "run.json").read_text())["init_from"]
+    assert record["new"] == ["head.scores.weight", "head.scores.bias"]
+
+
+@torch.no_grad()
+def test_values_are_loaded_and_exported_in_their_unit(tuning, tmp_path):
+    file = tmp_path / "values.csv"
+    lines = [f'"{number} {"box " * (number % 5 + 1)}",{100 + 10 * (number % 5)}' for number in range(60)]
+    file.write_text("\n".join(["mail,about", *lines, ""]))
+    config = tuning("bert", "objective=sequence_regression", f"data.source.train={file}", "max_epochs=1")
+    train(config)
+    run = Path(config["run_dir"])
+    mean, deviation = kept(run)["data"]["scale"]
+    assert 100 < mean < 140 and kept(run)["head"]["classes"] == 1
+    model, tokenizer = variformer.load(run)
+    tokens = torch.tensor([[tokenizer.start, *tokenizer.encode("7 box box"), tokenizer.end]])
+    torch.testing.assert_close(model(tokens), load_run(run, merged=False)(tokens) * deviation + mean)
+    answer = hf.pipeline("text-classification", model=str(export(run, tmp_path / "out")))("7 box box")
+    assert answer[0]["score"] == pytest.approx(model(tokens).item(), rel=1e-5)
+    found, name = evaluate_run(str(run)), "mean_absolute_error"
+    assert found[name] == pytest.approx(variformer.Run(run).metrics[f"val/{name}"], rel=1e-5)

@@ -53,5 +53,5 @@ class LaidOutTexts(ExampleObjective[SampleT]):
             "tokens": torch.from_numpy(tokens),
             "mask": None if real.all() else torch.from_numpy(real),
             "segments": segments,
-            "count": int(real.sum()),
+            "count": len(samples),
         }

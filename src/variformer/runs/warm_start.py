@@ -51,7 +51,7 @@ def start_from(
         with recorded() as made:
             origin, anew = read_model(folder)
         tensors = {name: tensor for name, tensor in origin.state_dict().items() if not belongs(name, anew)}
-        tensors = fitted_head(tensors, origin, model, labels_of(folder), labels, source)
+        tensors = fitted_head(tensors, origin, model, folder, labels)
         report = initialise_from(model, tensors, offset_of(origin))
     except Misfit as error:
         raise ConfigError([explained(error, source, node, node_of(origin, made))]) from error
@@ -67,21 +67,21 @@ def fitted_head(
     tensors: dict[str, Tensor],
     origin: nn.Module,
     model: nn.Module,
-    theirs: Sequence[str] | None,
+    folder: Path,
     ours: Sequence[str] | None,
-    source: str,
 ) -> dict[str, Tensor]:
-    """The tensors of `origin`, with the rows of its head's classes in our order; without them where the classes differ.
+    """The tensors of `origin`, which lies in `folder`, with its head's classes in our order.
 
-    Equal numbers of classes mean nothing. A line says what becomes of the head.
+    Where the classes differ, their rows are left out: equal numbers mean nothing. A line says what becomes of the head.
     """
     layer = getattr(origin, "scores", None) if isinstance(origin, Tuned) else None
     if not isinstance(model, Tuned) or layer is None:
         return tensors
+    theirs = labels_of(folder)
     if ours and theirs and origin.kind == model.kind and sorted(ours) == sorted(theirs):
         order = [theirs.index(name) for name in ours]
         if order != sorted(order):
-            log.info("init_from=%s: head: its classes are put into the order of this run, %s", source, named(ours))
+            log.info("head: its classes are put into the order of this run, %s", named(ours))
         return {name: each[order] if belongs(name, [layer]) else each for name, each in tensors.items()}
     log.info("head: new (init_from tells %s apart; this run %s)", named(theirs), named(ours))
     return {name: each for name, each in tensors.items() if not belongs(name, [layer])}

@@ -65,8 +65,7 @@ class Tokenizer:
 
         A tokenizer that puts none between two texts gets its end token there, if it has one.
         """
-        first, second = self.encode_batch(["a", "b"])
-        whole = self.core.post_process(first, second if pair else None)
+        whole = self.core.encode("a", "b" if pair else None)
         places = [[n for n, each in enumerate(whole.sequence_ids) if each == text] for text in (0, 1)]
         start, stop = places[0][0], places[0][-1] + 1
         if not pair:
