@@ -23,6 +23,7 @@ PUBLIC = [
     "variformer.data.images.files",
     "variformer.data.images.sources",
     "variformer.data.images.data",
+    "variformer.data.python_tasks",
     "variformer.generation",
     "variformer.layers",
     "variformer.models",

@@ -6,10 +6,26 @@ from typing import get_args
 import pytest
 import torch
 
-from variformer.data import ByteLevel, HubText, PythonDocs, TextData, TextFiles
-from variformer.data.contracts import SPLITS, DataSet, OnBad, Split, TextDataSet
+from variformer.data import (
+    ByteLevel,
+    ConllFiles,
+    ExampleSource,
+    HubExamples,
+    HubText,
+    LabelledData,
+    LabelledFiles,
+    PythonDocs,
+    SquadFiles,
+    TextData,
+    TextFiles,
+)
+from variformer.data.contracts import SPLITS, DataSet, LabelledDataSet, OnBad, Split, TextDataSet
 from variformer.data.images import Digits, Glyphs, HubImages, ImageData, ImageFolder
-from variformer.samples import ImageTransform, TextCodec, TextSplit, View
+from variformer.data.python_tasks import DocstringAreas, ReferenceMarks
+from variformer.samples import ExampleSplit, ImageTransform, LabelledTexts, SizedView, TextCodec, TextSplit, View
+
+TEXTS = [TextFiles, HubText, PythonDocs]
+EXAMPLES = [LabelledFiles, HubExamples, ConllFiles, SquadFiles, DocstringAreas, ReferenceMarks]
 
 
 def members(protocol: type) -> set[str]:
@@ -26,16 +42,25 @@ def text(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("examples")
+    fields = ["text", "label", "tokens", "question", "context", "answers", "source", "target"]
+    rows = [",".join([f"text {n}", "ab"[n % 2], "a word", f"why {n}", f"as {n}", "as", "in", "out"]) for n in range(30)]
+    (folder / "a.csv").write_text("\n".join([",".join(fields), *rows]))
+    return LabelledData(LabelledFiles(str(folder / "a.csv")), ByteLevel(), cache=str(folder / "cache"))
+
+
+@pytest.fixture(scope="module")
 def images():
     return ImageData(Digits(), image_size=8, channels=1, classes=10)
 
 
 def test_one_default_for_what_cannot_be_used():
-    defaults = {inspect.signature(kind).parameters["on_bad"].default for kind in (TextData, ImageData)}
+    defaults = {inspect.signature(kind).parameters["on_bad"].default for kind in (TextData, LabelledData, ImageData)}
     assert defaults == {"error"} and defaults < set(get_args(OnBad))
 
 
-@pytest.mark.parametrize("kind", [TextFiles, HubText, PythonDocs, Digits, Glyphs, HubImages, ImageFolder])
+@pytest.mark.parametrize("kind", [*TEXTS, *EXAMPLES, Digits, Glyphs, HubImages, ImageFolder])
 def test_every_source_is_read_in_the_same_way(kind):
     assert list(inspect.signature(kind.read).parameters) == ["self"]
     assert not {"given", "documents"} & set(dir(kind))
@@ -52,13 +77,18 @@ def test_a_text_source_opens_nothing_before_it_is_read():
     assert list(splits) == ["train", "val"]
 
 
-@pytest.mark.parametrize("data", ["text", "images"])
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_source_of_examples_has_what_its_data_set_asks(kind):
+    assert members(ExampleSource) and all(hasattr(kind, name) for name in members(ExampleSource))
+
+
+@pytest.mark.parametrize("data", ["text", "images", "examples"])
 def test_a_data_set_has_what_a_run_needs(data, request):
     data = request.getfixturevalue(data)
     assert members(DataSet) == {"holds", "prepare", "split", "fingerprint", "parts", "report"}
     data.prepare()
     assert all(hasattr(data, name) for name in members(DataSet))
-    assert data.holds in ("text", "images") and isinstance(data.fingerprint, str)
+    assert data.holds in ("text", "images", "examples") and isinstance(data.fingerprint, str)
     assert set(SPLITS) <= data.report.keys() and all(isinstance(part, str) for part in data.parts.values())
 
 
@@ -79,6 +109,17 @@ def test_splits_and_tokenizers_have_what_objectives_need(text, images):
         images.split("val"),
     ):
         assert all(hasattr(view, name) for name in members(View)) and len(view)
+        assert view.sample(0, 1).keys() == view.sample(len(view) - 1, 2).keys()
+
+
+def test_labelled_examples_have_what_objectives_need(examples):
+    assert members(LabelledDataSet) >= members(LabelledTexts) and members(ExampleSplit) and members(SizedView)
+    asked = members(LabelledDataSet) - {"scale"}  # which raises where labels are no numbers
+    assert all(hasattr(examples, name) for name in asked) and hasattr(type(examples), "scale")
+    split = examples.split("train")
+    assert all(hasattr(split, name) for name in members(ExampleSplit))
+    for view in (split.texts(9), split.words(), split.questions(), split.text_pairs(9, 9)):
+        assert all(hasattr(view, name) for name in members(SizedView)) and len(view) == len(view.lengths)
         assert view.sample(0, 1).keys() == view.sample(len(view) - 1, 2).keys()
 
 

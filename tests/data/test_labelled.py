@@ -1,14 +1,19 @@
 """Rows of files become labelled examples: checked, split, stored, and read as tokens."""
 
+import importlib
+import inspect
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from variformer.data import ByteLevel, Example, LabelledData, LabelledFiles, WordPiece
+from variformer.data.labelled.example import FIELDS
 from variformer.data.labelled.fields import value_of
 from variformer.data.labelled.naming import in_order
 from variformer.data.labelled.ragged import Ragged, RaggedFile
@@ -153,7 +158,7 @@ def test_a_column_that_is_not_there(tmp_path, data):
     with pytest.raises(ValueError, match=r"columns\.txt: no field of a task; there are: text, pair"):
         LabelledFiles(path, columns={"txt": "review"})
     found = data(LabelledFiles(path, columns={"text": "review"}), validation=0, test=0)
-    with pytest.raises(ValueError, match=r"has: id, text; LabelledData needs label: set data\.source\.columns\.label="):
+    with pytest.raises(ValueError, match=r"has: id, review, stars; LabelledData needs label: set data"):
         found.labels  # noqa: B018
 
 
@@ -281,3 +286,31 @@ def test_ragged_rows_come_back(tmp_path_factory, rows):
 )
 def test_values_as_they_are_kept(field, value, expected):
     assert value_of(field, value) == expected
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "conf" / "data").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_configs_hold_the_defaults(path):
+    """Every argument of the data set and of its source stands in the file, with the default of the class."""
+    node = yaml.safe_load(path.read_text())
+    if not str(node.get("_target_")).endswith(".LabelledData"):
+        return
+    source = node.pop("source")
+    kind = getattr(
+        importlib.import_module(source["_target_"].rpartition(".")[0]), source["_target_"].rpartition(".")[2]
+    )
+    parameters = inspect.signature(LabelledData).parameters
+    assert node.keys() - {"_target_", "_partial_"} == parameters.keys() - {"source", "tokenizer_recipe"}
+    held_out = {"test": 0.0, "words": "punctuation"} if path.stem == "reference_marks" else {}
+    for name in node.keys() - {"_target_", "_partial_"}:
+        assert node[name] == held_out.get(name, parameters[name].default), name
+    parameters = inspect.signature(kind).parameters
+    assert source.keys() - {"_target_"} == parameters.keys()
+    for name, value in source.items():
+        default = parameters[name].default if name in parameters else inspect.Parameter.empty
+        if default not in (inspect.Parameter.empty, value) and name != "columns":
+            raise AssertionError(f"{name} is {value}, and the class has {default}")
+    if "text" in source.get("columns", {}):
+        assert source["columns"] == {field: field for field in FIELDS if field in source["columns"]}
+        assert set(source["columns"]) == set(FIELDS)

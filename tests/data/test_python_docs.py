@@ -3,7 +3,7 @@ import ast
 import pytest
 
 from variformer.data import PythonDocs
-from variformer.data.text.python_docs import _docstrings, _topics
+from variformer.data.text.python_docs import _topics, definitions
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,8 @@ match sys:
             """Matched."""
 '''
     (tmp_path / "m.py").write_text(source)
-    found = list(_docstrings("m", tmp_path / "m.py"))
+    nodes = [(name, ast.get_docstring(node)) for name, node in definitions("m", tmp_path / "m.py")]
+    found = [(name, text) for name, text in nodes if text]
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     expected = {ast.get_docstring(node) for node in ast.walk(ast.parse(source)) if isinstance(node, documented)}
     assert {text for _, text in found} == expected
@@ -81,7 +82,7 @@ match sys:
 
 def test_a_file_that_is_not_python_is_passed_over(tmp_path):
     (tmp_path / "bad.py").write_text('"""text""" = (')
-    assert list(_docstrings("bad", tmp_path / "bad.py")) == []
+    assert list(definitions("bad", tmp_path / "bad.py")) == []
 
 
 def test_fingerprint_does_not_change(tmp_path):

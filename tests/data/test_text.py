@@ -264,4 +264,4 @@ def test_the_fingerprint_follows_the_tokenizer_not_its_origin(files, tmp_path):
 def test_the_data_of_earlier_runs_is_known_again(files, tmp_path):
     """The part of the fingerprint that does not follow the tokenizers library is as it was before `on_duplicate`."""
     data = TextData(files, ByteLevel(), on_bad="skip", cache=str(tmp_path / "cache"))
-    assert data._store_key == "b981d4b85b1a1722230927fc101fd738730b05fb5dff48064964b6227ca3293b"
+    assert data.store_key == "b981d4b85b1a1722230927fc101fd738730b05fb5dff48064964b6227ca3293b"

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from variformer.runs.train import train
@@ -62,6 +63,26 @@ def test_a_run_goes_on_where_it_was(before, after, composed, on_ranks, checkpoin
     for a, b in ((tensors(whole), tensors(again)),):
         assert a.keys() == b.keys()
         assert all((a[name] - b[name]).abs().max() <= 1e-6 * max(1, a[name].abs().max()) for name in a)
+
+
+def test_buckets_do_not_depend_on_the_devices(composed, on_ranks, checkpoint_of, tmp_path):
+    """Texts of unequal lengths: two devices see in each step what one sees."""
+    lengths = np.random.default_rng(0).lognormal(2, 0.8, 40).astype(int) + 1
+    rows = [f"{n} {'x' * length},{n % 2}" for n, length in enumerate(lengths)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]))
+    texts = ["experiment=tune/classification", "model=bert", "tokenizer=bytes", "init_from=null", *COMMON[1:]]
+    texts += ["model.vocab_size=300", "length=32", "global_batch=8", "trainer.buckets=2"]
+    texts += ["objective.class_weights=balanced", "head.dropout=0"]
+    texts += [f"data.source.train={tmp_path / 'a.csv'}", f"data.cache={tmp_path / 'cache'}"]
+    runs = {}
+    for kind in ("one", "ddp"):
+        overrides, ranks = KINDS[kind]
+        runs[kind] = composed(*texts, *overrides)
+        on_ranks(train, runs[kind], ranks=ranks)
+    one, two = (checkpoint_of(runs[kind]) for kind in runs)
+    assert one["DataModule"] == two["DataModule"] and "buckets" in one["DataModule"]
+    a, b = tensors(one), tensors(two)
+    assert all((a[name] - b[name]).abs().max() <= 1e-6 * max(1, a[name].abs().max()) for name in a)
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def tuning(composed, pretrained, rows, tmp_path_factory):
 
     def config(family: str, *overrides: str) -> dict:
         source = [f"init_from={pretrained(family)}", f"head={HEADS.get(family, 'first_token')}"]
-        data = [f"data.source.train={rows}", "+data.source.columns.text=mail", "+data.source.columns.label=about"]
+        data = [f"data.source.train={rows}", "data.source.columns.text=mail", "data.source.columns.label=about"]
         cache = f"data.cache={tmp_path_factory.getbasetemp() / 'cache'}"
         return composed("experiment=tune/classification", *source, *data, cache, *QUICK, *overrides)
 

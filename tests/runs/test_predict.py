@@ -41,7 +41,7 @@ def run_of(composed, objective: str, classes: int, **data) -> Path:
     model = ["model=gpt"] if objective == "sequence_classification" else ["model=bert", "model.vocab_size=270"]
     config = composed(
         "experiment=gpt", *model, *sizes, *task, f"objective={objective}", "data.source.train=gone.csv",
-        "+data.source.columns.text=mail", "+data.source.columns.label=about", f"+head.classes={classes}",
+        "data.source.columns.text=mail", "data.source.columns.label=about", f"+head.classes={classes}",
         "optimizer=adamw", "samples=none",
     )  # fmt: skip
     config["data"] |= data

@@ -15,7 +15,7 @@ from ..parent import on_death_of_parent
 from ..randomness import sample_key
 from ..ranges import Seed
 from ..samples import View
-from .order import EvaluationOrder, Index, TrainingOrder
+from .order import EvaluationOrder, Index, InTurn, TrainingOrder
 
 Batch = dict[str, Any]
 KeyedSample = dict[str, Any]  # a sample of a view, with its "epoch", "index" and "key"
@@ -42,13 +42,14 @@ class Collator(Generic[SampleT]):
 
     def __call__(self, samples: list[KeyedSample]) -> Batch:
         keys = np.array([sample["key"] for sample in samples], dtype=np.uint64)
-        names = {name: [sample[name] for sample in samples] for name in ("epoch", "index")}
+        known = ("epoch", "index", "part") if "part" in samples[0] else ("epoch", "index")
+        names = {name: [sample[name] for sample in samples] for name in known}
         return {**self.collate(cast(list[SampleT], samples), keys, self.train), **names}
 
 
 def loader(
     view: View[SampleT],
-    order: TrainingOrder | EvaluationOrder,
+    order: TrainingOrder | EvaluationOrder | InTurn,
     collate: Collate[SampleT],
     *,
     seed: int,

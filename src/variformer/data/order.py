@@ -97,6 +97,20 @@ class EvaluationOrder:
             yield [(0, index) for index in self.indices[begin : begin + self.micro]] or [(1, self.first)]
 
 
+class InTurn:
+    """The batches of several orders, one order after the other: so that no batch holds samples of two parts."""
+
+    def __init__(self, orders: Sequence[EvaluationOrder]):
+        self.orders = orders
+
+    def __len__(self) -> int:
+        return sum(map(len, self.orders))
+
+    def __iter__(self) -> Iterator[list[Index]]:
+        for order in self.orders:
+            yield from order
+
+
 def chosen_indices(size: int, count: int | None) -> Sequence[int]:
     """`count` of `size` indices in ascending order, the same ones in every run; None: all.
 

@@ -90,17 +90,17 @@ def answering(
     """
     folder = locate(source)
     config = run_config(folder) if is_run(folder) else said_by_folder(folder)
-    rows = rows_of(config.get("data") or {}, file, columns or {})
-    examples = iter(rows.read()["test"])
-    first = next(examples, None)
-    if first is None:
-        raise ValueError(f"{file} has no rows")
     model, tokenizer = model_of(folder, checkpoint or best_or_last(folder)), tokenizer_of(folder)
     if tokenizer is None:
         raise ValueError(f"{source} has no tokenizer, and predictions of texts need one")
     task = config.get("objective") or objective_of(model)
     if declared(task, "reads") != "examples":
         raise ValueError(f"{source}: {declared_name(task)} has no answers to rows; tune the model for a task")
+    rows = rows_of(config.get("data") or {}, file, columns or {})
+    examples = iter(rows.read()["test"])
+    first = next(examples, None)
+    if first is None:
+        raise ValueError(f"{file} has no rows")
     words = {name: value for name, value in (config.get("data") or {}).items() if name == "words"}
     data = AskedData(rows, tokenizer, frozenset(first.fields), labels=labels_of(folder), **words)
     try:

@@ -76,6 +76,8 @@ def record(run: Run) -> None:
             keep_config(run.directory, run.kept)  # with what was found in the data, such as the names of classes
         if run.task.tokenizer is not None and not run.config.resume:
             run.task.tokenizer.save(run.directory.tokenizer)
+    run.data_module.training_view  # noqa: B018  (it counts the texts that it cuts)
+    run.facts["data"] = run.facts["data"] | run.task.data.report
     if run.trainer.is_global_zero:
         keep(run, known | run.facts)
         announce(run, parameters)
@@ -112,6 +114,7 @@ def finish(run: Run, seconds: float, exported: str) -> None:
     `seconds` is this session's time for data, training and validation, without the start of Python.
     """
     directory, results = run.directory, run.module.results["val"]
+    directory.amend_record(data=run.facts["data"] | run.task.data.report)  # with what the validation has cut
     metrics = {f"val/{name}": value for name, value in results.items()}
     write_json(directory.metrics, directory.ending | {"seconds": round(seconds, 1)} | metrics)
     values = "  ".join(f"{name} {value:.4f}" for name, value in results.items())

@@ -10,8 +10,9 @@ from torch.utils.data import DataLoader
 
 from ..data.contracts import DataSet, Split
 from ..data.loader import Collator, Keyed, end_workers, loader
-from ..data.order import BatchPart, EvaluationOrder, RepeatedBatch, TrainingOrder, chosen_indices, longest_first
-from ..data.shuffles import Bucketed, Plain, Shuffle
+from ..data.mixture import MixedView
+from ..data.order import BatchPart, EvaluationOrder, InTurn, RepeatedBatch, TrainingOrder, chosen_indices, longest_first
+from ..data.shuffles import Bucketed, Mixed, Plain, Shuffle
 from ..objectives.objective import Batch, Objective
 from ..samples import View
 
@@ -61,7 +62,9 @@ class DataModule(L.LightningDataModule):
     @cached_property
     def shuffle(self) -> Shuffle:
         """The order within each pass over the training split."""
-        plain = Plain(len(self.training_view), self.seed)
+        plain: Shuffle = Plain(len(self.training_view), self.seed)
+        if isinstance(self.training_view, MixedView):
+            plain = Mixed(self.training_view.sizes, self.training_view.shares, self.seed)
         lengths = lengths_of(self.training_view)
         if lengths is None or self.buckets == 1:
             return plain
@@ -77,7 +80,10 @@ class DataModule(L.LightningDataModule):
         view = self.view(split)
         lengths, indices = lengths_of(view), chosen_indices(len(view), limit)
         indices = indices if lengths is None else longest_first(indices, lengths)
-        return self.loader(view, EvaluationOrder(indices, self.part(self.eval_batch)))
+        part = self.part(self.eval_batch)
+        if not isinstance(view, MixedView):
+            return self.loader(view, EvaluationOrder(indices, part))
+        return self.loader(view, InTurn([EvaluationOrder(each, part) for each in view.by_part(indices)]))
 
     @cached_property
     def training_view(self) -> View[Any]:
@@ -110,7 +116,7 @@ class DataModule(L.LightningDataModule):
     def on_exception(self, exception: BaseException) -> None:
         end_workers()
 
-    def loader(self, view: View[Any], order: TrainingOrder | EvaluationOrder) -> DataLoader:
+    def loader(self, view: View[Any], order: TrainingOrder | EvaluationOrder | InTurn) -> DataLoader:
         pin = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         return loader(view, order, self.objective.collate, seed=self.seed, workers=self.workers, pin_memory=pin)
 

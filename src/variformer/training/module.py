@@ -49,8 +49,8 @@ class Training(TrainingModule):
         self.optimizer, self.schedule, self.parameter_groups = optimizer, schedule or Constant(), parameter_groups
         self.clip, self.compile_mode, self.checkpointing = clip, compile, checkpointing
         self.metrics = nn.ModuleDict(metrics or {})  # of torchmetrics, besides the objective's own
-        self.sums: dict[str, RatioMetric] = {}
-        self.rows: Rows | None = None
+        self.sums: dict[str, dict[str, RatioMetric]] = {}  # of each part of the data; "" where they have none
+        self.rows: dict[str, Rows] = {}
         self.tables: dict[str, Table] = {}
         self.results: dict[str, dict[str, float]] = {}
         self.latest: Scores | None = None
@@ -88,14 +88,15 @@ class Training(TrainingModule):
         """Runs uncompiled, because the last batch may be short: so a later evaluation gives the same numbers."""
         with torch.compiler.set_stance("force_eager"):
             scores = self.objective(self.model, batch)
+        part = batch.get("part", [""])[0]  # all samples of a batch are of one part
+        sums = self.sums.setdefault(part, {})
         for name, ratio in scores.ratios.items():
-            if name not in self.sums:
-                self.sums[name] = RatioMetric().to(self.device)
+            if name not in sums:
+                sums[name] = RatioMetric().to(self.device)
             if not any(batch["epoch"]):  # else another device's sample, seen a second time
-                self.sums[name].update(ratio.total, ratio.count)
+                sums[name].update(ratio.total, ratio.count)
         if scores.rows is not None:
-            self.rows = self.rows or Rows()
-            self.rows.add(scores.rows, batch)
+            self.rows.setdefault(part, Rows()).add(scores.rows, batch)
         if scores.answers is not None and not any(batch["epoch"]):
             for metric in self.own_metrics().values():
                 metric.update(*scores.answers)
@@ -114,9 +115,10 @@ class Training(TrainingModule):
 
     def finish(self, split: str) -> None:
         """Record the split's metrics, over all batches and devices."""
-        means = {name: metric.compute().item() for name, metric in self.sums.items()}
+        found = {part: self.measured(split, part) for part in self.sums}
         self.sums.clear()
-        self.results[split] = self.measured(split) | means | self.objective.derive(means)
+        self.rows.clear()
+        self.results[split] = found[""] if "" in found else of_parts(found)
         for name, metric in self.own_metrics().items():
             self.results[split][name] = float(metric.compute())
             metric.reset()
@@ -126,13 +128,14 @@ class Training(TrainingModule):
         self.log_dict({k: torch.tensor(v) for k, v in named.items()}, logger=False)
         record(self.trainer, named)
 
-    def measured(self, split: str) -> dict[str, float]:
-        """What the objective measures on the rows of the whole split, of which `tables` keeps the last."""
-        if self.rows is None:
-            return {}
-        self.tables[split] = self.rows.gathered()
-        self.rows = None
-        return self.objective.measure(self.tables[split].columns)
+    def measured(self, split: str, part: str = "") -> dict[str, float]:
+        """The metrics of one part of a split; `tables` keeps the rows that the objective has measured."""
+        means = {name: metric.compute().item() for name, metric in self.sums[part].items()}
+        measured = {}
+        if part in self.rows:
+            table = self.tables[f"{split}/{part}" if part else split] = self.rows[part].gathered()
+            measured = self.objective.measure(table.columns)
+        return measured | means | self.objective.derive(means)
 
     def new_optimizer(self, model: nn.Module) -> Optimizer:
         assert self.optimizer is not None
@@ -186,3 +189,10 @@ class Training(TrainingModule):
         self.gradient_norm = full_tensor(nn.utils.clip_grad_norm_(self.parameters(), limit))
         for callback in run_callbacks(self.trainer):
             callback.before_step(self.trainer, self)
+
+
+def of_parts(found: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The metrics of each part under its name, and of those that all parts have the mean over the parts."""
+    shared = set.intersection(*(set(values) for values in found.values()))
+    means = {name: sum(values[name] for values in found.values()) / len(found) for name in sorted(shared)}
+    return means | {f"{part}/{name}": value for part, values in found.items() for name, value in values.items()}

@@ -70,7 +70,7 @@ class LabelledData(TokenisedData):
     def fingerprint(self) -> str:
         """A hash that changes whenever a sample would; where the tokenizer came from does not matter."""
         labels = self._given_labels or self._found_labels
-        return digest_of(self._store_key, self.tokenizer.fingerprint, encoded.VERSION, labels, self.words)
+        return digest_of(self.store_key, self.tokenizer.fingerprint, encoded.VERSION, labels, self.words)
 
     @property
     def described(self) -> "LabelledData":
@@ -90,7 +90,7 @@ class LabelledData(TokenisedData):
                 f"the {name} split of {self.source} has no rows: give it files of its own, or raise its fraction "
                 f"(data.validation={self.validation}, data.test={self.test})"
             )
-        return Examples(name, rows, self, self.cache / "examples_tokens" / self._store_key[:32])
+        return Examples(name, rows, self, self.cache / "examples_tokens" / self.store_key[:32])
 
     def hold(self, examples: Sequence[Example]) -> Examples:
         """Examples that are not of the source, as a split in memory. Those with faults are refused."""
@@ -153,11 +153,10 @@ class LabelledData(TokenisedData):
         """Raises ValueError if the examples lack a field that `reader` needs."""
         for field in fields:
             if field not in self.fields:
-                has = ", ".join(sorted(self.fields)) or "no field of a task"
-                raise ValueError(
-                    f"{self.source} has: {has}; {type(reader).__name__} needs {field}: "
-                    f"set data.source.columns.{field}=COLUMN"
-                )
+                there = self.source.columns_there()
+                cure = f"set data.source.columns.{field}=COLUMN" if there else "choose other data, or another objective"
+                has = ", ".join(there or sorted(self.fields))
+                raise ValueError(f"{self.source} has: {has}; {type(reader).__name__} needs {field}: {cure}")
 
     def count_cut(self, split: str, rows: Rows, cut: np.ndarray) -> None:
         """Count the rows of a view that were cut. Raises ValueError with on_long=error."""
@@ -196,7 +195,7 @@ class LabelledData(TokenisedData):
         return None if counts["labels"] is None else naming.in_order(counts["labels"]["train"])
 
     @cached_property
-    def _store_key(self) -> str:
+    def store_key(self) -> str:
         settings = [self.validation, self.test, self.on_bad]
         return digest_of(self.source.fingerprint(self.cache), settings, store.VERSION)
 
@@ -205,12 +204,12 @@ class LabelledData(TokenisedData):
         def build(folder: Path) -> None:
             store.write_store(folder, self.source, Checker(self.on_bad), self.validation, self.test)
 
-        return store.ExampleStore(build_once(self.cache / "examples" / self._store_key[:32], build))
+        return store.ExampleStore(build_once(self.cache / "examples" / self.store_key[:32], build))
 
     def _versions(self) -> list[int]:
         return [store.VERSION, encoded.VERSION]
 
-    def _training_texts(self) -> "TrainingTexts":
+    def training_texts(self) -> "TrainingTexts":
         return TrainingTexts(self._store.rows("train"))
 
 

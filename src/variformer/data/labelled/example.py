@@ -45,6 +45,10 @@ class ExampleSource(Source[Iterable[Example]], Protocol):
         """The same columns of other files, all of them the test split."""
         ...
 
+    def columns_there(self) -> Sequence[str]:
+        """The names of the columns of the first file, for messages; empty where they have none."""
+        ...
+
     def class_names(self) -> Sequence[str] | None:
         """The names of the classes in their order, where the source itself declares them."""
         ...

@@ -12,8 +12,8 @@ Columns = Mapping[str, str | None]  # of each field the name of its column; None
 def examples_of_rows(rows: Iterable[tuple[str, object]], columns: Columns, group: str | None) -> Iterator[Example]:
     """Named rows (dicts; an Exception for a row that cannot be read) -> examples.
 
-    A field without an entry in `columns` is read from the column of its own name, where the first readable row has one.
-    Raises ValueError where a column that is named is not there.
+    A field without an entry in `columns` is read from the column of its own name. Such a column may be missing from the
+    first readable row, which decides which fields there are. Raises ValueError where one of another name is missing.
     """
     wanted: dict[str, str] | None = None
     for name, row in rows:
@@ -27,17 +27,18 @@ def examples_of_rows(rows: Iterable[tuple[str, object]], columns: Columns, group
 
 
 def _found(columns: Columns, group: str | None, row: Mapping[str, object], name: str) -> dict[str, str]:
-    """The column of each field that the file has. Raises ValueError where a column that is named is not there."""
+    """The column of each field that the file has."""
     there = ", ".join(map(str, row))
-    for key, column in {**{f"columns.{field}": column for field, column in columns.items()}, "group": group}.items():
+    named = {f"columns.{field}": column for field, column in columns.items() if column != field}
+    for key, column in {**named, "group": group}.items():
         if column is not None and column not in row:
             raise ValueError(f"{name}: no column {column!r}; there are: {there}. Set data.source.{key}")
     chosen = {field: columns.get(field, field) for field in FIELDS}
     found = {field: column for field, column in chosen.items() if column is not None and column in row}
     if not found:
         raise ValueError(
-            f"{name}: none of the columns {there} is a field of a task; name one by data.source.columns.text=COLUMN, "
-            "or set the delimiter of a csv or tsv file"
+            f"{name}: no column 'text'; there are: {there}, and none is a field of a task. Name one by "
+            "data.source.columns.text=COLUMN, or set the delimiter of a csv or tsv file"
         )
     return found
 

@@ -38,6 +38,9 @@ class SplitFiles:
     def class_names(self) -> None:
         return None
 
+    def columns_there(self) -> Sequence[str]:
+        return ()
+
     def _layout(self) -> object:
         """What else decides how the files are read."""
         raise NotImplementedError
@@ -90,13 +93,23 @@ class LabelledFiles(SplitFiles):
     def only(self, files: Sequence[str]) -> "LabelledFiles":
         return replace(self, train=None, validation=None, test=list(files), group=None)
 
+    def columns_there(self) -> list[str]:
+        files = (path for split in self._patterns() for path in self._files(split))
+        rows = (row for path in files for _, row in named_rows(path, self.delimiter, self.quoting))
+        return next((list(map(str, row)) for row in rows if isinstance(row, dict)), [])
+
     def _layout(self) -> object:
-        return [sorted(self.columns.items()), self.group, self.delimiter, self.quoting]
+        return [renamed(self.columns), self.group, self.delimiter, self.quoting]
 
     def _read(self, path: Path) -> Iterator[Example]:
         require_kind(path, self.kinds)
         rows = named_rows(path, self.delimiter, self.quoting)
         yield from examples_of_rows(rows, self.columns, self.group)
+
+
+def renamed(columns: Mapping[str, str | None]) -> list[tuple[str, str | None]]:
+    """The entries that change something."""
+    return sorted((field_, column) for field_, column in columns.items() if column != field_)
 
 
 def check_columns(columns: Mapping[str, str | None]) -> None:

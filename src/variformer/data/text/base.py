@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ...ranges import BelowOne
 from ..cache import build_once, cache_folder, digest_of
-from ..contracts import OnBad, check_choices
+from ..contracts import OnBad, Split, check_choices
 from .tokenizer import Tokenizer
 from .tokenizer_recipes import Recipe
 
@@ -25,9 +25,11 @@ class Origin(Protocol):
 class TokenisedData:
     """A source, the fractions of its training items that become the splits it lacks, and a kind of tokenizer.
 
-    A subclass says how the items are kept (`_store_key`, `_training_texts`), and which `_versions` of the code decide
-    what a model reads.
+    A subclass says what it `holds`, how the items are kept (`store_key`, `training_texts`), and which `_versions` of
+    the code decide what a model reads.
     """
+
+    holds: ClassVar[str]
 
     def __init__(
         self,
@@ -61,12 +63,29 @@ class TokenisedData:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        key = digest_of(self._store_key, self.recipe.fingerprint())
+        key = digest_of(self.store_key, self.recipe.fingerprint())
 
         def train(folder: Path) -> None:
-            self.recipe.train(self._training_texts()).save(folder)
+            self.recipe.train(self.training_texts()).save(folder)
 
         return Tokenizer.load(build_once(self.cache / "tokenizers" / key[:32], train))
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever a sample would."""
+        raise NotImplementedError
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Counts, as JSON."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Make what is not in the cache yet."""
+        raise NotImplementedError
+
+    def split(self, name: Split) -> Any:
+        raise NotImplementedError
 
     @property
     def described(self) -> Any:
@@ -74,14 +93,14 @@ class TokenisedData:
         raise NotImplementedError
 
     @property
-    def _store_key(self) -> str:
+    def store_key(self) -> str:
         """Changes whenever another text is kept, or is in another split."""
         raise NotImplementedError
 
     def _versions(self) -> list[int]:
         raise NotImplementedError
 
-    def _training_texts(self) -> Iterable[str]:
+    def training_texts(self) -> Iterable[str]:
         raise NotImplementedError
 
 

@@ -54,7 +54,7 @@ class TextData(TokenisedData):
     @property
     def fingerprint(self) -> str:
         """A hash that changes whenever the tokens of a split would; where the tokenizer came from does not matter."""
-        return digest_of(self._store_key, self.tokenizer.fingerprint, corpus.VERSION)
+        return digest_of(self.store_key, self.tokenizer.fingerprint, corpus.VERSION)
 
     @property
     def described(self) -> Tokenizer:
@@ -89,7 +89,7 @@ class TextData(TokenisedData):
         return {**counts, **json.loads((self._folder / "meta.json").read_text())}
 
     @cached_property
-    def _store_key(self) -> str:
+    def store_key(self) -> str:
         settings: list[Any] = [self.validation, self.test, self.on_bad, self.max_document_bytes]
         settings += [] if self.on_duplicate == "keep" else [self.on_duplicate]  # as in earlier runs
         return digest_of(self.source.fingerprint(self.cache), settings, cleaning.VERSION, store.VERSION)
@@ -97,7 +97,7 @@ class TextData(TokenisedData):
     def _versions(self) -> list[int]:
         return [cleaning.VERSION, store.VERSION, corpus.VERSION]
 
-    def _training_texts(self) -> store.Texts:
+    def training_texts(self) -> store.Texts:
         return self._texts.texts("train")
 
     @cached_property
@@ -115,7 +115,7 @@ class TextData(TokenisedData):
 
     @cached_property
     def _texts(self) -> store.TextStore:
-        key = digest_of(self._store_key, store.FORMAT)
+        key = digest_of(self.store_key, store.FORMAT)
         return store.TextStore(build_once(self.cache / "texts" / key[:32], self._build_store))
 
     def _build_store(self, folder: Path) -> None:

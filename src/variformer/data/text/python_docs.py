@@ -15,7 +15,7 @@ _VERSION = 1  # count up whenever the documents below change
 # Tests and demonstrations are no documentation; pydoc_data is read as what it is, the language reference.
 _SKIPPED = {"test", "tests", "idle_test", "idlelib", "lib2to3", "turtledemo", "pydoc_data"}
 _SKIPPED |= {"site-packages", "dist-packages"}
-_Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,36 @@ def _topics(topics: dict[str, str]) -> Iterator[Document]:
 
 
 def _library(root: Path) -> Iterator[Document]:
-    files = [path for path in sorted(root.rglob("*.py")) if _SKIPPED.isdisjoint(path.relative_to(root).parts)]
-    if not files:
-        raise FileNotFoundError(f"{root} holds no source of Python's standard library; use another data set")
     seen: set[str] = set()
-    for path in files:
-        module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+    for module, path in library_files(root):
         sections = []
-        for name, text in _docstrings(module, path):
-            if text not in seen:
+        for name, node in definitions(module, path):
+            text = ast.get_docstring(node)
+            if text and text not in seen:
                 seen.add(text)
                 sections.append(f"{name}\n{text}")
         if sections:
             yield Document(module, "\n\n".join(sections))
 
 
-def _docstrings(module: str, path: Path) -> Iterator[tuple[str, str]]:
-    """(qualified name, docstring) of everything documented in one file, in its order."""
+def library_files(root: Path | None = None) -> Iterator[tuple[str, Path]]:
+    """(module, file) of the standard library, which lies below `root`, without tests and demonstrations.
+
+    Raises FileNotFoundError where there are no files.
+    """
+    root = Path(sysconfig.get_paths()["stdlib"]) if root is None else root
+    files = [path for path in sorted(root.rglob("*.py")) if _SKIPPED.isdisjoint(path.relative_to(root).parts)]
+    if not files:
+        raise FileNotFoundError(f"{root} holds no source of Python's standard library; use another data set")
+    for path in files:
+        yield ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"), path
+
+
+def definitions(module: str, path: Path) -> Iterator[tuple[str, Documented]]:
+    """(qualified name, node) of a module, its classes and functions, in the order of the file.
+
+    Nothing of a file without any docstring, or of one that is no Python.
+    """
     source = path.read_bytes()
     if b'"""' not in source and b"'''" not in source:  # parsing takes most of the time
         return
@@ -89,8 +102,8 @@ def _docstrings(module: str, path: Path) -> Iterator[tuple[str, str]]:
     pending: list[tuple[str, ast.AST]] = [(module, tree)]
     while pending:
         name, node = pending.pop()
-        if isinstance(node, _Documented) and (text := ast.get_docstring(node)):
-            yield name, text
+        if isinstance(node, Documented):
+            yield name, node
         # Definitions may lie under `if` and `try`, but not inside expressions, which are most of the tree.
         children = [
             child
