@@ -41,7 +41,7 @@ FOREIGN = {
     "layers": {"torch"},
     "models": {"torch"},
     "objectives": {"torch", "numpy"},
-    "generation": {"torch"},
+    "generation": {"torch", "numpy"},
     "weights": {"torch", "safetensors", "huggingface_hub", "onnxruntime", "onnxscript"},
     "config": {"hydra", "omegaconf", "pydantic", "annotated_types", "yaml"},
 }
