@@ -87,6 +87,13 @@ def test_a_text_ends_before_its_first_stop_string(name, ids, stop, data):
         assert not any(each in tokenizer.decode(read[:-1]) for each in stop)
 
 
+def test_tokens_that_the_tokenizer_lacks_have_no_text():
+    """The vocabularies of some models are padded."""
+    tokenizer = TOKENIZERS["characters"]
+    ids = [*tokenizer.encode("a"), tokenizer.size + 3, *tokenizer.encode("b")]
+    assert written(tokenizer, ids, ids)[1] == "ab"
+
+
 def test_half_a_character_and_half_a_stop_string_are_held_back():
     tokenizer = TOKENIZERS["bytes"]
     pieces: list[str] = []

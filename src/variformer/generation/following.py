@@ -46,7 +46,7 @@ class Following:
         if self.show is None:
             return
         settled = len(tokens)
-        while settled and self.tokenizer.byte_tokens[tokens[settled - 1]]:
+        while settled and is_byte(self.tokenizer, tokens[settled - 1]):
             settled -= 1
         text = self.whole(tokens[:settled]).rstrip(UNFINISHED)
         self.show_to(text, len(text) - longest_beginning(text, self.stop))
@@ -63,11 +63,16 @@ class Following:
             self.shown = end
 
 
+def is_byte(tokenizer: TextCodec, token: int) -> bool:
+    """Whether a token is one byte of a character. A model may know more tokens than its tokenizer."""
+    return token < tokenizer.size and bool(tokenizer.byte_tokens[token])
+
+
 def last_ordinary(tokenizer: TextCodec, tokens: Sequence[int]) -> list[int]:
     """The last token that stands for whole characters."""
     for token in reversed(tokens):
-        is_whole = not tokenizer.special[token] and not tokenizer.byte_tokens[token]
-        if is_whole and UNFINISHED not in tokenizer.decode([int(token)]):
+        is_known = token < tokenizer.size and not tokenizer.special[token]
+        if is_known and not is_byte(tokenizer, token) and UNFINISHED not in tokenizer.decode([int(token)]):
             return [int(token)]
     return []
 

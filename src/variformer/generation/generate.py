@@ -15,6 +15,7 @@ from ..ranges import Count, NotNegative, PartOrAll, Positive, Probability, Seed
 from ..samples import TextCodec, required
 from .beams import Beams, search
 from .choosing import Choice
+from .few_rows import few_rows
 from .following import Following
 from .one_by_one import Row, write_rows
 from .reading import DecoderOnly, EncoderDecoder, Prompts, Reader, least
@@ -101,7 +102,7 @@ def generate(
         return []
     if ends is None:
         ends = [] if tokenizer.end is None else [tokenizer.end]
-    with plain_evaluation(model) as device:
+    with plain_evaluation(model) as device, few_rows(model):
         reader = reader_of(model, tokenizer, device, longest)
         last = getattr(model, "last_token", None)
         forced = required(tokenizer, last, model) if last is not None and ends else None
