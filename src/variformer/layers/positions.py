@@ -52,7 +52,7 @@ class Positions(nn.Module):
 class LearnedPositions(Positions):
     """One trained vector for each position (BERT, GPT-2, ViT), after `offset` that are never used (BART).
 
-    In a causal transformer only real tokens count: texts of a batch may be padded on the left.
+    In a causal transformer they count from the first real token: texts of a batch may be padded on the left.
     """
 
     def __init__(self, sizes: Sizes, *, offset: Whole = 0):
@@ -65,16 +65,16 @@ class LearnedPositions(Positions):
         if real is None or not self.causal:
             self.require(start + length)
             return Order(added=self.table(self.offset + torch.arange(start, start + length, device=device)))
-        self.require_counted(real)
-        return Order(added=self.table(self.offset + counted(real)[:, start:]))
+        self.require_from_first(real)
+        return Order(added=self.table(self.offset + from_first_token(real)[:, start:]))
 
     def require(self, positions: int) -> None:
         if self.longest is not None and positions > self.longest:
             raise ValueError(f"{positions} positions, but the model has learned {self.longest} (model.max_length)")
 
-    def require_counted(self, real: Tensor) -> None:
-        if self.longest is not None and real.size(1) > self.longest:  # padding is no position
-            self.require(int(real.sum(1).max()))
+    def require_from_first(self, real: Tensor) -> None:
+        if self.longest is not None and real.size(1) > self.longest:  # padding on the left is no position
+            self.require(int(from_first_token(real).max()) + 1)
 
 
 class CountedPositions(LearnedPositions):
@@ -89,7 +89,7 @@ class CountedPositions(LearnedPositions):
     def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         if real is None:
             return super().forward(length, start, device)
-        self.require_counted(real)
+        self.require_from_first(real)
         count = real.long().cumsum(1)[:, start:]
         return Order(added=self.table(self.offset - 1 + count * real[:, start:]))
 
@@ -101,7 +101,7 @@ class SinusoidalPositions(Positions):
     width^1/2 (section 3.4): they start at one, beside waves whose amplitude is one. `amplitude=None` keeps that
     proportion without a change of the embeddings, which a head may share: the waves are as high as the embeddings'
     first standard deviation. Runs from before this argument have an amplitude of one, whatever the embeddings are.
-    In a causal transformer only real tokens count, as with learned positions.
+    In a causal transformer they count from the first real token, as learned positions do.
     """
 
     def __init__(self, sizes: Sizes, *, base: Positive = 10000.0, amplitude: Positive | None = 1.0):
@@ -112,7 +112,7 @@ class SinusoidalPositions(Positions):
     def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         places = torch.arange(start, start + length, device=device)
         if real is not None and self.causal:
-            places = counted(real)[:, start:]
+            places = from_first_token(real)[:, start:]
         angles = places[..., None] * frequencies(self.width, self.base, device)
         waves = torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)[..., : self.width]
         return Order(added=self.amplitude * waves)
@@ -204,9 +204,10 @@ def distances(length: int, start: int, device: torch.device) -> Tensor:
     return keys - keys[start:, None]
 
 
-def counted(real: Tensor) -> Tensor:
-    """(B, K) bool -> (B, K): how many real tokens stand before each. It is 0 for padding on the left."""
-    return (real.long().cumsum(1) - 1).clamp(min=0)
+def from_first_token(real: Tensor) -> Tensor:
+    """(B, K) bool -> (B, K): the position of each token behind the first real one, 0 for padding before it."""
+    columns = torch.arange(real.size(1), device=real.device)
+    return (columns - real.long().argmax(1, keepdim=True)).clamp(min=0)
 
 
 def frequencies(width: int, base: float, device: torch.device) -> Tensor:
