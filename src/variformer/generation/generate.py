@@ -79,6 +79,12 @@ class Decoding:
         if isinstance(self.stop, str) or not all(self.stop):
             raise ValueError(f"stop={self.stop!r} must be a list of strings, none of them empty")
 
+    def __call__(
+        self, model: nn.Module, prompts: Prompts, *, tokenizer: TextCodec, longest: int | None = None
+    ) -> list[list[Written]]:
+        """`generate` with these settings, for an objective that is given them by a config."""
+        return generate(model, prompts, self, tokenizer=tokenizer, longest=longest)
+
 
 @torch.inference_mode()
 def generate(
