@@ -81,7 +81,7 @@ def spans_of(answers: list[str], tokenizer) -> list[int]:
 
 
 @pytest.mark.parametrize("blank", ["____", "[MASK]", "<mask>"])
-def test_t5_fills_each_blank_with_what_it_writes_behind_its_sentinel(blank):
+def test_t5_fills_a_blank_with_what_stands_behind_its_sentinel(blank):
     tokenizer = Unigram(150, sentinels=5).train(TEXTS)
     model = Answers(spans_of(["a copy", "the object"], tokenizer), tokenizer.size)
     model.start_token = "pad"

@@ -86,7 +86,7 @@ def test_padding_on_the_left_takes_no_learned_position(scheme):
         model(torch.cat([tokens, tokens[:, :1]], 1), torch.arange(25)[None] >= 4)
 
 
-def test_the_cache_is_written_in_place_and_goes_on_with_chosen_rows():
+def test_the_cache_is_written_in_place_and_keeps_chosen_rows():
     model, rows = build("gpt", layers.RotaryPositions), torch.tensor([2, 0, 0])
     tokens = torch.randint(VOCABULARY, (3, 11))
     cache = model.new_cache()
