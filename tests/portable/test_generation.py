@@ -19,6 +19,7 @@ POSITIONS = [
 ]
 COUNT = 9
 TOKENIZER = SimpleNamespace(  # as much of one as is asked for
+    size=17,
     pad=0,
     start=1,
     end=0,
