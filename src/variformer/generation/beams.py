@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..ranges import Count, NotNegative
 from .one_by_one import Seen, with_forced
 from .reading import Prompts, Reader
 
@@ -28,8 +29,8 @@ class Beams:
     at its present length than the worst finished one; "never" where none could have one at any length.
     """
 
-    count: int
-    length_penalty: float
+    count: Count
+    length_penalty: NotNegative
     early_stopping: bool | Literal["never"]
 
     def may_improve(self, best_open: Tensor, worst_finished: Tensor, length: int, most: Tensor) -> Tensor:
@@ -42,7 +43,7 @@ class Beams:
 class Search:
     """The open and the finished texts of each prompt, (P, N) each, and their scores."""
 
-    def __init__(self, prompts: int, beams: Beams, most: list[int], device: torch.device):
+    def __init__(self, prompts: Count, beams: Beams, most: list[Count], device: torch.device):
         self.beams = beams
         shape = (prompts, beams.count)
         self.open = torch.zeros(*shape, max(most), dtype=torch.long, device=device)

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..ranges import Count, NotNegative, PartOrAll, Probability
+
 # Shapes: R rows, V vocabulary.
 
 
@@ -16,10 +18,10 @@ class Choice:
     A temperature of 0 takes the best token; otherwise a random one, with the probabilities that are left.
     """
 
-    temperature: float
-    top_k: int | None
-    top_p: float
-    min_p: float
+    temperature: NotNegative
+    top_k: Count | None
+    top_p: PartOrAll
+    min_p: Probability
 
     def __call__(self, scores: Tensor, uniform: np.ndarray) -> Tensor:
         """(R, V) scores, (R,) random numbers in [0, 1) -> (R,) tokens."""

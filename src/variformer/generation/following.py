@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from ..ranges import Whole
 from ..samples import TextCodec
 
 UNFINISHED = "\ufffd"  # what a decoder shows for half a character
@@ -17,7 +18,7 @@ class Following:
     def __init__(
         self,
         tokenizer: TextCodec,
-        before: Sequence[int] = (),
+        before: Sequence[Whole] = (),
         stop: Sequence[str] = (),
         show: Callable[[str], None] | None = None,
     ):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..randomness import sample_key
-from ..ranges import Count, NotNegative, PartOrAll, Positive, Probability, Seed
+from ..ranges import Count, NotNegative, PartOrAll, Positive, Probability, Seed, Whole
 from ..samples import TextCodec, required
 from .beams import Beams, search
 from .choosing import Choice
@@ -122,8 +122,8 @@ class Writing:
     reader: Reader
     decoding: Decoding
     tokenizer: TextCodec
-    ends: list[int]
-    forced: int | None
+    ends: list[Whole]
+    forced: Whole | None
     watch: Watch | None
 
     def write(self, prompts: Prompts) -> list[list[Written]]:

@@ -1,13 +1,13 @@
 """Texts that are written token by token, each row by itself: the best token, or a random one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..randomness import uniform
+from ..ranges import Count, Positive, Whole
 from .choosing import Choice, penalised
 from .following import Following
 from .reading import Reader
@@ -15,18 +15,25 @@ from .reading import Reader
 # Shapes: R rows that are still written, V vocabulary.
 
 
-@dataclass
 class Row:
-    """One text. `most` tokens may be written, and `forced` is the last of them where the model has such a token."""
+    """One text. `before` stands in front of its first token, and `key` is that of its random numbers.
 
-    prompt: Sequence[int]
-    before: Sequence[int]  # what stands in front of its first token
-    key: int  # of its random numbers
-    most: int
-    following: Following
-    forced: int | None = None
-    tokens: list[int] = field(default_factory=list)
-    score: float = 0.0
+    `most` tokens may be written, and `forced` is the last of them where the model has such a token.
+    """
+
+    def __init__(
+        self,
+        prompt: Sequence[Whole],
+        before: Sequence[Whole],
+        key: Whole,
+        most: Count,
+        following: Following,
+        forced: Whole | None = None,
+    ):
+        self.prompt, self.before, self.key = prompt, before, key
+        self.most, self.following, self.forced = most, following, forced
+        self.tokens: list[int] = []
+        self.score = 0.0
 
     def write(self, token: int, score: float, ends: Sequence[int]) -> bool:
         """Whether the text goes on behind this token."""
@@ -65,7 +72,7 @@ def write_rows(reader: Reader, rows: list[Row], copies: int, choice: Choice, pen
 class Seen:
     """Which tokens each row has, of its prompt and of what was written; padding is none of them."""
 
-    def __init__(self, tokens: Tensor, penalty: float):
+    def __init__(self, tokens: Tensor, penalty: Positive):
         self.tokens, self.penalty = tokens, penalty  # (R, V) bool
 
     @classmethod

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .. import models
 from ..models import CausalLanguageModel
+from ..ranges import Count, Whole
 
 # Shapes: P prompts, R rows, T tokens of the longest prompt, V vocabulary.
 
@@ -41,7 +42,7 @@ class Reader(Protocol):
 class DecoderOnly:
     """A model that goes on from its prompts. In a batch they are padded on the left."""
 
-    def __init__(self, model: CausalLanguageModel, device: torch.device, longest: int | None):
+    def __init__(self, model: CausalLanguageModel, device: torch.device, longest: Count | None):
         self.model, self.device = model, device
         self.longest = least(longest, model.decoder.positions.longest)
         self.real: Tensor | None = None  # (R, T + count)
@@ -83,7 +84,7 @@ class DecoderOnly:
 class EncoderDecoder:
     """A model that writes a text of its own about each source. In a batch sources are padded on the right."""
 
-    def __init__(self, model: models.EncoderDecoder, device: torch.device, longest: int | None, start: int):
+    def __init__(self, model: models.EncoderDecoder, device: torch.device, longest: Count | None, start: Whole):
         self.model, self.device, self.start = model, device, start
         self.longest_source = least(longest, model.encoder.positions.longest)
         self.longest_target = least(longest, model.decoder.positions.longest)
