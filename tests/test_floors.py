@@ -42,7 +42,7 @@ FOREIGN = {
     "metrics": {"numpy", "sklearn", "scipy", "sacrebleu", "rouge_score"},
     "models": {"torch"},
     "objectives": {"torch", "numpy"},
-    "generation": {"torch"},
+    "generation": {"torch", "numpy"},
     "weights": {"torch", "safetensors", "huggingface_hub", "onnxruntime", "onnxscript"},
     "config": {"hydra", "omegaconf", "pydantic", "annotated_types", "yaml"},
 }

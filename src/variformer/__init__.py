@@ -12,9 +12,9 @@ is imported when the name is used.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api.interface import Config, ConfigError, Run, compose, evaluate, load, train
+    from .api.interface import Config, ConfigError, Loaded, Run, compose, evaluate, load, train
 
-__all__ = ["Config", "ConfigError", "Run", "__version__", "compose", "evaluate", "load", "train"]
+__all__ = ["Config", "ConfigError", "Loaded", "Run", "__version__", "compose", "evaluate", "load", "train"]
 __version__: str
 
 if not TYPE_CHECKING:  # which would else take every name for one that is there

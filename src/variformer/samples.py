@@ -202,6 +202,16 @@ class TextCodec(Vocabulary, Protocol):
         """The special tokens that a model reads around one text, or around a pair."""
         ...
 
+    @property
+    def document_start(self) -> int | None:
+        """The token in front of a text that a decoder goes on from."""
+        ...
+
+    @property
+    def byte_tokens(self) -> np.ndarray:
+        """(V,) True for tokens whose text depends on their neighbours: one byte of a character that has no token."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without special tokens."""
         ...

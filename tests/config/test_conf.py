@@ -58,6 +58,14 @@ def chooses(experiment: str, group: str, option: str) -> bool:
     return chosen in defaults(experiment) or option.startswith(Path(experiment).stem)
 
 
+def places(group: str) -> Iterator[str]:
+    """Where options of other groups have this group: decoding@callbacks.samples.writer.decoding."""
+    for each in OPTIONS:
+        (package,) = re.findall(r"# @package (\S+)", (CONF / each).read_text()) or [""]
+        keys = (key for entry in defaults(each) if isinstance(entry, dict) for key in entry)
+        yield from (f"{group}@{package}.{key.partition('@')[2]}" for key in keys if key.startswith(f"/{group}@"))
+
+
 def ways(name: str) -> Iterator[list[str]]:
     """Overrides that select an option, in each experiment: a family's sizes and parts fit only that family.
 
@@ -71,6 +79,7 @@ def ways(name: str) -> Iterator[list[str]]:
     chosen = [f"experiment={choice(experiment)}" for experiment in likely_first]
     family = [each for each in holders if option.startswith(Path(each).stem)]
     yield from ([each, f"{parent}={Path(holder).stem}", f"{group}={option}"] for holder in family for each in chosen)
+    yield from ([each, f"{place}={option}"] for place in places(group) for each in chosen)
     yield from ([each, f"{group}={option}"] for each in chosen)
     for holder in holders:
         yield from ([each, f"{parent}={Path(holder).stem}", f"{group}={option}"] for each in chosen)

@@ -5,6 +5,7 @@ from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
+from tokenizers import processors
 
 from variformer.data import (
     ByteLevel,
@@ -219,3 +220,26 @@ def test_a_layout_is_what_transformers_puts_around_texts(tokenizer, tmp_path):
     if not between:
         segments = [0] * (len(row) - len(second) - len(both.after)) + [both.segment] * (len(second) + len(both.after))
         assert segments == encoded["token_type_ids"]
+
+
+def test_tokens_for_one_byte_are_told_apart():
+    """Of a character that has no token: alone each is half a character."""
+    tokenizer = RECIPES["characters"].train(TEXTS)
+    ids = np.array(tokenizer.encode("a\U0001f600"))
+    assert tokenizer.byte_tokens[ids].tolist() == [False, True, True, True, True]
+    assert tokenizer.byte_tokens.sum() == 256
+    assert not RECIPES["bytes"].train([]).byte_tokens.any()  # there a text depends on no neighbour's spelling
+
+
+@pytest.mark.parametrize(("name", "expected"), [("byte_bpe", "<|endoftext|>"), ("unigram", "</s>"), ("bytes", "</s>")])
+def test_a_decoder_goes_on_from_the_end_of_the_text_before(name, expected):
+    tokenizer = RECIPES[name].train(TEXTS)
+    assert tokenizer.core.id_to_token(tokenizer.document_start) == expected
+
+
+def test_a_decoder_goes_on_from_what_the_files_put_in_front():
+    """As those of Llama do."""
+    tokenizer = RECIPES["bytes"].train([])
+    start = [("<s>", tokenizer.start)]
+    tokenizer.core.post_processor = processors.TemplateProcessing(single="<s> $A", pair=None, special_tokens=start)
+    assert tokenizer.document_start == tokenizer.start != tokenizer.end

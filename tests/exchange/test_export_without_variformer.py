@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 import variformer
 from variformer.exchange.exporting import export
-from variformer.generation import Sampling, continue_tokens, write_target
+from variformer.generation import Decoding, generate
 
 from .test_export_experiments import SMALL, TEXT
 
@@ -30,7 +30,6 @@ RUNS = {  # the defaults, and parts that no class has
     "vit_sinusoidal": ["experiment=variants/vit_sinusoidal", "data=cifar10"],
 }
 SAID = "How to append something to a list"
-GREEDY = {"sampling": Sampling(temperature=0), "generator": torch.Generator()}
 
 
 @torch.no_grad()
@@ -43,16 +42,19 @@ def expectations(name: str, run: Path) -> dict[str, torch.Tensor]:
     tokens = torch.tensor([reader.encode(SAID)])
     found = {f"{name}.input": tokens}
     if name.startswith("gpt"):
-        written = continue_tokens(model, tokens, 8, longest=48, **GREEDY)[0, -8:]
-        return {**found, name: model(tokens), f"{name}.written": written}
+        return {**found, name: model(tokens), f"{name}.written": written_by(model, tokens, reader)}
     if name.startswith("bert"):
         masked = [reader.start, *reader.encode("How to"), reader.mask, *reader.encode("a list"), reader.end]
         scores = model(torch.tensor([masked])).tokens[0, masked.index(reader.mask)].softmax(-1).topk(3)
         best = {f"{name}.best": scores.indices, f"{name}.best_scores": scores.values}
         return {**found, name: model(tokens).tokens, **best}
-    start = reader.pad if name.startswith("t5") else reader.end
-    written = write_target(model, tokens, 8, start=start, end=-1, **GREEDY)[0]
-    return {**found, name: model(tokens, tokens), f"{name}.written": written}
+    return {**found, name: model(tokens, tokens), f"{name}.written": written_by(model, tokens, reader)}
+
+
+def written_by(model, tokens: torch.Tensor, tokenizer) -> torch.Tensor:
+    """Eight new tokens, none of which ends the text."""
+    ((written,),) = generate(model, tokens.tolist(), Decoding(8), tokenizer=tokenizer, ends=[])
+    return torch.tensor(written.tokens)
 
 
 @pytest.mark.slow

@@ -65,14 +65,42 @@ def test_padding_is_not_seen(scheme):
         assert_close(pairs[row], bert(alone).pair[0])
 
 
-@pytest.mark.parametrize("scheme", BY_DISTANCE)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_padding_on_the_left_is_not_seen(scheme):
-    """Where only distances count. What stands before the text sees nothing at all, and must not be NaN."""
+    """All at once, and over the cache. What stands before the text sees nothing at all, and must not be NaN."""
     model = build("gpt", scheme)
     tokens, mask = torch.randint(VOCABULARY, (2, 9)), torch.arange(9) >= torch.tensor([0, 4])[:, None]
-    scores = model(tokens, mask)
+    scores, cache = model(tokens, mask), model.new_cache()
     assert scores.isfinite().all()
     assert_close(scores[1:, 4:], model(tokens[1:, 4:]))
+    for end, part in zip((6, 7, 8, 9), tokens.split([6, 1, 1, 1], 1), strict=True):
+        assert_close(model.next_scores(part, mask[:, :end], cache), scores[:, end - 1])
+
+
+@pytest.mark.parametrize("scheme", [layers.LearnedPositions, layers.CountedPositions])
+def test_padding_on_the_left_takes_no_learned_position(scheme):
+    model = build("gpt", scheme)  # which has 20
+    tokens, mask = torch.randint(VOCABULARY, (1, 24)), torch.arange(24)[None] >= 4
+    assert_close(model(tokens, mask)[:, 4:], model(tokens[:, 4:]))
+    with pytest.raises(ValueError, match=r"21 positions, but the model has learned 20"):
+        model(torch.cat([tokens, tokens[:, :1]], 1), torch.arange(25)[None] >= 4)
+
+
+def test_the_cache_is_written_in_place_and_keeps_chosen_rows():
+    model, rows = build("gpt", layers.RotaryPositions), torch.tensor([2, 0, 0])
+    tokens = torch.randint(VOCABULARY, (3, 11))
+    cache = model.new_cache()
+    model(tokens[:, :6], cache=cache)
+    places = set()
+    for place in range(6, 11):
+        scores = model(tokens[:, place : place + 1], cache=cache)
+        places.add(cache.blocks[0].self_attention.buffer.data_ptr())
+    assert len(places) == 1  # it was doubled once, from 6 to 12
+    assert_close(scores[:, 0], model(tokens)[:, -1])
+    for block in cache.blocks:
+        block.self_attention.keep(rows)
+    further = torch.randint(VOCABULARY, (3, 1))
+    assert_close(model(further, cache=cache)[:, 0], model(torch.cat([tokens[rows], further], 1))[:, -1])
 
 
 @pytest.mark.parametrize("model", ENCODERS)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..config import ConfigError, evaluation
 from .composing import Config, as_config_error, compose, ready
+from .loaded import Loaded
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from ..runs.evaluate import Metrics
 
-__all__ = ["Config", "ConfigError", "Run", "__version__", "compose", "evaluate", "load", "train"]
+__all__ = ["Config", "ConfigError", "Loaded", "Run", "__version__", "compose", "evaluate", "load", "train"]
 __version__ = version("variformer")
 
 
@@ -72,7 +71,7 @@ class Run:
 
         return Config(run_config(self.path))
 
-    def load(self, checkpoint: str = "last") -> tuple["nn.Module", Any]:
+    def load(self, checkpoint: str = "last") -> Loaded:
         """The model and its tokenizer or transform, as by `variformer.load`."""
         return load(self.path, checkpoint)
 
@@ -143,16 +142,19 @@ def evaluate(
         raise as_config_error(error) from error
 
 
-def load(source: str | Path, checkpoint: str = "last") -> tuple["nn.Module", Any]:
+def load(source: str | Path, checkpoint: str = "last") -> Loaded:
     """A trained model, and what turns raw input into its input: `model, tokenizer = variformer.load("runs/gpt/...")`.
 
     `source` is a run directory, a Hugging Face folder, or a name on its hub ("gpt2", or "gpt2@REVISION").
     `checkpoint` (last, best or the name of a file) is for run directories.
     For images the second value is a torchvision transform of a PIL image or a tensor of bytes. It is None where a
     folder holds neither a tokenizer nor preprocessor_config.json.
-    The model is on the CPU, in float32 and in evaluation mode; call `.train()` to tune it.
+    The model is on the CPU, in float32 and in evaluation mode; call `.train()` to tune it. What is returned also has
+    `generate` and `fill`, in one line: `variformer.load("gpt2").generate("Once upon a time", temperature=0.8)`.
     Raises FileNotFoundError that says where it looked, and ValueError for weights that do not fit.
     """
     from ..exchange import loading  # imports torch
+    from ..hub import locate
 
-    return loading.load(source, checkpoint)
+    folder = locate(source)
+    return Loaded(*loading.load(folder, checkpoint), folder)

@@ -2,17 +2,16 @@
 
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..config import ConfigError, folders_of, saved_config
-from ..config.classes.allowed_packages import allow
+from ..config import folders_of, saved_config
 from ..hub import locate
+from . import writing
+from .common import ALLOW, Checkpoint, permit, user_errors
 
 app = typer.Typer(
     help="Variants of the transformer: trained, evaluated, and exchanged with Hugging Face.",
@@ -24,9 +23,6 @@ app = typer.Typer(
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}  # Hydra reads the command line itself
 
 Source = Annotated[str, typer.Argument(help="A Hugging Face folder, or a name on its hub: gpt2, or gpt2@REVISION.")]
-
-ALLOW = typer.Option("--allow", help="A package whose classes the run may name: your own, or one that you trust.")
-Checkpoint = Annotated[str, typer.Option(help="last, best, or the name of a file in the run's checkpoints/.")]
 
 
 class Split(StrEnum):
@@ -220,6 +216,10 @@ def wandb_sweep(
         print(f"now run: wandb sweep {write_sweep(name, conf)}")
 
 
+app.command("generate")(writing.generate)
+app.command("fill")(writing.fill)
+
+
 @app.command("help")
 def help_(
     key: Annotated[str, typer.Argument(help="A key with dots, or a group: optimizer.lr, model/positions, experiment.")],
@@ -242,22 +242,6 @@ def new_(name: Annotated[str, typer.Argument(help="The package to write, and the
 
         folder = write_study(name)
         print(f"{folder}: now `cd {folder.name}`, then `variformer train experiment={name}` and `pytest`")
-
-
-@contextmanager
-def user_errors() -> Iterator[None]:
-    """Print only the message of an error that a user can correct, and exit with 2."""
-    try:
-        yield
-    except (OSError, ValueError, ImportError) as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(2) from None
-
-
-def permit(packages: list[str] | None) -> None:
-    """Allow packages. Raises ConfigError for one that cannot be allowed."""
-    if problems := allow(packages):
-        raise ConfigError(problems)
 
 
 def bytes_of(size: str) -> int:

@@ -1,19 +1,26 @@
 """Generation: how does a trained model write text?
 
-`sampling` chooses the next token from its scores, `decode` does so token by token over a cache, and `writers` show what
-a model has learned, one for each way to train on text.
+generate.py: `generate` writes behind prompts, as a `Decoding` says. filling.py: `fill` fills blanks.
+prompts.py: from a text to what a model reads. writers.py: texts that show what a model has learned.
+reading.py: prompts and tokens, read over a cache. few_rows.py: linear layers of few rows. choosing.py: the next token.
+one_by_one.py, beams.py: the two ways to a text. following.py: stop strings, and what can be shown of a growing text.
 """
 
-from .decode import continue_tokens, write_target
-from .sampling import Sampling
+from .filling import Candidate, Filled, fill
+from .generate import Decoding, Written, generate
+from .prompts import prompt_ids
 from .writers import Continuations, FilledBlanks, FilledSpans, RestoredTexts
 
 __all__ = [
+    "Candidate",
     "Continuations",
+    "Decoding",
+    "Filled",
     "FilledBlanks",
     "FilledSpans",
     "RestoredTexts",
-    "Sampling",
-    "continue_tokens",
-    "write_target",
+    "Written",
+    "fill",
+    "generate",
+    "prompt_ids",
 ]

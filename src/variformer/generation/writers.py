@@ -1,51 +1,39 @@
 """Texts that show what a model has learned: one writer for each way to train on text."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import torch
 from torch import nn
 
-from ..models.contracts import CausalLanguageModel, EncoderDecoder, MaskedLanguageModel
 from ..ranges import Count, NotNegative, PartOrAll, Seed
-from ..samples import TextCodec, required
-from .decode import continue_tokens, write_target
-from .sampling import Sampling
-
-BLANK = "____"  # stands in a prompt where the model fills something in
+from ..samples import TextCodec
+from .filling import fill
+from .generate import Decoding, generate
+from .prompts import prompt_ids, with_sentinels
 
 
 class Continuations:
-    """A causal model goes on from each prompt for `count` tokens."""
+    """A causal model goes on from each prompt, as `decoding` says.
+
+    In place of it, runs from before it had `count`, `temperature`, `top_k`, `top_p` and `seed`.
+    """
 
     def __init__(
         self,
         prompts: list[str],
+        decoding: Decoding | None = None,
+        *,
         count: Count = 120,
         temperature: NotNegative = 0.8,
         top_k: Count | None = 50,
         top_p: PartOrAll = 1.0,
         seed: Seed = 0,
     ):
-        self.prompts, self.count, self.seed = prompts, count, seed
-        self.sampling = Sampling(temperature, top_k, top_p)
+        self.prompts = prompts
+        self.decoding = decoding or Decoding(count, temperature, top_k, top_p, seed=seed)
 
-    def __call__(self, model: CausalLanguageModel, tokenizer: TextCodec, longest: int) -> str:
-        with plain_evaluation(model) as device:
-            generator = torch.Generator(device).manual_seed(self.seed)
-            texts = []
-            for prompt in self.prompts:
-                ids = [required(tokenizer, "end", self), *tokenizer.encode(prompt)]
-                tokens = continue_tokens(
-                    model,
-                    torch.tensor([ids], device=device),
-                    self.count,
-                    sampling=self.sampling,
-                    generator=generator,
-                    longest=longest,
-                )
-                texts.append(tokenizer.decode(tokens[0, 1:].tolist(), skip_special=False))
-            return "\n\n---\n\n".join(texts)
+    def __call__(self, model: nn.Module, tokenizer: TextCodec, longest: int) -> str:
+        prompts = [prompt_ids(model, tokenizer, each) for each in self.prompts]
+        written = generate(model, prompts, self.decoding, tokenizer=tokenizer, longest=longest)
+        pairs = zip(self.prompts, written, strict=True)
+        return "\n\n---\n\n".join(prompt + each.text for prompt, texts in pairs for each in texts)
 
 
 class FilledBlanks:
@@ -54,20 +42,12 @@ class FilledBlanks:
     def __init__(self, prompts: list[str], choices: Count = 3):
         self.prompts, self.choices = prompts, choices
 
-    def __call__(self, model: MaskedLanguageModel, tokenizer: TextCodec, longest: int) -> str:
-        with plain_evaluation(model) as device:
-            return "\n".join(self.fill(model, tokenizer, prompt, device) for prompt in self.prompts)
-
-    @torch.inference_mode()
-    def fill(self, model: MaskedLanguageModel, tokenizer: TextCodec, prompt: str, device: torch.device) -> str:
-        tokens = torch.tensor([masked(prompt, tokenizer, self)], device=device)
-        places = (tokens[0] == required(tokenizer, "mask", self)).nonzero().squeeze(1)
-        likeliest = model(tokens, predict=places).tokens.softmax(-1).topk(self.choices)
-        lines = [prompt]
-        for probabilities, choices in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True):
-            pairs = zip(probabilities, choices, strict=True)
-            shown = (f"{tokenizer.decode([token]).strip()} {probability:.0%}" for probability, token in pairs)
-            lines.append("    " + ", ".join(shown))
+    def __call__(self, model: nn.Module, tokenizer: TextCodec, longest: int) -> str:
+        lines = []
+        for prompt in self.prompts:
+            lines.append(prompt)
+            for blank in fill(model, tokenizer, prompt, self.choices).blanks:
+                lines.append("    " + ", ".join(f"{each.text} {each.probability:.0%}" for each in blank))
         return "\n".join(lines)
 
 
@@ -77,26 +57,13 @@ class FilledSpans:
     def __init__(self, prompts: list[str], count: Count = 40):
         self.prompts, self.count = prompts, count
 
-    def __call__(self, model: EncoderDecoder, tokenizer: TextCodec, longest: int) -> str:
-        with plain_evaluation(model) as device:
-            return "\n".join(self.fill(model, tokenizer, prompt, device) for prompt in self.prompts)
-
-    def fill(self, model: EncoderDecoder, tokenizer: TextCodec, prompt: str, device: torch.device) -> str:
-        ids: list[int] = []
-        for number, piece in enumerate(prompt.split(BLANK)):
-            ids += ([int(tokenizer.sentinels[number - 1])] if number else []) + tokenizer.encode(piece)
-        end = required(tokenizer, "end", self)
-        source = torch.tensor([[*ids, end]], device=device)
-        written = write_target(
-            model,
-            source,
-            self.count,
-            start=required(tokenizer, "pad", self),
-            end=end,
-            sampling=Sampling(temperature=0),
-            generator=torch.Generator(device),
+    def __call__(self, model: nn.Module, tokenizer: TextCodec, longest: int) -> str:
+        sources = [with_sentinels(prompt, tokenizer, self) for prompt in self.prompts]
+        written = generate(model, sources, Decoding(self.count), tokenizer=tokenizer, longest=longest)
+        pairs = zip(self.prompts, written, strict=True)
+        return "\n".join(
+            f"{prompt}\n    {tokenizer.decode(each.tokens, skip_special=False)}" for prompt, (each,) in pairs
         )
-        return f"{prompt}\n    {tokenizer.decode(written[0].tolist(), skip_special=False)}"
 
 
 class RestoredTexts:
@@ -105,46 +72,6 @@ class RestoredTexts:
     def __init__(self, prompts: list[str], count: Count = 40):
         self.prompts, self.count = prompts, count
 
-    def __call__(self, model: EncoderDecoder, tokenizer: TextCodec, longest: int) -> str:
-        with plain_evaluation(model) as device:
-            return "\n".join(self.restore(model, tokenizer, prompt, device, longest) for prompt in self.prompts)
-
-    def restore(
-        self, model: EncoderDecoder, tokenizer: TextCodec, prompt: str, device: torch.device, longest: int
-    ) -> str:
-        end = required(tokenizer, "end", self)
-        written = write_target(
-            model,
-            torch.tensor([masked(prompt, tokenizer, self)], device=device),
-            min(self.count, longest),
-            start=end,  # as in training: the first token to write is `start`
-            end=end,
-            sampling=Sampling(temperature=0),
-            generator=torch.Generator(device),
-        )
-        return f"{prompt}\n    {tokenizer.decode(written[0].tolist())}"
-
-
-def masked(prompt: str, tokenizer: TextCodec, writer: object) -> list[int]:
-    """The ids of a prompt, in which each ____ and the space before it is one mask.
-
-    Raises ValueError if the tokenizer has no mask, start or end.
-    """
-    start, mask, end = (required(tokenizer, name, writer) for name in ("start", "mask", "end"))
-    first, *others = (piece.rstrip(" ") for piece in prompt.split(BLANK))
-    ids = [start, *tokenizer.encode(first)]
-    for piece in others:
-        ids += [mask, *tokenizer.encode(piece)]
-    return [*ids, end]
-
-
-@contextmanager
-def plain_evaluation(model: nn.Module) -> Iterator[torch.device]:
-    """The model in evaluation mode, uncompiled (lengths change at every token); then as before. Gives its device."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.compiler.set_stance("force_eager"):
-            yield next(model.parameters()).device
-    finally:
-        model.train(training)
+    def __call__(self, model: nn.Module, tokenizer: TextCodec, longest: int) -> str:
+        decoding = Decoding(min(self.count, longest))
+        return "\n".join(f"{each}\n    {fill(model, tokenizer, each, decoding=decoding).text}" for each in self.prompts)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..ranges import BelowOne, Count, Positive
+from ..ranges import BelowOne, Count, Positive, Whole
 from .positions import rotate
 
 # Shapes: B batch, Q queries, K keys, D model width, H heads, G heads of keys and values, W head width.
@@ -17,16 +17,44 @@ from .positions import rotate
 
 @dataclass
 class KeyValues:
-    """The keys and values that one attention layer has seen, (B, G, K, W) each."""
+    """The keys and values that one attention layer has seen, in a buffer that doubles when it is full."""
 
-    keys: Tensor | None = None
-    values: Tensor | None = None
+    buffer: Tensor | None = None  # (2, B, G, room, W): keys, values
+    length: Whole = 0  # how much of the room is taken
+
+    @property
+    def keys(self) -> Tensor | None:
+        """(B, G, K, W)."""
+        return None if self.buffer is None else self.buffer[0, :, :, : self.length]
+
+    @property
+    def values(self) -> Tensor | None:
+        """(B, G, K, W)."""
+        return None if self.buffer is None else self.buffer[1, :, :, : self.length]
 
     def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        if self.keys is not None and self.values is not None:
-            keys, values = torch.cat([self.keys, keys], 2), torch.cat([self.values, values], 2)
-        self.keys, self.values = keys, values
-        return keys, values
+        """Write (B, G, K, W) of new positions behind the others -> those of all positions."""
+        start, self.length = self.length, self.length + keys.size(2)
+        if self.buffer is None:
+            self.buffer = torch.stack([keys, values])
+        else:
+            if self.length > self.buffer.size(3):
+                self.buffer = widened(self.buffer, start, max(self.length, 2 * start))
+            self.buffer[0, :, :, start : self.length] = keys
+            self.buffer[1, :, :, start : self.length] = values
+        return self.buffer[0, :, :, : self.length], self.buffer[1, :, :, : self.length]
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows of the batch, in this order. A row may come several times."""
+        if self.buffer is not None:
+            self.buffer = self.buffer.index_select(1, rows)
+
+
+def widened(buffer: Tensor, taken: int, room: int) -> Tensor:
+    """(2, B, G, K, W) -> (2, B, G, room, W), whose first `taken` positions are the same."""
+    new = buffer.new_empty(*buffer.shape[:3], room, buffer.size(4))
+    new[:, :, :, :taken] = buffer[:, :, :, :taken]
+    return new
 
 
 class Attention(nn.Module):
@@ -96,8 +124,8 @@ class Attention(nn.Module):
     ) -> Tensor:
         """(B, Q, D), (B, K, D) -> (B, Q, D). `mask` is bool (True: attend) or added to the scores."""
         q = self.query_norm(self.split_heads(self.query(x)))
-        if source is not None and cache is not None and cache.keys is not None:
-            k, v = cache.keys, cache.values  # the source never changes: it was projected once
+        if source is not None and cache is not None and cache.buffer is not None:
+            k, v = cache.buffer  # the source never changes: it was projected once
         else:
             read = x if source is None else source
             k, v = self.key_norm(self.split_heads(self.key(read))), self.split_heads(self.value(read))

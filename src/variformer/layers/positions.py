@@ -37,7 +37,9 @@ class Order(NamedTuple):
 
 
 class Positions(nn.Module):
-    """No order at all: what every scheme starts from."""
+    """No order at all: what every scheme starts from. `longest` is None where a text may have any length."""
+
+    longest: int | None = None
 
     def __init__(self, sizes: Sizes):
         super().__init__()
@@ -48,22 +50,31 @@ class Positions(nn.Module):
 
 
 class LearnedPositions(Positions):
-    """One trained vector for each position (BERT, GPT-2, ViT), after `offset` that are never used (BART)."""
+    """One trained vector for each position (BERT, GPT-2, ViT), after `offset` that are never used (BART).
+
+    In a causal transformer they count from the first real token: texts of a batch may be padded on the left.
+    """
 
     def __init__(self, sizes: Sizes, *, offset: Whole = 0):
         super().__init__(sizes)
-        self.offset = offset
+        self.causal, self.offset, self.longest = sizes.causal, offset, sizes.max_length
         self.table = nn.Embedding(offset + sizes.max_length, sizes.width)
 
     def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         """Raises ValueError past the table's end: a position that was never trained has no vector."""
-        self.require(start + length)
-        return Order(added=self.table(self.offset + torch.arange(start, start + length, device=device)))
+        if real is None or not self.causal:
+            self.require(start + length)
+            return Order(added=self.table(self.offset + torch.arange(start, start + length, device=device)))
+        self.require_from_first(real)
+        return Order(added=self.table(self.offset + from_first_token(real)[:, start:]))
 
     def require(self, positions: int) -> None:
-        longest = self.table.num_embeddings - self.offset
-        if positions > longest:
-            raise ValueError(f"{positions} positions, but the model has learned {longest} (model.max_length)")
+        if self.longest is not None and positions > self.longest:
+            raise ValueError(f"{positions} positions, but the model has learned {self.longest} (model.max_length)")
+
+    def require_from_first(self, real: Tensor) -> None:
+        if self.longest is not None and real.size(1) > self.longest:  # padding on the left is no position
+            self.require(int(from_first_token(real).max()) + 1)
 
 
 class CountedPositions(LearnedPositions):
@@ -78,7 +89,7 @@ class CountedPositions(LearnedPositions):
     def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
         if real is None:
             return super().forward(length, start, device)
-        self.require(start + length)
+        self.require_from_first(real)
         count = real.long().cumsum(1)[:, start:]
         return Order(added=self.table(self.offset - 1 + count * real[:, start:]))
 
@@ -90,16 +101,20 @@ class SinusoidalPositions(Positions):
     width^1/2 (section 3.4): they start at one, beside waves whose amplitude is one. `amplitude=None` keeps that
     proportion without a change of the embeddings, which a head may share: the waves are as high as the embeddings'
     first standard deviation. Runs from before this argument have an amplitude of one, whatever the embeddings are.
+    In a causal transformer they count from the first real token, as learned positions do.
     """
 
     def __init__(self, sizes: Sizes, *, base: Positive = 10000.0, amplitude: Positive | None = 1.0):
         super().__init__(sizes)
-        self.width, self.base = sizes.width, base
+        self.width, self.base, self.causal = sizes.width, base, sizes.causal
         self.amplitude = sizes.embedding_std if amplitude is None else amplitude
 
     def forward(self, length: int, start: int, device: torch.device, real: Tensor | None = None) -> Order:
-        angles = angles_of(length, start, self.width, self.base, device)
-        waves = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, : self.width]
+        places = torch.arange(start, start + length, device=device)
+        if real is not None and self.causal:
+            places = from_first_token(real)[:, start:]
+        angles = places[..., None] * frequencies(self.width, self.base, device)
+        waves = torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)[..., : self.width]
         return Order(added=self.amplitude * waves)
 
 
@@ -189,15 +204,21 @@ def distances(length: int, start: int, device: torch.device) -> Tensor:
     return keys - keys[start:, None]
 
 
-def angles_of(length: int, start: int, width: int, base: float, device: torch.device) -> Tensor:
-    """(T, ceil(width / 2)): the angle of each position at each frequency."""
-    frequencies = base ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
-    return torch.arange(start, start + length, device=device)[:, None] * frequencies
+def from_first_token(real: Tensor) -> Tensor:
+    """(B, K) bool -> (B, K): the position of each token behind the first real one, 0 for padding before it."""
+    columns = torch.arange(real.size(1), device=real.device)
+    return (columns - real.long().argmax(1, keepdim=True)).clamp(min=0)
+
+
+def frequencies(width: int, base: float, device: torch.device) -> Tensor:
+    """(ceil(width / 2),), each lower than the one before."""
+    return base ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
 
 
 def rotation_of(length: int, start: int, width: int, base: float, device: torch.device) -> Tensor:
     """(2, T, width): the cosine and the sine of the angle of each position."""
-    angles = angles_of(length, start, width, base, device).repeat(1, 2)
+    angles = torch.arange(start, start + length, device=device)[:, None] * frequencies(width, base, device)
+    angles = angles.repeat(1, 2)
     return torch.stack([angles.cos(), angles.sin()])
 
 

@@ -10,7 +10,7 @@ and loaded, on one device or with DDP. Its `forward` takes what the objective gi
 `contracts` has one class for each kind of model: what the rest of Variformer needs of it, and the methods that follow.
 
 - `MaskedLanguageModel`: `encoder`, `token_head`, `pair_head` or None (BERT, ALBERT, ...)
-- `CausalLanguageModel`: `decoder`, `head` (GPT)
+- `CausalLanguageModel`: `decoder`, `head`; `next_scores` and `new_cache`, with which it writes texts (GPT)
 - `EncoderDecoder`: `encoder`, `decoder`, `head`; `encode`, `decode` and `new_cache` (T5, BART)
 - `ImageClassifier`: `encoder` (ViT, DeiT)
 

@@ -39,6 +39,7 @@ class Bart(EncoderDecoder):
 
     objective: ClassVar[str] = "TextInfilling"
     start_token: ClassVar[SpecialToken] = "end"
+    source_token: ClassVar[SpecialToken | None] = "start"
     last_token: ClassVar[SpecialToken | None] = "end"
     head_names: ClassVar[tuple[str, ...]] = ("decoder", "head", "score_bias")
     score_bias: Tensor  # (V,)

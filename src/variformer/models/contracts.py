@@ -90,6 +90,13 @@ class CausalLanguageModel(TextModel):
         """(B, T) tokens -> (B, T, V) scores of the token that follows each of them."""
         return self.head(self.decoder(tokens, mask=mask, cache=cache))
 
+    def next_scores(self, tokens: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+        """(B, T) tokens -> (B, V) scores of the token that follows the last of them.
+
+        `mask`, (B, K), covers the tokens in the cache as well. Padding stands on the left.
+        """
+        return self.head(self.decoder(tokens, mask=mask, cache=cache)[:, -1])
+
     def states(self, tokens: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
         """(B, T) tokens -> (B, T, D), the states of the last layer. `segments` are ignored."""
         return self.decoder(tokens, mask=mask)
@@ -105,6 +112,7 @@ class EncoderDecoder(TextModel):
     kind: ClassVar = "encoder-decoder"
     pipeline: ClassVar = "text2text-generation"
     start_token: ClassVar[SpecialToken]  # the token that a target begins with
+    source_token: ClassVar[SpecialToken | None] = None  # the token that a source begins with; all end with "end"
     last_token: ClassVar[SpecialToken | None] = None  # that generation writes where it reaches its longest text
     head_names: ClassVar[tuple[str, ...]] = ("decoder", "head")
 

@@ -27,6 +27,7 @@ SPECIAL_NAMES = {
     "mask_token": ("[MASK]", "<mask>"),
 }
 _SENTINEL = re.compile(r"<extra_id_(\d+)>")
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
 
 
 class Tokenizer:
@@ -83,6 +84,19 @@ class Tokenizer:
         vocabulary = self.core.get_vocab(with_added_tokens=True)
         found = {int(match[1]): id for token, id in vocabulary.items() if (match := _SENTINEL.fullmatch(token))}
         return np.array([found[number] for number in sorted(found)], dtype=np.int64)
+
+    @cached_property
+    def document_start(self) -> int | None:
+        """The token in front of a text that a decoder goes on from: the one that its files put in front (Llama's <s>);
+        where they put none, the end of the text before (GPT-2).
+        """
+        added = self.core.encode("", add_special_tokens=True).ids
+        return added[0] if len(added) == 1 else self.end
+
+    @cached_property
+    def byte_tokens(self) -> np.ndarray:
+        """(V,) True for <0x00> to <0xFF>, bytes of characters that have no token: their text depends on neighbours."""
+        return np.array([_BYTE.fullmatch(token) is not None for token in self._tokens])
 
     @cached_property
     def special(self) -> np.ndarray:
@@ -186,7 +200,7 @@ class Tokenizer:
     def _bytes_of(self, token: str) -> bytes:
         if self._byte_level and token not in self._added:
             return bytes(_BYTE_OF[letter] for letter in token)
-        if re.fullmatch("<0x[0-9A-F]{2}>", token):  # byte fallback
+        if _BYTE.fullmatch(token):  # byte fallback
             return bytes([int(token[3:5], 16)])
         return token.encode()
 

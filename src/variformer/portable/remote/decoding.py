@@ -21,9 +21,8 @@ class StepCache:
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """The rows that a beam search goes on with."""
         for block in self.cache.blocks:
-            for each in (block.self_attention, block.cross_attention):
-                if each.keys is not None:
-                    each.keys, each.values = each.keys.index_select(0, beam_idx), each.values.index_select(0, beam_idx)
+            block.self_attention.keep(beam_idx)
+            block.cross_attention.keep(beam_idx)
 
 
 class StepwiseGenerationMixin(GenerationMixin):
