@@ -12,6 +12,7 @@ import pickle
 import shutil
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -86,6 +87,18 @@ def no_picture_of_the_curves():
     """Of runs in this process: drawing it takes longer than a few steps of training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("variformer.runs.train.draw_curves", lambda rows, path: path)
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_documents():
+    """Runs in this process, and in its forks, read 45 short documents of Python's, under their own fingerprint."""
+    from variformer.data import PythonDocs
+
+    every = PythonDocs._documents
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("variformer.data.text.python_docs._VERSION", "45 short ones")
+        patch.setattr(PythonDocs, "_documents", lambda self: islice(every(self), 10, 55))
         yield
 
 

@@ -1,6 +1,5 @@
 """Runs to export, without training."""
 
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -9,20 +8,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick(no_picture_of_the_curves):
-    """No test of this room looks at it."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_documents():
-    """Runs in this process read 45 short documents of Python's, under a fingerprint of their own."""
-    from variformer.data import PythonDocs
-
-    every = PythonDocs._documents
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("variformer.data.text.python_docs._VERSION", "45 short ones")
-        patch.setattr(PythonDocs, "_documents", lambda self: islice(every(self), 10, 55))
-        yield
+def quick(no_picture_of_the_curves, few_documents):
+    """No test of this room looks at curves, or needs much text."""
 
 
 @pytest.fixture(scope="session")
