@@ -10,9 +10,11 @@ from annotated_types import Ge, Gt, Interval
 Whole = Annotated[int, Ge(0)]
 Count = Annotated[int, Ge(1)]
 Seed = Annotated[int, Interval(ge=0, le=0xFFFFFFFF)]  # what NumPy's generators take
+Column = Annotated[int, Interval(ge=-999, le=999)]  # of a file; negative numbers count from the last
 Buckets = Annotated[int, Ge(4)]  # of distances: in each direction, one exact and one that grows
 Magnitude = Annotated[int, Interval(ge=0, le=30)]  # of RandAugment's operations
 
+Finite = Annotated[float, Interval(ge=-1e300, le=1e300)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 OneOrMore = Annotated[float, Ge(1)]

@@ -30,7 +30,7 @@ SECRETS = {"WANDB_API_KEY": "0123456789" * 4, "HF_TOKEN": "hf_planted", "AWS_SEC
 def run(composed, sessions):
     """A run to its end, with validations at other steps than the logged ones."""
     more = ["max_steps=5", "trainer.log_every=3", "trainer.validate_every=2", "logger.wandb.artifacts=best"]
-    more.append("callbacks.samples.writer.count=8")
+    more.append("callbacks.samples.writer.decoding.count=8")
     config, printed = composed(*BOTH, *ABOUT, *more), StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
         for name, value in SECRETS.items():

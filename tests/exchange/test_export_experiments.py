@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[2] / "conf" / "experiment"
 EXPERIMENTS = sorted(
     path.relative_to(FOLDER).with_suffix("").as_posix()
     for path in FOLDER.rglob("*.yaml")
-    if path.parent.name != "papers"
+    if path.parent.name not in ("papers", "tune")  # tests/exchange/test_tuned_runs.py has tuned models
 )
 SMALL = ["model.width=32", "model.depth=2", "model.hidden=48", "compile=none"]
 TEXT = ["model.vocab_size=700", "tokenizer.vocab_size=600"]

@@ -41,8 +41,9 @@ def spoil_validation(monkeypatch, *steps: int) -> None:
 
     def finish(self, split):
         if self.trainer.global_step in steps:
-            self.sums[self.objective.monitor].count.zero_()
-            self.sums[self.objective.monitor].total.zero_()
+            monitored = self.sums[""][self.objective.monitor]
+            monitored.count.zero_()
+            monitored.total.zero_()
         plain(self, split)
 
     monkeypatch.setattr(Training, "finish", finish)

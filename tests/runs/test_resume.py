@@ -19,7 +19,7 @@ from variformer.training.resuming.checkpoint_io import WholeCheckpointIO
 SMALL = ["model.width=32", "model.hidden=64", "model.dropout=0.1"]
 TEXT = [*SMALL, "length=64"]
 FAMILIES = {
-    "gpt": [*TEXT, "tokenizer=bytes", "callbacks.samples.writer.count=8"],
+    "gpt": [*TEXT, "tokenizer=bytes", "callbacks.samples.writer.decoding.count=8"],
     "bert": [*TEXT, "model.vocab_size=600", "optimizer=muon"],
     "t5": [*TEXT, "model.vocab_size=600", "trainer.workers=2", "callbacks.samples.writer.count=8"],
     "vit": [*SMALL, "callbacks=[default,average]"],

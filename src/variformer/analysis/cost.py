@@ -109,7 +109,9 @@ def on_meta(model: nn.Module, *, checkpointing: bool = False) -> nn.Module:
 def meta_pass(meta_model: nn.Module, objective: Objective, batch: Batch) -> nn.Module:
     """Do the forward and backward pass of a batch with a model on the meta device, and return that model."""
     meta_batch = {name: x.to("meta") if isinstance(x, Tensor) else x for name, x in batch.items()}
-    if any(True for _ in objective.buffers(recurse=False)):  # such as the weights of classes
+    if isinstance(objective, nn.Module) and any(
+        True for _ in objective.buffers(recurse=False)
+    ):  # such as the weights of classes
         objective = copy.deepcopy(objective).to("meta")
     with torch.autograd.set_detect_anomaly(False):  # which looks at values, and there are none
         objective(meta_model, meta_batch).loss.backward()

@@ -30,7 +30,8 @@ class Continuations:
         self.decoding = decoding or Decoding(count, temperature, top_k, top_p, seed=seed)
 
     def __call__(self, model: nn.Module, tokenizer: TextCodec, longest: int) -> str:
-        prompts = [prompt_ids(model, tokenizer, each) for each in self.prompts]
+        ids = [prompt_ids(model, tokenizer, each) for each in self.prompts]
+        prompts = [each[-max(longest - 1, 1) :] for each in ids]  # a prompt that is too long ends no training
         written = generate(model, prompts, self.decoding, tokenizer=tokenizer, longest=longest)
         pairs = zip(self.prompts, written, strict=True)
         return "\n\n---\n\n".join(prompt + each.text for prompt, texts in pairs for each in texts)

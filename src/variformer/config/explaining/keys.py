@@ -129,6 +129,20 @@ def of_option(file: Path, group: str) -> Iterator[tuple[str, Explanation]]:
     match = PACKAGE.match(file.read_text(encoding="utf-8"))
     path = group.replace("/", ".") if match is None else match[1].replace("_global_", "")
     yield from of_values(content(file), comments_of(file), path, "", f"{group}={file.stem}")
+    root = file.parents[group.count("/") + 1]
+    for chosen, place in placed_groups(file):
+        for option in sorted((root / chosen).glob("*.yaml")):
+            at = f"{path}.{place}"
+            yield from of_values(content(option), comments_of(option), at, "", f"{chosen}@{at}={option.stem}")
+
+
+def placed_groups(file: Path) -> Iterator[tuple[str, str]]:
+    """The groups that an option chooses within itself, and the keys there: ("decoding", "samples.writer.decoding")."""
+    for entry in yaml_values(file).get("defaults", []):
+        for name in entry if isinstance(entry, dict) else ():
+            chosen, _, place = name.partition("@")
+            if chosen.startswith("/") and place:
+                yield chosen[1:], place
 
 
 def of_values(

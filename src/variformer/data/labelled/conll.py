@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...paths import LocalPattern
+from ...ranges import Column
 from ..text.readers import Damaged, open_file, until_damage
 from .example import Example
 from .files import SplitFiles
@@ -29,7 +30,7 @@ class ConllFiles(SplitFiles):
     train: LocalPattern | Sequence[LocalPattern] | None
     validation: LocalPattern | Sequence[LocalPattern] | None = None
     test: LocalPattern | Sequence[LocalPattern] | None = None
-    columns: Mapping[str, int | str | None] = field(default_factory=lambda: {"tokens": 0, "tags": -1})
+    columns: Mapping[str, Column | str | None] = field(default_factory=lambda: {"tokens": 0, "tags": -1})
     separator: str | None = None
     comment: str | None = "# "
     keep_documents: bool = False

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ...paths import LocalPath
-from ...ranges import BelowOne, Positive
+from ...ranges import BelowOne, Finite, Positive
 from ..cache import build_once, digest_of
 from ..contracts import SPLITS, OnBad, Split
 from ..text.base import KeptTokenizer, TokenisedData
@@ -47,7 +47,7 @@ class LabelledData(TokenisedData):
         tokenizer_recipe: Recipe,
         *,
         labels: Sequence[str] | None = None,
-        scale: tuple[float, Positive] | None = None,
+        scale: tuple[Finite, Positive] | None = None,
         validation: BelowOne = 0.1,
         test: BelowOne = 0.1,
         on_bad: OnBad = "error",

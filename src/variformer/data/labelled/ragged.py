@@ -6,6 +6,8 @@ from types import TracebackType
 
 import numpy as np
 
+from ...ranges import Count
+
 # Shapes: N rows, L values of one row, W numbers of one value.
 
 
@@ -33,7 +35,7 @@ class Ragged:
         return cls(np.memmap(path.with_suffix(".bin"), layout.dtype, "r", shape=shape), offsets, path)
 
     @classmethod
-    def of(cls, rows: Iterable[np.ndarray], dtype: np.dtype | type, width: tuple[int, ...] = ()) -> "Ragged":
+    def of(cls, rows: Iterable[np.ndarray], dtype: np.dtype | type, width: tuple[Count, ...] = ()) -> "Ragged":
         """In memory. `width` is the shape of one value."""
         kept = [np.asarray(row, dtype) for row in rows]
         offsets = np.concatenate([[0], np.cumsum([len(row) for row in kept], dtype=np.int64)])
@@ -60,7 +62,7 @@ class Ragged:
 class RaggedFile:
     """Writes the rows of a `Ragged`, one by one. `width` is the shape of one value."""
 
-    def __init__(self, path: Path, dtype: np.dtype | type, width: tuple[int, ...] = ()) -> None:
+    def __init__(self, path: Path, dtype: np.dtype | type, width: tuple[Count, ...] = ()) -> None:
         self.path, self.layout = path, np.zeros((0, *width), dtype)
         self._lengths: list[int] = []
         self._file = open(path.with_suffix(".bin"), "wb")  # noqa: SIM115  (closed by __exit__)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...ranges import Count
 from ...samples import RatedText, SourceAndTarget, TextExample
 from .ragged import Ragged
 from .rows import Rows
@@ -12,7 +13,7 @@ from .rows import Rows
 class CutTexts:
     """N texts, or pairs of texts, cut to `length` tokens; of two texts, the longer one is cut first."""
 
-    def __init__(self, text: Ragged, pair: Ragged | None, length: int) -> None:
+    def __init__(self, text: Ragged, pair: Ragged | None, length: Count) -> None:
         self.text, self.pair, self.length = text, pair, length
         whole = text.lengths if pair is None else text.lengths + pair.lengths
         self.lengths = np.minimum(whole, length)
@@ -37,7 +38,7 @@ class CutTexts:
 class ClassifiedTexts(CutTexts):
     """Texts with a class; `labels`, (N,), are its number, -1 where there is none."""
 
-    def __init__(self, text: Ragged, pair: Ragged | None, length: int, labels: np.ndarray) -> None:
+    def __init__(self, text: Ragged, pair: Ragged | None, length: Count, labels: np.ndarray) -> None:
         super().__init__(text, pair, length)
         self.labels = labels
 
@@ -49,7 +50,7 @@ class ClassifiedTexts(CutTexts):
 class RatedTexts(CutTexts):
     """Texts with a number; `values`, (N,), are nan where there is none."""
 
-    def __init__(self, text: Ragged, pair: Ragged | None, length: int, values: np.ndarray) -> None:
+    def __init__(self, text: Ragged, pair: Ragged | None, length: Count, values: np.ndarray) -> None:
         super().__init__(text, pair, length)
         self.values = values
 
@@ -61,7 +62,7 @@ class RatedTexts(CutTexts):
 class TextPairs:
     """Sources and targets, each cut to a length. Rows without targets have empty ones."""
 
-    def __init__(self, rows: Rows, source: Ragged, target: Ragged | None, source_length: int, target_length: int):
+    def __init__(self, rows: Rows, source: Ragged, target: Ragged | None, source_length: Count, target_length: Count):
         self.rows, self.source, self.target = rows, source, target
         self.source_length, self.target_length = source_length, target_length
         sources = source.lengths
