@@ -70,14 +70,14 @@ def test_a_view_gives_tokens_and_the_place_of_the_label(tmp_path, data):
         assert found.tokenizer.decode(sample["text"]) == split.rows.value("text", index)
         assert found.labels[sample["label"]] == split.rows.value("label", index)
         assert sample["pair"] is None and view.lengths[index] == len(sample["text"])
-    assert found.labels == ("bad", "good") and found.settled == {"labels": ["bad", "good"]}
+    assert found.labels == ("bad", "good") and found.found_settings == {"labels": ["bad", "good"]}
 
 
 def test_labels_that_are_given_decide_and_are_not_settled(tmp_path, data):
     path = many(tmp_path / "a.csv")
     found = data(path, labels=["good", "other", "bad"])
     sample = found.split("train").texts(100).sample(0)
-    assert found.labels[sample["label"]] in ("good", "bad") and found.settled == {}
+    assert found.labels[sample["label"]] in ("good", "bad") and found.found_settings == {}
     same = data(path, labels=["bad", "good"])
     assert same.fingerprint == data(path).fingerprint != found.fingerprint
 
@@ -203,7 +203,7 @@ def test_numbers_as_labels(tmp_path, data):
     found = data(csv(tmp_path / "a.csv", [f"review {n},{n / 4}" for n in range(9)]), validation=0, test=0)
     assert found.scale == pytest.approx((1.0, np.std(np.arange(9) / 4)))
     assert found.split("train").rated_texts(9).sample(3)["value"] == 0.75
-    assert found.settled == {"scale": list(found.scale)}
+    assert found.found_settings == {"scale": list(found.scale)}
     words = data(csv(tmp_path / "b.csv", ["a,1", "b,good"]), validation=0, test=0)
     with pytest.raises(ValueError, match=r"label 'good' at .*b\.csv:3 is no number; objective=sequence_classification"):
         words.scale  # noqa: B018

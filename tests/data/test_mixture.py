@@ -1,4 +1,4 @@
-"""Several data sets as one: a shared tokenizer, prefixes, shares, and what an objective is told."""
+"""Several data sets as one: a shared tokenizer, prefixes, shares, and what an objective is given."""
 
 from functools import partial
 
@@ -110,7 +110,7 @@ class Pairs(ExampleObjective):
         return {"count": len(samples)}
 
 
-def test_training_takes_the_shares_and_evaluation_each_sample_once(tmp_path, mixed):
+def test_training_takes_shares_and_evaluation_each_sample(tmp_path, mixed):
     rows = [f"word {n},{n}" for n in range(60)]
     parts = {name: task(tmp_path, name, rows[:size], validation=0.2) for name, size in (("many", 60), ("few", 20))}
     data = mixed(parts, shares={"many": 1, "few": 3})
@@ -140,8 +140,8 @@ def test_classes_must_be_those_of_all_parts(tmp_path, mixed):
 def test_the_names_of_classes_are_settled_in_their_part(tmp_path, mixed):
     rows = [f"text {n},{'ab'[n % 2]}" for n in range(12)]
     data = mixed({"one": task(tmp_path, "one", rows, "text,label")})
-    assert data.settled == {} and data.described.labels == ("a", "b")
-    assert data.settled == {"parts": {"one": {"labels": ["a", "b"]}}}
+    assert data.found_settings == {} and data.described.labels == ("a", "b")
+    assert data.found_settings == {"parts": {"one": {"labels": ["a", "b"]}}}
 
 
 def test_fingerprint_and_report_follow_the_parts(tasks):

@@ -102,7 +102,7 @@ def test_the_run_keeps_the_classes_and_a_whole_head(tuned):
     assert "source" not in config["model"] and labels_of(tuned) == ["delivery", "refund"]
 
 
-def test_the_task_is_learned_and_the_best_checkpoint_follows_its_metric(tuned):
+def test_the_task_is_learned_and_best_follows_its_metric(tuned):
     run = variformer.Run(tuned)
     curve = run.curves["val/accuracy"]
     assert run.metrics["val/accuracy"] >= 0.9 and len(curve) >= 4

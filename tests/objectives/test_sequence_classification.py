@@ -63,7 +63,7 @@ def test_a_pair_has_two_segments():
     assert batch["segments"].tolist() == [[0, 0, 0, 0, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1, 1, 1]]
 
 
-def test_batches_are_as_wide_as_their_longest_text_and_never_wider_than_the_model():
+def test_batches_are_as_wide_as_their_longest_text():
     objective = SequenceClassification(data_of(), length=20)
     assert collated(objective, [sample([5] * 3), sample([5] * 7)])["tokens"].shape == (2, 16)
     full = collated(objective, [sample([5] * 18)])
@@ -86,7 +86,7 @@ def test_the_loss_is_the_cross_entropy():
     assert float(found.ratios["loss"].total / 4) == pytest.approx(float(expected))
 
 
-def test_weights_are_in_the_gradient_and_not_in_the_reported_loss():
+def test_weights_change_the_gradient_and_not_the_reported_loss():
     scores, labels = torch.randn(4, 3), torch.tensor([0, 2, 1, 2])
     weights = {"bad": 3.0, "fair": 1.0, "good": 0.5}
     objective = SequenceClassification(data_of(), length=16, class_weights=weights).train()
@@ -115,7 +115,7 @@ def test_smoothing_is_for_training_alone():
     torch.testing.assert_close(evaluated.loss, F.cross_entropy(scores, labels))
 
 
-def test_rows_without_a_label_are_left_out_of_evaluation_and_refused_in_training():
+def test_rows_without_a_label_are_only_for_evaluation():
     scores, batch = torch.randn(3, 3), [sample([5], 0), sample([5], -1), sample([5], 2)]
     objective = SequenceClassification(data_of(), length=16).eval()
     found = objective(Fixed(scores), collated(objective, batch))
@@ -159,7 +159,7 @@ def test_every_monitor_is_measured(monitor):
     assert objective.mode == objective.monitors[monitor]
 
 
-def test_an_answer_names_the_likeliest_class_and_gives_all_probabilities():
+def test_an_answer_has_the_likeliest_class_and_probabilities():
     objective = SequenceClassification(data_of(), 16)
     scores = torch.tensor([[0.0, 2.0, 1.0]])
     (found,) = objective.answer(Fixed(scores), collated(objective, [sample([5], -1)]))
@@ -177,7 +177,7 @@ def test_of_many_classes_only_the_likeliest_are_listed():
     assert "log_probabilities" not in objective(Fixed(torch.randn(1, 30)), batch).rows
 
 
-def test_values_are_learned_standardised_and_measured_in_their_unit():
+def test_values_are_standardised_and_measured_in_their_unit():
     objective = SequenceRegression(data_of(), 16).eval()
     batch = collated(objective, [sample([5], value=12.0), sample([5], value=float("nan")), sample([5], value=9.0)])
     found = objective(Fixed(torch.tensor([[1.0], [5.0], [0.5]])), batch)

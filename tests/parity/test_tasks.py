@@ -99,7 +99,7 @@ def pair(twins, padded):
                 ends = (torch.arange(length) * data.mask).argmax(1)
                 data.tokens[torch.arange(rows), ends] = config.eos_token_id
             inputs = dict(input_ids=data.tokens, attention_mask=data.mask.long())
-            if family == "GPT2":  # theirs count from the first real token only where they are told, as in `generate`
+            if family == "GPT2":  # theirs count from the first real token only where they are given, as in `generate`
                 first = data.mask.long().argmax(1, keepdim=True)
                 inputs["position_ids"] = (torch.arange(length) - first).clamp(min=0)
             if getattr(config, "type_vocab_size", 0) == 2:

@@ -29,14 +29,14 @@ def run(composed, tmp_path_factory):
 
 
 def test_each_part_has_metrics_and_they_have_a_mean(run):
-    told = json.loads(Path(run["run_dir"], "metrics.json").read_text())
-    assert told["val/loss"] == pytest.approx((told["val/ab/loss"] + told["val/xyz/loss"]) / 2)
-    assert told["val/ab/loss"] != told["val/xyz/loss"] and "val/ab/perplexity" in told
+    kept = json.loads(Path(run["run_dir"], "metrics.json").read_text())
+    assert kept["val/loss"] == pytest.approx((kept["val/ab/loss"] + kept["val/xyz/loss"]) / 2)
+    assert kept["val/ab/loss"] != kept["val/xyz/loss"] and "val/ab/perplexity" in kept
 
 
 def test_an_evaluation_gives_the_same(run):
-    told = json.loads(Path(run["run_dir"], "metrics.json").read_text())
+    kept = json.loads(Path(run["run_dir"], "metrics.json").read_text())
     scores = evaluate_run(run["run_dir"])
     assert scores.keys() >= {"loss", "ab/loss", "xyz/loss"}
     assert "xyz/loss" in evaluate_run(run["run_dir"], split="test", eval_batch=3)
-    assert {f"val/{name}": value for name, value in scores.items()}.keys() <= told.keys()
+    assert {f"val/{name}": value for name, value in scores.items()}.keys() <= kept.keys()

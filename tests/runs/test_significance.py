@@ -93,13 +93,13 @@ def test_a_trained_run_is_better_than_a_new_one(two):
     names = [str(run) for run in two]
     result = CliRunner().invoke(app, ["significance", *names[::-1], "--metric", "loss", "--draws", "99"])
     assert result.exit_code == 0, result.output
-    better, worse, told = result.stdout.splitlines()
+    better, worse, printed = result.stdout.splitlines()
     ours, theirs = (evaluate_run(name, "test")["loss"] for name in names[::-1])
     assert better == f"{names[1]}  test/loss {ours:.6g}" and worse == f"{names[0]}  test/loss {theirs:.6g}"
-    words = re.fullmatch(r"difference (\S+), with 95% between (\S+) and (\S+), p = 0.02 \(paired .*", told)
+    words = re.fullmatch(r"difference (\S+), with 95% between (\S+) and (\S+), p = 0.02 \(paired .*", printed)
     difference, low, high = map(float, words.groups())
     assert low < difference < high < 0 and difference == pytest.approx(ours - theirs, abs=1e-3)
-    assert told.endswith(f"(paired bootstrap, 99 draws of {len(digits(two[0])):,} samples)")
+    assert printed.endswith(f"(paired bootstrap, 99 draws of {len(digits(two[0])):,} samples)")
 
 
 def refused(*words: str) -> str:
@@ -119,7 +119,7 @@ def test_what_cannot_be_compared_is_one_line(two, copied):
     np.savez(file, **content | {"inputs": np.array("another")})
     assert "were not evaluated on the same samples of split=test: " in refused(ours, theirs)
     np.savez(file, **content | {"more": content["label"]})
-    assert "calibration" not in (told := refused(ours, theirs)) and "more of each sample, and" in told
+    assert "calibration" not in (printed := refused(ours, theirs)) and "more of each sample, and" in printed
     np.savez(file, **content | {"weights": np.array("another")})
     assert "is of other weights than last has now: again variformer evaluate" in refused(ours, theirs)
 

@@ -103,7 +103,7 @@ def test_a_body_without_a_head_answers_to_both_names(name):
     assert frozen == {each for each, _ in model.named_parameters() if each.startswith("encoder.blocks.0.")}
 
 
-def test_a_pattern_that_names_nothing_is_refused_with_the_nearest_name():
+def test_a_pattern_that_names_nothing_gets_the_nearest_name():
     model = tuned("bert")
     with pytest.raises(
         ValueError, match=r'tuning.frozen\[1\]: "body.\*.block.0.\*" names no .*; nearest: body.*blocks.0'

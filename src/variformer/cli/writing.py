@@ -72,8 +72,8 @@ def write(folder: Path, prompt: str, options: dict[str, Any], checkpoint: str) -
 
     loaded = load(folder, checkpoint)
     if left := generation_settings(folder).left:
-        told = ", ".join(f"{name}={value}" for name, value in left.items())
-        print(f"its generation_config.json is not applied: {told}", file=sys.stderr)
+        settings = ", ".join(f"{name}={value}" for name, value in left.items())
+        print(f"its generation_config.json is not applied: {settings}", file=sys.stderr)
     decoding = loaded.decoding(options)
     streamed = decoding.samples == 1
     (texts,) = loaded.write([prompt], decoding, show if streamed else None)
@@ -98,8 +98,8 @@ def fill(
         filled = load(folder, checkpoint).fill(text, choices)
     print(filled.text)
     for number, blank in enumerate(filled.blanks, 1):
-        told = (each.text if each.probability is None else f"{each.text} {each.probability:.0%}" for each in blank)
-        print(f"{number:>3}  {', '.join(told)}")
+        shown = (each.text if each.probability is None else f"{each.text} {each.probability:.0%}" for each in blank)
+        print(f"{number:>3}  {', '.join(shown)}")
 
 
 def show(number: int, piece: str) -> None:

@@ -63,7 +63,7 @@ class LabelledDataSet(DataSet[ExampleSplit], LabelledTexts, Protocol):
     """A data set of labelled examples, which an objective is built with."""
 
     @property
-    def settled(self) -> dict[str, Any]:
+    def found_settings(self) -> dict[str, Any]:
         """Values of its config that an objective's questions have found, such as `labels`; the run keeps them."""
         ...
 

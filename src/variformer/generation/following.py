@@ -46,10 +46,10 @@ class Following:
         """Show what is new in the text of all tokens written so far, and cannot change any more."""
         if self.show is None:
             return
-        settled = len(tokens)
-        while settled and is_byte(self.tokenizer, tokens[settled - 1]):
-            settled -= 1
-        text = self.whole(tokens[:settled]).rstrip(UNFINISHED)
+        certain = len(tokens)
+        while certain and is_byte(self.tokenizer, tokens[certain - 1]):
+            certain -= 1
+        text = self.whole(tokens[:certain]).rstrip(UNFINISHED)
         self.show_to(text, len(text) - longest_beginning(text, self.stop))
 
     def finish(self, tokens: Sequence[int]) -> str:

@@ -74,8 +74,8 @@ class Decoding:
         if self.beams > 1 and self.temperature > 0:
             raise ValueError(f"beams={self.beams} look for the likeliest text, and need temperature=0")
         if self.samples > self.beams and self.temperature == 0:
-            told = f"samples={self.samples} would all be the same"
-            raise ValueError(f"{told}: set temperature above 0, or as many beams")
+            problem = f"samples={self.samples} would all be the same"
+            raise ValueError(f"{problem}: set temperature above 0, or as many beams")
         if isinstance(self.stop, str) or not all(self.stop):
             raise ValueError(f"stop={self.stop!r} must be a list of strings, none of them empty")
 

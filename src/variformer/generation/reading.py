@@ -54,8 +54,8 @@ class DecoderOnly:
         if self.longest is None:
             return None
         if len(prompt) >= self.longest:
-            told = f"prompt of {len(prompt)} tokens: the model reads {self.longest} and has no room to write"
-            raise ValueError(f"{told}; shorten the prompt")
+            problem = f"prompt of {len(prompt)} tokens: the model reads {self.longest} and has no room to write"
+            raise ValueError(f"{problem}; shorten the prompt")
         return self.longest - len(prompt)
 
     def begin(self, prompts: Prompts, count: int) -> Tensor:
@@ -94,8 +94,8 @@ class EncoderDecoder:
 
     def room(self, prompt: Sequence[int]) -> int | None:
         if self.longest_source is not None and len(prompt) > self.longest_source:
-            told = f"source of {len(prompt)} tokens: the model reads {self.longest_source}"
-            raise ValueError(f"{told}; shorten the source")
+            problem = f"source of {len(prompt)} tokens: the model reads {self.longest_source}"
+            raise ValueError(f"{problem}; shorten the source")
         return None if self.longest_target is None else self.longest_target - 1
 
     def begin(self, prompts: Prompts, count: int) -> Tensor:

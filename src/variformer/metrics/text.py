@@ -37,7 +37,7 @@ class CorpusMetric:
         return float(self.metric._compute_score_from_stats(sums).score)
 
     def signature(self, references: int = 1) -> str:
-        """What has to be told with a score, so that others can compare theirs (Post, 2018)."""
+        """What has to be said with a score, so that others can compare theirs (Post, 2018)."""
         signature = self.metric.get_signature()
         signature.update("nrefs", references)
         return signature.format()

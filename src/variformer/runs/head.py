@@ -50,7 +50,7 @@ def labels_of_source(config: Experiment, task: Task) -> list[str] | None:
 
     The head is then taken over as it is, and classes that the data lack stay known.
     """
-    found = task.settled.get("labels")
+    found = task.found_settings.get("labels")
     if not (found and config.init_from and config.head):
         return None
     folder = locate(config.init_from)

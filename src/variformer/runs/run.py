@@ -87,8 +87,8 @@ def prepare(config: Config, directory: RunDirectory, checkpoint: Path | None = N
         settings.data = {**settings.data, "labels": labels}
         config = config | {"data": settings.data}
         task = build_task(settings)
-    if task.settled:
-        config = config | {"data": merged(config["data"], task.settled)}
+    if task.found_settings:
+        config = config | {"data": merged(config["data"], task.found_settings)}
         settings.data = config["data"]
     settings.head = with_facts(settings, task)
     kept = config | {"resume": False, "head": settings.head}

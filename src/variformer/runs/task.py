@@ -17,13 +17,13 @@ from ..objectives.objective import Objective
 class Task:
     """Prepared data, the objective that reads them, and the tokenizer where the data are texts.
 
-    `settled` holds values of the data's config that were found in the data, such as the names of classes.
+    `found_settings` holds values of the data's config that were found in the data, such as the names of classes.
     """
 
     data: DataSet[Any]
     objective: Objective
     tokenizer: Tokenizer | None
-    settled: dict[str, Any] = field(default_factory=dict)
+    found_settings: dict[str, Any] = field(default_factory=dict)
 
 
 def build_task(config: Experiment, tokenizer_folder: Path | None = None) -> Task:
@@ -56,7 +56,7 @@ def build_task(config: Experiment, tokenizer_folder: Path | None = None) -> Task
         objective = instantiate(config.objective, "objective")(described, config.length)
     if config.compile != "none":
         objective.multiple = 32  # fewer shapes to compile for
-    return Task(data, objective, tokenizer, getattr(data, "settled", {}))
+    return Task(data, objective, tokenizer, getattr(data, "found_settings", {}))
 
 
 @contextmanager

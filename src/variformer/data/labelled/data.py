@@ -144,7 +144,7 @@ class LabelledData(TokenisedData):
         return self._given_scale or naming.scale_of(naming.values(self._store.rows("train")))
 
     @property
-    def settled(self) -> dict[str, Any]:
+    def found_settings(self) -> dict[str, Any]:
         """What was found because an objective asked for it: values of this data set's config, for the run to keep."""
         found = {"labels": self._given_labels is None, "scale": self._given_scale is None}
         return {name: list(self.__dict__[name]) for name, is_new in found.items() if is_new and name in self.__dict__}

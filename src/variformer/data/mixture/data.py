@@ -112,9 +112,9 @@ class Mixture:
         return {key: {name: report[key] for name, report in reports.items() if key in report} for key in keys}
 
     @property
-    def settled(self) -> dict[str, Any]:
+    def found_settings(self) -> dict[str, Any]:
         """What was found in the parts: values of their config."""
-        found = {name: each for name, part in self.members.items() if (each := getattr(part, "settled", None))}
+        found = {name: each for name, part in self.members.items() if (each := getattr(part, "found_settings", None))}
         return {"parts": found} if found else {}
 
 
