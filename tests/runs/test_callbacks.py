@@ -128,3 +128,15 @@ def test_callbacks_stand_in_their_declared_order(config):
     names = [type(each).__name__ for each in callbacks]
     assert [name for name in names if name in DECLARED] == DECLARED
     assert names[-1] == "Preemption"
+
+
+def test_a_model_that_writes_no_texts_trains_to_its_end(composed, monkeypatch, caplog):
+    def refuses(*_):
+        raise ValueError("Looped writes no texts")
+
+    monkeypatch.setattr("variformer.generation.Continuations.__call__", refuses)
+    small = ["tokenizer=bytes", "model.vocab_size=300", "length=32", "callbacks.throughput=null", "max_steps=2"]
+    config = composed("experiment=gpt", "debug=fast", *small, "model.width=32", "model.hidden=64")
+    train(config)
+    assert RunDirectory(config["run_dir"]).metrics.is_file()
+    assert any("no samples of step 2: Looped writes no texts" in each for each in caplog.messages)

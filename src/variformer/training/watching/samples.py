@@ -21,7 +21,10 @@ Writer = Callable[[nn.Module, TextCodec, int], str]  # model, tokenizer, longest
 
 
 class Samples(RunCallback):
-    """At every validation, writes a text file to samples/ and the same to the dashboards; a full disk is a warning."""
+    """At every validation, writes a text file to samples/ and the same to the dashboards.
+
+    A full disk, and a model or a prompt from which no text can be written, are warnings.
+    """
 
     order: ClassVar[Order] = Order.SHOW
 
@@ -33,12 +36,12 @@ class Samples(RunCallback):
         model = full_model(trainer.strategy, own.model)
         if model is None:
             return
-        text = self.writer(model, tokenizer_of(run_trainer(trainer).datamodule.data), length_of(own.objective))
         folder = run_of(trainer).samples
         try:
+            text = self.writer(model, tokenizer_of(run_trainer(trainer).datamodule.data), length_of(own.objective))
             folder.mkdir(exist_ok=True)
             write_text(folder / f"step-{trainer.global_step:08d}.txt", text + "\n")
-        except OSError as error:
+        except (OSError, ValueError) as error:  # also a model that writes no texts: the training goes on
             log.warning("no samples of step %d: %s", trainer.global_step, error)
             return
         show_samples(trainer.loggers, folder, trainer.global_step)
